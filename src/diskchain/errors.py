@@ -1,0 +1,155 @@
+"""The one error tree. Knows no other module of diskchain.
+
+::
+
+    DiskchainError            something a caller can show to a person
+    ├── UsageError            the caller asked for something that cannot be     (fault: caller)
+    ├── MissingExtra          an optional dependency is not installed           (fault: caller)
+    ├── ParseError            a text is not what it claims to be                (fault: caller)
+    │   ├── XmlError          … an XML document; carries the line
+    │   └── ReferenceSyntaxError  … a backing string in an image header or on the command line
+    ├── ImageError            bytes are not the image they claim to be          (fault: image)
+    │   └── TruncatedImage    … because they end too early
+    ├── PolicyRefusal         an image asks us to open what the policy forbids  (fault: image)
+    ├── StorageError          the host cannot give us the bytes                 (fault: host)
+    │   ├── StorageMissing    … nothing is there
+    │   ├── StorageDenied     … it is there, we may not read it
+    │   ├── NotStorage        … it is a FIFO, a socket, a terminal …
+    │   └── StorageTimeout    … it does not answer
+    └── PeerError             QEMU or libvirt refused or died                   (fault: peer)
+
+Errors carry facts as attributes; ``str(error)`` is one line fit for a terminal. Control characters
+that came from an image or a document are escaped in it.
+"""
+
+from typing import Literal
+
+Fault = Literal["caller", "image", "host", "peer"]
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters, lone surrogates and line breaks escaped, so it stays one terminal line."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
+    )
+
+
+class DiskchainError(Exception):
+    """Root of every error diskchain raises on purpose. ``fault`` says whose it is."""
+
+    fault: Fault = "caller"
+
+
+class UsageError(DiskchainError):
+    """The call itself cannot be carried out: a disk that is not there, options that exclude each other."""
+
+
+class MissingExtra(DiskchainError):
+    """An optional dependency is missing.
+
+    ``package`` is what to install, ``extra`` the name of the group in ``pip install diskchain[extra]``.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'diskchain[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class ParseError(DiskchainError):
+    """A text is not what it claims to be.
+
+    ``line`` counts from 1 and is None when the text has no lines; ``allowed`` lists the accepted values, if few.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        origin: str | None = None,
+        line: int | None = None,
+        allowed: tuple[str, ...] = (),
+    ) -> None:
+        where = ""
+        if origin is not None:
+            where = printable(origin) + (f":{line}: " if line is not None else ": ")
+        elif line is not None:
+            where = f"line {line}: "
+        listed = f" (allowed: {', '.join(allowed)})" if allowed else ""
+        super().__init__(f"{where}{printable(problem)}{listed}")
+        self.problem = problem
+        self.origin = origin
+        self.line = line
+        self.allowed = allowed
+
+
+class XmlError(ParseError):
+    """An XML document is malformed, or says something libvirt's parser refuses."""
+
+
+class ReferenceSyntaxError(ParseError):
+    """A backing string cannot be understood. It is never quoted in full: it may hold a password."""
+
+
+class ImageError(DiskchainError):
+    """Bytes are not the image they claim to be. ``offset`` is where, in bytes from the start, when known."""
+
+    fault: Fault = "image"
+
+    def __init__(self, problem: str, *, format: str | None = None, offset: int | None = None) -> None:
+        what = f"{format}: " if format else ""
+        at = f" (at offset {offset})" if offset is not None else ""
+        super().__init__(f"{what}{printable(problem)}{at}")
+        self.problem = problem
+        self.format = format
+        self.offset = offset
+
+
+class TruncatedImage(ImageError):
+    """The bytes end before the header does."""
+
+
+class PolicyRefusal(DiskchainError):
+    """An image names something the open policy does not let us open."""
+
+    fault: Fault = "image"
+
+    def __init__(self, problem: str, *, reference: str, rule: str) -> None:
+        super().__init__(printable(problem))
+        self.reference = reference
+        self.rule = rule
+
+
+class StorageError(DiskchainError):
+    """The host cannot give us the bytes of ``path``. The operating system's reason is the cause of the error."""
+
+    fault: Fault = "host"
+
+    def __init__(self, problem: str, *, path: str) -> None:
+        super().__init__(f"{printable(path)}: {problem}")
+        self.problem = problem
+        self.path = path
+
+
+class StorageMissing(StorageError):
+    """Nothing is there, or a symlink or directory on the way leads nowhere."""
+
+
+class StorageDenied(StorageError):
+    """It is there, and this process may not read it (or may not search a directory on the way)."""
+
+
+class NotStorage(StorageError):
+    """It is there, and is a FIFO, socket or character device: reading it could block or do something."""
+
+
+class StorageTimeout(StorageError):
+    """It did not answer within the time allowed."""
+
+
+class PeerError(DiskchainError):
+    """QEMU, libvirt or another server refused, or stopped answering."""
+
+    fault: Fault = "peer"

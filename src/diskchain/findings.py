@@ -1,0 +1,78 @@
+"""What diskchain has to say about a file or a document: findings, and the table of all kinds of them.
+
+A finding is a value, never an exception: a chain with a missing layer is still a chain worth showing.
+Ids are stable; every id has a page in ``docs/findings/``. Knows only ``errors``.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Severity(StrEnum):
+    """How much a finding matters. ``ERROR``: the VM will not start or loses data. ``WARNING``: it may. ``INFO``: good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Finding(NamedTuple):
+    """One thing worth telling.
+
+    ``id`` is a key of :data:`KINDS`; ``file`` is what the finding is about, ``referrer`` the file or document that
+    names it; ``line`` counts from 1 in ``file`` when that is a document; ``fix`` is a shell command that would mend it
+    (never run by us); ``allowed`` lists accepted values.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    file: str | None = None
+    referrer: str | None = None
+    line: int | None = None
+    fix: str | None = None
+    allowed: tuple[str, ...] = ()
+
+
+class Kind(NamedTuple):
+    """A row of the table of findings: default severity, a title, and whether it means "could not tell" (exit 3)."""
+
+    severity: Severity
+    title: str
+    unknown: bool = False
+
+
+_E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+#: Every kind of finding about storage, by id. Kinds about XML live in ``libvirtxml``, about access in ``labels``.
+KINDS: dict[str, Kind] = {
+    "missing": Kind(_E, "a layer is not where its overlay says"),
+    "unreadable": Kind(_E, "a layer is there, and we may not read it", unknown=True),
+    "timeout": Kind(_E, "a layer does not answer", unknown=True),
+    "not-storage": Kind(_E, "a layer is a FIFO, socket or character device"),
+    "not-inspected": Kind(_W, "a layer is somewhere we did not look", unknown=True),
+    "malformed": Kind(_E, "the header is not what its format says"),
+    "loop": Kind(_E, "the chain comes back to a file it has already been through"),
+    "too-deep": Kind(_E, "the chain is deeper than libvirt accepts"),
+    "format-not-recorded": Kind(_W, "the overlay does not say what format its backing file has"),
+    "format-assumed-raw": Kind(_W, "nobody declared a format, so it is raw, and the header says otherwise"),
+    "format-probed": Kind(_I, "nobody declared a format; it was guessed from the header"),
+    "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says"),
+    "reference-syntax": Kind(_E, "a backing string cannot be understood"),
+    "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
+    "terminated-early": Kind(_I, "the document ends the chain above files the header still names"),
+}
+
+
+def finding(
+    id: str,
+    message: str,
+    *,
+    severity: Severity | None = None,
+    file: str | None = None,
+    referrer: str | None = None,
+    line: int | None = None,
+    fix: str | None = None,
+) -> Finding:
+    """A finding of a kind in :data:`KINDS`, with that kind's severity unless told otherwise."""
+    return Finding(id, severity or KINDS[id].severity, message, file, referrer, line, fix)

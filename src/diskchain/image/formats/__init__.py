@@ -1,0 +1,1 @@
+"""One module per format, each with ``parse(window, *, full=False) -> ImageHeader``. They do not know each other."""

@@ -1,0 +1,18 @@
+"""LUKS: a raw container whose payload is encrypted. Capacity is what lies behind the header."""
+
+from diskchain.image.header import ImageHeader
+from diskchain.image.luks_header import read_luks
+from diskchain.image.window import Window
+from diskchain.storage.terms import Format
+
+
+def parse(window: Window, *, full: bool = False) -> ImageHeader:
+    """The LUKS header at the start of the container. Raises ImageError."""
+    encryption = read_luks(window, full=full or window.head[6:8] == b"\0\2")
+    payload = encryption.payload_offset or 0
+    return ImageHeader(
+        Format.LUKS,
+        max(0, window.size - payload),
+        version=2 if encryption.kind == "luks2" else 1,
+        encryption=encryption,
+    )

@@ -1,0 +1,126 @@
+"""What a header says, for every format the same shape. Pure values; knows only ``storage.terms``.
+
+Strings from images are attacker-controlled: names are decoded as UTF-8 with surrogate escapes, so that they name the
+same file again, and are escaped only when shown.
+"""
+
+from typing import NamedTuple
+
+from diskchain.storage.terms import Format
+
+
+class BackingReference(NamedTuple):
+    """The image below, as the header names it. ``format``: what the header records (QEMU's spelling, any string), or None."""
+
+    text: str
+    format: str | None = None
+
+
+class Features(NamedTuple):
+    """Feature bits, as names. A bit nobody gave a name is ``bit N``. ``unknown_incompatible``: those that forbid opening."""
+
+    incompatible: tuple[str, ...] = ()
+    compatible: tuple[str, ...] = ()
+    autoclear: tuple[str, ...] = ()
+    unknown_incompatible: tuple[str, ...] = ()
+
+
+class KeySlot(NamedTuple):
+    """A LUKS key slot: whether in use, and how it slows guessing. Never key material."""
+
+    number: int
+    active: bool
+    iterations: int | None = None
+    kdf: str | None = None
+
+
+class ImageEncryption(NamedTuple):
+    """How the header says the image is encrypted.
+
+    ``kind``: ``luks1``, ``luks2`` or ``aes`` (the legacy qcow scheme, which is broken). ``cipher`` like ``aes-xts-plain64``.
+    Details are None unless the header was inspected in full. ``payload_offset``: bytes.
+    """
+
+    kind: str
+    cipher: str | None = None
+    hash: str | None = None
+    uuid: str | None = None
+    slots: tuple[KeySlot, ...] | None = None
+    payload_offset: int | None = None
+
+
+class Bitmap(NamedTuple):
+    """A dirty bitmap. ``flags`` from ``in-use``, ``auto``; ``granularity`` in bytes."""
+
+    name: str
+    granularity: int
+    flags: tuple[str, ...] = ()
+
+
+class Snapshot(NamedTuple):
+    """An internal snapshot. ``vm_state_size`` and ``disk_size`` in bytes, ``date`` in seconds since 1970, ``vm_clock`` in ns."""
+
+    id: str
+    name: str
+    vm_state_size: int
+    date: int
+    vm_clock: int
+    disk_size: int | None = None
+    date_ns: int = 0
+    icount: int | None = None
+
+
+class Extent(NamedTuple):
+    """A further file that holds bytes of this image. ``size`` and ``offset`` in bytes; ``access`` as the header says."""
+
+    name: str
+    kind: str
+    size: int
+    access: str | None = None
+    offset: int | None = None
+
+
+class Identity(NamedTuple):
+    """Who this image is, and whom it takes for its parent: UUIDs or VMDK content ids, as text.
+
+    ``parent_time``: the parent's modification time the child remembers, in seconds since 1970.
+    """
+
+    own: str | None = None
+    parent: str | None = None
+    parent_time: int | None = None
+    parent_names: tuple[str, ...] = ()
+
+
+class ImageHeader(NamedTuple):
+    """What one header says. Sizes in bytes.
+
+    ``capacity``: what the guest sees. ``version``: the format's own. ``data_file``: name of qcow2's external data file.
+    ``details``: what only this format has, in the order and spelling ``qemu-img info`` uses where it has them.
+    ``remarks``: what is odd but readable, as (finding id, message).
+    ``bitmaps``, ``snapshots`` and encryption details are filled by a full inspection only; ``snapshot_count`` always.
+    """
+
+    format: Format
+    capacity: int
+    version: int | None = None
+    cluster_size: int | None = None
+    backing: BackingReference | None = None
+    data_file: str | None = None
+    data_file_raw: bool = False
+    encryption: ImageEncryption | None = None
+    features: Features | None = None
+    dirty: bool = False
+    corrupt: bool = False
+    snapshot_count: int = 0
+    snapshots: tuple[Snapshot, ...] = ()
+    bitmaps: tuple[Bitmap, ...] = ()
+    extents: tuple[Extent, ...] = ()
+    identity: Identity | None = None
+    details: tuple[tuple[str, str | int | bool], ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
+
+
+def header_text(raw: bytes) -> str:
+    """Bytes of a header as text that :func:`os.fsencode` turns back into the same bytes."""
+    return raw.decode("utf-8", "surrogateescape")

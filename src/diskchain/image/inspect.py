@@ -1,0 +1,48 @@
+"""Read the header of an image whose format is *known*. Guessing is in ``probe``.
+
+The only module that knows which format lives where; formats do not know each other.
+"""
+
+from importlib import import_module
+from typing import Protocol, cast
+
+from diskchain.errors import ImageError
+from diskchain.image.header import ImageHeader
+from diskchain.image.window import Window
+from diskchain.storage.terms import Format
+
+
+class FormatModule(Protocol):
+    """What every module in ``diskchain.image.formats`` offers."""
+
+    def parse(self, window: Window, *, full: bool = False) -> ImageHeader:
+        """The header at the start (or end) of ``window``; ``full`` reads tables too. Raises ImageError."""
+
+
+_MODULES: dict[Format, str] = {
+    Format.RAW: "raw",
+    Format.QCOW2: "qcow2",
+    Format.LUKS: "luks",
+}
+
+_loaded: dict[Format, FormatModule] = {}
+
+
+def format_module(format: Format) -> FormatModule:
+    """The module that reads ``format``, imported on first use. Raises ImageError when there is none."""
+    module = _loaded.get(format)
+    if module is None:
+        name = _MODULES.get(format)
+        if name is None:
+            raise ImageError("no header of this format can be read", format=format)
+        module = cast("FormatModule", import_module(f"diskchain.image.formats.{name}"))
+        _loaded[format] = module
+    return module
+
+
+def inspect(window: Window, format: Format, *, full: bool = False) -> ImageHeader:
+    """The header of an image of ``format``. ``full`` also reads snapshot tables, bitmap directories and key slots.
+
+    Raises ImageError, and StorageError from the window's fetch; never anything else, whatever the bytes.
+    """
+    return (_loaded.get(format) or format_module(format)).parse(window, full=full)

@@ -1,0 +1,101 @@
+"""The LUKS header, wherever it stands: at the start of a raw container, or inside a qcow2 file.
+
+Reads how a volume is encrypted, never key material. Sources: *LUKS1 On-Disk Format Specification* 1.2.3; *LUKS2 On-Disk Format
+Specification* 1.1.4 (its binary header and the JSON area).
+"""
+
+import struct
+from typing import Final
+
+from diskchain.errors import ImageError
+from diskchain.image.header import ImageEncryption, KeySlot
+from diskchain.image.window import Window
+from diskchain.units import MiB
+
+LUKS_MAGIC: Final = b"LUKS\xba\xbe"
+LUKS1_KEY_ENABLED: Final = 0x00AC71F3
+SECTOR: Final = 512
+
+#: magic, version, cipher name, cipher mode, hash spec, payload offset (sectors), key bytes, digest, salt, iterations, uuid
+_PHDR = struct.Struct(">6sH32s32s32sII20s32sI40s")
+#: active, iterations, salt, key material offset (sectors), stripes
+_KEY_SLOT = struct.Struct(">II32sII")
+_KEY_SLOTS: Final = 8
+
+#: LUKS2: magic, version, header size, sequence, label, checksum algorithm, salt, uuid
+_LUKS2 = struct.Struct(">6sHQQ48s32s64s40s")
+#: LUKS2 3.1: the header with its JSON area is at most 4 MiB.
+_LUKS2_LARGEST: Final = 4 * MiB
+
+
+def read_luks(window: Window, offset: int = 0, *, full: bool = False) -> ImageEncryption:
+    """The LUKS header at ``offset``. ``full`` also reads the key slots.
+
+    Raises ImageError when there is none, when its version is unknown, or when it contradicts itself.
+    """
+    magic, version = struct.unpack(">6sH", window.read(offset, 8))
+    if magic != LUKS_MAGIC:
+        raise ImageError("no LUKS header", format="luks", offset=offset)
+    if version == 1:
+        return _read_luks1(window, offset, full)
+    if version == 2:
+        return _read_luks2(window, offset, full)
+    raise ImageError(f"unknown version {version}", format="luks", offset=offset + 6)
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("ascii", "backslashreplace")
+
+
+def _read_luks1(window: Window, offset: int, full: bool) -> ImageEncryption:
+    fields = _PHDR.unpack(window.read(offset, _PHDR.size))
+    cipher, mode, hash_spec, payload, uuid = fields[2], fields[3], fields[4], fields[5], fields[10]
+    slots: tuple[KeySlot, ...] | None = None
+    if full:
+        table = window.read(offset + _PHDR.size, _KEY_SLOT.size * _KEY_SLOTS)
+        slots = tuple(
+            KeySlot(number, state == LUKS1_KEY_ENABLED, iterations if state == LUKS1_KEY_ENABLED else None, "pbkdf2")
+            for number, (state, iterations, _salt, _start, _stripes) in enumerate(_KEY_SLOT.iter_unpack(table))
+        )
+    return ImageEncryption(
+        "luks1", f"{_text(cipher)}-{_text(mode)}", _text(hash_spec), _text(uuid), slots, payload * SECTOR
+    )
+
+
+def _read_luks2(window: Window, offset: int, full: bool) -> ImageEncryption:
+    _, _, size, _, _, _, _, uuid = _LUKS2.unpack(window.read(offset, _LUKS2.size))
+    if not full:
+        return ImageEncryption("luks2", uuid=_text(uuid))
+    if not 4096 < size <= _LUKS2_LARGEST:
+        raise ImageError(f"impossible header size {size}", format="luks", offset=offset + 8)
+    area = window.read(offset + 4096, size - 4096).split(b"\0", 1)[0]
+    return _luks2_metadata(area, _text(uuid))
+
+
+def _luks2_metadata(area: bytes, uuid: str) -> ImageEncryption:
+    import msgspec
+
+    from diskchain.image.luks2_metadata import Metadata
+
+    try:
+        metadata = msgspec.json.decode(area, type=Metadata)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ImageError("the LUKS2 JSON area is malformed", format="luks", offset=4096) from error
+    segment = metadata.segments.get("0")
+    slots = tuple(
+        KeySlot(int(number), True, slot.kdf.iterations or slot.kdf.time, slot.kdf.type)
+        for number, slot in sorted(metadata.keyslots.items())
+        if number.isascii() and number.isdigit() and len(number) < 4
+    )
+    return ImageEncryption(
+        "luks2",
+        segment.encryption if segment else None,
+        next((digest.hash for digest in metadata.digests.values()), None),
+        uuid,
+        slots,
+        _decimal(segment.offset) if segment else None,
+    )
+
+
+def _decimal(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

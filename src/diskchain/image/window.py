@@ -1,0 +1,59 @@
+"""Bounded access to the bytes of one image. Knows nothing of files: a caller supplies the bytes, or a way to fetch them."""
+
+from collections.abc import Callable
+from typing import Final
+
+from diskchain.errors import ImageError, TruncatedImage
+from diskchain.units import MiB
+
+#: Bytes a reader should hand over at once. Holds the header of nearly every image there is.
+HEAD: Final = 4096
+
+#: Bytes one window gives out beyond its head before it refuses: no header needs more.
+BUDGET: Final = 16 * MiB
+
+
+class Window:
+    """The bytes of an image: ``head`` (its first bytes), and perhaps a way to ``fetch`` more.
+
+    ``size`` is the length of the whole image in bytes. ``fetch(offset, length)`` returns ``length`` bytes, or fewer at the end; it
+    may raise StorageError. ``budget`` bounds what all fetches together may ask for.
+    """
+
+    __slots__ = ("_fetch", "budget", "head", "size")
+
+    def __init__(
+        self,
+        head: bytes,
+        size: int | None = None,
+        fetch: Callable[[int, int], bytes] | None = None,
+        budget: int = BUDGET,
+    ) -> None:
+        self.head = head
+        self.size = len(head) if size is None else size
+        self._fetch = fetch
+        self.budget = budget
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes at ``offset``.
+
+        Raises TruncatedImage when the image ends before, ImageError when the budget is used up.
+        """
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise TruncatedImage(f"needs {length} bytes where the image has only {self.size} in all", offset=offset)
+        end = offset + length
+        if end <= len(self.head):
+            return self.head[offset:end]
+        if self._fetch is None:
+            raise TruncatedImage(f"needs {length} bytes beyond those at hand", offset=offset)
+        if length > self.budget:
+            raise ImageError("asks for more of the image than any header needs", offset=offset)
+        self.budget -= length
+        data = self._fetch(offset, length)
+        if len(data) != length:
+            raise TruncatedImage(f"ended after {len(data)} of {length} bytes", offset=offset)
+        return data
+
+    def read_up_to(self, offset: int, length: int) -> bytes:
+        """Like :meth:`read`, but fewer bytes where the image ends before."""
+        return self.read(offset, max(0, min(length, self.size - offset)))

@@ -1,0 +1,35 @@
+"""How a source is encrypted, and which secrets open it. Names secrets, never holds one. Source: libvirt ``<encryption>``."""
+
+from typing import NamedTuple
+
+from diskchain.storage.auth import SecretReference
+from diskchain.storage.terms import EncryptionEngine, EncryptionFormat
+
+
+class Cipher(NamedTuple):
+    """The cipher of a LUKS volume to be created. ``size`` in bits."""
+
+    name: str
+    size: int
+    mode: str | None = None
+    hash: str | None = None
+
+
+class InitVector(NamedTuple):
+    """The IV generator of a LUKS volume to be created."""
+
+    name: str
+    hash: str | None = None
+
+
+class Encryption(NamedTuple):
+    """Encryption of one layer. ``secrets`` are ordered outermost first (librbd); QEMU takes exactly one.
+
+    ``engine`` None means the XML did not say (QEMU's own is the default).
+    """
+
+    format: EncryptionFormat
+    secrets: tuple[SecretReference, ...] = ()
+    engine: EncryptionEngine | None = None
+    cipher: Cipher | None = None
+    ivgen: InitVector | None = None

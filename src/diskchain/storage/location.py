@@ -1,0 +1,201 @@
+"""Where the bytes of one source are: a union of small values, told apart by class (and by their ``type``).
+
+Source: libvirt 11.3.0 ``<source>``. Knows only ``terms``.
+"""
+
+from typing import Literal, NamedTuple
+
+from diskchain.storage.terms import Protocol, StorageType, Transport, VolumeMode
+
+
+class FileLocation(NamedTuple):
+    """A file. ``path`` None is an empty drive; ``fdgroup`` names file descriptors handed over through the API."""
+
+    path: str | None
+    fdgroup: str | None = None
+    type: Literal[StorageType.FILE] = StorageType.FILE
+
+
+class BlockLocation(NamedTuple):
+    """A host block device."""
+
+    path: str | None
+    type: Literal[StorageType.BLOCK] = StorageType.BLOCK
+
+
+class DirLocation(NamedTuple):
+    """A directory QEMU shows to the guest as a FAT file system."""
+
+    path: str | None
+    type: Literal[StorageType.DIR] = StorageType.DIR
+
+
+class NetworkHost(NamedTuple):
+    """One server. TCP and RDMA have ``name`` and perhaps ``port`` (0…65535, None: the protocol's default); unix has ``socket``."""
+
+    name: str | None = None
+    port: int | None = None
+    socket: str | None = None
+    transport: Transport = Transport.TCP
+
+
+class Cookie(NamedTuple):
+    """One HTTP cookie. The value is a secret: it is not in the repr."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Cookie(name={self.name!r}, value=…)"
+
+
+class HttpOptions(NamedTuple):
+    """http, https, ftp, ftps. ``readahead`` in bytes, ``timeout`` in seconds; 0 and None both mean the default."""
+
+    query: str | None = None
+    ssl_verify: bool | None = None
+    cookies: tuple[Cookie, ...] = ()
+    readahead: int | None = None
+    timeout: int | None = None
+
+
+class NbdOptions(NamedTuple):
+    """nbd. ``reconnect_delay`` in seconds; ``tls_hostname`` overrides the name checked against the certificate."""
+
+    reconnect_delay: int | None = None
+    tls_hostname: str | None = None
+
+
+class SshOptions(NamedTuple):
+    """ssh. Either a ``keyfile`` or an ``agentsock`` goes with ``username``.
+
+    ``check_host_key`` False comes from a ``json:`` reference only; libvirt's XML cannot say it.
+    """
+
+    known_hosts: str | None = None
+    username: str | None = None
+    keyfile: str | None = None
+    agentsock: str | None = None
+    check_host_key: bool = True
+
+
+class NfsOptions(NamedTuple):
+    """nfs. Names, or ``+N`` for numeric ids."""
+
+    user: str | None = None
+    group: str | None = None
+
+
+class IscsiOptions(NamedTuple):
+    """iscsi. The initiator's IQN."""
+
+    initiator: str | None = None
+
+
+ProtocolOptions = HttpOptions | NbdOptions | SshOptions | NfsOptions | IscsiOptions
+
+
+class NetworkLocation(NamedTuple):
+    """Storage QEMU reaches over a network protocol.
+
+    ``name`` is the export, ``pool/image``, ``volume/path``, ``iqn/lun`` or path, as one string, without a leading slash
+    for URL-like protocols; None where the protocol has none (an unnamed NBD export). ``snapshot`` and
+    ``config_file`` are meant for rbd. ``tls`` None means "as qemu.conf says".
+    """
+
+    protocol: Protocol
+    name: str | None = None
+    hosts: tuple[NetworkHost, ...] = ()
+    options: ProtocolOptions | None = None
+    tls: bool | None = None
+    snapshot: str | None = None
+    config_file: str | None = None
+    type: Literal[StorageType.NETWORK] = StorageType.NETWORK
+
+
+class VolumeLocation(NamedTuple):
+    """A volume of a libvirt storage pool, not translated to a path yet."""
+
+    pool: str
+    volume: str
+    mode: VolumeMode | None = None
+    type: Literal[StorageType.VOLUME] = StorageType.VOLUME
+
+
+class PciAddress(NamedTuple):
+    """A PCI function on the host."""
+
+    domain: int
+    bus: int
+    slot: int
+    function: int
+
+    def __str__(self) -> str:
+        return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"
+
+
+class NvmeLocation(NamedTuple):
+    """An NVMe namespace driven by QEMU itself. ``namespace`` counts from 1; ``managed`` None: libvirt's default (yes)."""
+
+    address: PciAddress
+    namespace: int
+    managed: bool | None = None
+    type: Literal[StorageType.NVME] = StorageType.NVME
+
+
+class VhostUserLocation(NamedTuple):
+    """A vhost-user-blk server's socket. ``reconnect_timeout`` in seconds."""
+
+    path: str | None
+    reconnect: bool | None = None
+    reconnect_timeout: int | None = None
+    type: Literal[StorageType.VHOSTUSER] = StorageType.VHOSTUSER
+
+
+class VhostVdpaLocation(NamedTuple):
+    """A vhost-vdpa character device."""
+
+    path: str
+    type: Literal[StorageType.VHOSTVDPA] = StorageType.VHOSTVDPA
+
+
+Location = (
+    FileLocation
+    | BlockLocation
+    | DirLocation
+    | NetworkLocation
+    | VolumeLocation
+    | NvmeLocation
+    | VhostUserLocation
+    | VhostVdpaLocation
+)
+
+#: Locations with a path this host can open.
+LocalLocation = FileLocation | BlockLocation | DirLocation
+
+
+def local_path(location: Location) -> str | None:
+    """The path of a file, block device or directory; None for everything else and for an empty drive."""
+    if isinstance(location, FileLocation | BlockLocation | DirLocation):
+        return location.path
+    return None
+
+
+def describe_location(location: Location) -> str:
+    """One short line for people: a path, or something URL-like. Never contains a secret."""
+    if isinstance(location, NetworkLocation):
+        host = location.hosts[0] if location.hosts else NetworkHost()
+        if host.transport is Transport.UNIX:
+            server = host.socket or ""
+        else:
+            name = host.name or ""
+            server = f"[{name}]" if ":" in name else name
+            if host.port is not None:
+                server += f":{host.port}"
+        suffix = "" if host.transport is Transport.TCP else f"+{host.transport}"
+        return f"{location.protocol}{suffix}://{server}/{location.name or ''}"
+    if isinstance(location, VolumeLocation):
+        return f"{location.pool}/{location.volume}"
+    if isinstance(location, NvmeLocation):
+        return f"nvme {location.address} namespace {location.namespace}"
+    return location.path or ""

@@ -1,0 +1,15 @@
+"""Security labels of one source: an override of what the domain's label says. Source: libvirt ``<source><seclabel>``."""
+
+from typing import NamedTuple
+
+
+class SecLabel(NamedTuple):
+    """A label for one security model (``dac``, ``selinux``, ``apparmor``).
+
+    ``relabel`` None: not said. ``labelskip`` appears in live XML only: the label could not be set and nobody minds.
+    """
+
+    model: str | None = None
+    label: str | None = None
+    relabel: bool | None = None
+    labelskip: bool = False

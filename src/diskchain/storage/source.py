@@ -1,0 +1,113 @@
+"""One host resource and its format, recursive through ``backing``: the inner half of Eric Blake's split.
+
+What is below a source is one of three things, never one ``None``:
+
+* :data:`UNKNOWN`: nothing was said; whoever needs to know has to look.
+* :class:`Terminator`: the chain ends here, on purpose.
+* another :class:`Source`.
+
+Values are immutable and share tails: a base under a thousand overlays is one object. Pure; knows only its siblings.
+Source: libvirt 11.3.0 ``struct _virStorageSource``.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from diskchain.storage.auth import Auth
+from diskchain.storage.encryption import Encryption
+from diskchain.storage.location import Location
+from diskchain.storage.seclabel import SecLabel
+from diskchain.storage.terms import Format, Unknown
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Terminator(NamedTuple):
+    """The end of a chain. ``detected``: found in a header, not said by a user (libvirt leaves those out of inactive XML)."""
+
+    detected: bool = False
+
+
+TERMINATOR: Final = Terminator()
+DETECTED_TERMINATOR: Final = Terminator(detected=True)
+
+
+class Slice(NamedTuple):
+    """A window of the container, below the format: ``offset`` and ``size`` in bytes."""
+
+    offset: int
+    size: int
+
+
+class Reservations(NamedTuple):
+    """SCSI persistent reservations helper. ``managed``: libvirt starts it; else it listens on ``socket``."""
+
+    managed: bool
+    socket: str | None = None
+
+
+class Runtime(NamedTuple):
+    """What only a running domain has; never part of a configuration.
+
+    ``storage_node``, ``format_node`` and ``slice_node`` are QEMU node names. ``relative`` is the backing string the
+    overlay holds when that was relative (libvirt's relPath).
+    """
+
+    storage_node: str | None = None
+    format_node: str | None = None
+    slice_node: str | None = None
+    relative: str | None = None
+
+
+class Source(NamedTuple):
+    """One layer.
+
+    ``format``: declared, or recorded by the overlay; None when nobody said. ``backing``: see the module.
+    ``data_file``: qcow2's external data file. ``metadata_cache``: bytes. ``readonly``: how this layer is opened.
+    ``reference``: the raw string the overlay's header holds, when this layer came from there. ``detected``: found by
+    discovery, not declared. ``chain_index``: libvirt's id in a live domain (the N of ``vda[N]``), from 1.
+    """
+
+    location: Location
+    format: Format | None = None
+    backing: "Backing" = UNKNOWN
+    data_file: "Source | None" = None
+    encryption: Encryption | None = None
+    auth: Auth | None = None
+    seclabels: tuple[SecLabel, ...] = ()
+    slice: Slice | None = None
+    reservations: Reservations | None = None
+    metadata_cache: int | None = None
+    readonly: bool = False
+    shared: bool = False
+    reference: str | None = None
+    detected: bool = False
+    chain_index: int | None = None
+    runtime: Runtime | None = None
+
+
+Backing = Unknown | Terminator | Source
+
+
+def layers(top: Source) -> Iterator[Source]:
+    """``top`` and everything known below it, top first."""
+    layer: Backing = top
+    while isinstance(layer, Source):
+        yield layer
+        layer = layer.backing
+
+
+def chain_end(top: Source) -> Unknown | Terminator:
+    """What is below the last known layer of ``top``."""
+    layer: Backing = top
+    while isinstance(layer, Source):
+        layer = layer.backing
+    return layer
+
+
+def stack(chain: list[Source] | tuple[Source, ...], end: Unknown | Terminator) -> Source:
+    """Join single layers, top first, into one chain that ends in ``end``. Raises IndexError when there is none."""
+    below: Backing = end
+    for layer in reversed(chain[1:]):
+        below = layer._replace(backing=below)
+    return chain[0]._replace(backing=below)
