@@ -1,0 +1,82 @@
+# diskchain: everything a developer or a CI machine runs. `make` alone lists it.
+#
+#   PYTHON=/usr/bin/python3   the interpreter behind the private environment (3.11 or newer)
+#   VENV=.venv                where that environment lives
+#   PYTEST_ARGS=…             added to pytest, e.g. PYTEST_ARGS='-k header -x'
+#
+# The environment grows in steps, each with a stamp: `core` (what a user gets; enough for the demo), then one per extra
+# of pyproject.toml: `dev` (the linters, wheels only), `test` (compiles libvirt-python, so it wants the Debian packages).
+# A second run does nothing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+
+# Names the interpreter, so that another PYTHON makes the environment anew.
+INTERPRETER := $(shell $(PYTHON) -c \
+	'import sys; print("%d.%d.%d" % sys.version_info[:3] + sys.base_prefix.replace("/", "-"))' 2>/dev/null || echo none)
+MADE := $(VENV)/made-with-$(INTERPRETER)
+
+.PHONY: help setup demo test test-packages lint format bench fuzz docs clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/stamp-core $(VENV)/stamp-dev test-packages $(VENV)/stamp-test ## everything a developer needs, in .venv
+
+demo: $(VENV)/stamp-core ## show what diskchain does; needs Python 3.11 and make, nothing else
+	@$(BIN)/python demo/demo.py
+
+test: test-packages $(VENV)/stamp-test ## all tests, with the real libvirtd and QEMU: a missing peer is a failure
+	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/stamp-dev ## style, types and layer contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/stamp-dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: test-packages $(VENV)/stamp-test ## measure; see bench/
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
+
+fuzz: $(VENV)/stamp-fuzz ## feed the parsers with broken input; see fuzz/
+	$(BIN)/python fuzz/run.py $(FUZZ_ARGS)
+
+docs: $(VENV)/stamp-docs ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+clean: ## remove the environment, caches and results
+	rm -rf $(VENV) build dist site .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+test-packages:
+	@scripts/debian-packages
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'diskchain needs Python 3.11 or newer; "$(PYTHON)" is not. Try: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/debian-packages python3-venv
+	@echo 'making $(VENV) with $(PYTHON)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/stamp-core: $(MADE) pyproject.toml
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/stamp-%: $(VENV)/stamp-core
+	@$(PIP) install --editable '.[$*]'
+	@touch $@
