@@ -1,0 +1,52 @@
+"""What every test gets: the real peers' fixtures, the `requires` marker, and a summary that names the peers met.
+
+A test that needs a part of the host says so at its head (`@requires("losetup", "root")`) or by using a fixture of
+`tests.live`. Without the part it is skipped with the reason; under `DISKCHAIN_REQUIRE_LIVE=1` it fails.
+"""
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.live.peers import PEER_VERSIONS, demand
+
+pytest_plugins = ["tests.live.daemons", "tests.live.domains", "tests.live.storage"]
+
+# A fixture that talks to a peer marks the tests that use it, directly or through another fixture.
+_MARKER_OF_FIXTURE = {"libvirtd": "libvirtd", "loop_device": "live", "paused_domain": "qemu", "qemu_img": "qemu"}
+_PEER_MARKERS = ("libvirtd", "qemu")
+_TESTS_OF_PEER = pytest.StashKey[dict[str, set[str]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[PEER_VERSIONS] = {}
+    tests_of_peer: dict[str, set[str]] = {peer: set() for peer in _PEER_MARKERS}
+    config.stash[_TESTS_OF_PEER] = tests_of_peer
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in _MARKER_OF_FIXTURE:
+                item.add_marker(_MARKER_OF_FIXTURE[fixture])
+        for peer, tests in config.stash[_TESTS_OF_PEER].items():
+            if item.get_closest_marker(peer):
+                tests.add(item.nodeid)
+        if any(item.get_closest_marker(name) for name in (*_PEER_MARKERS, "requires")):
+            item.add_marker("live")
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture does work in vain
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("requires"):
+        demand(*marker.args)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    reports: Iterable[pytest.TestReport] = terminalreporter.getreports("passed")
+    passed = {report.nodeid for report in reports}
+    counts = {peer: len(tests & passed) for peer, tests in config.stash[_TESTS_OF_PEER].items()}
+    versions = config.stash[PEER_VERSIONS]
+    met = [f"{count} tests against {versions.get(peer, peer)}" for peer, count in counts.items() if count]
+    terminalreporter.write_line(f"real peers: {', '.join(met) or 'none met'}")
