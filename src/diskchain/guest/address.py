@@ -1,0 +1,122 @@
+"""Where in the guest a device sits: a union of small addresses, told apart by class (and by their ``type``).
+
+Source: libvirt 11.3.0 (``conf/device_conf.c``). Knows only ``terms``.
+"""
+
+from typing import Literal, NamedTuple
+
+from diskchain.guest.terms import AddressType
+
+
+class GuestPciAddress(NamedTuple):
+    """A PCI function of the guest. ``uid`` and ``fid`` are the identifiers of a zPCI device (s390)."""
+
+    domain: int = 0
+    bus: int = 0
+    slot: int = 0
+    function: int = 0
+    multifunction: bool | None = None
+    uid: int | None = None
+    fid: int | None = None
+    type: Literal[AddressType.PCI] = AddressType.PCI
+
+
+class DriveAddress(NamedTuple):
+    """A place on an IDE, SCSI, SATA or floppy controller."""
+
+    controller: int = 0
+    bus: int = 0
+    target: int = 0
+    unit: int = 0
+    type: Literal[AddressType.DRIVE] = AddressType.DRIVE
+
+
+class UsbAddress(NamedTuple):
+    """A USB port: numbers joined by dots, one per hub on the way, at most four."""
+
+    bus: int
+    port: tuple[int, ...] = ()
+    type: Literal[AddressType.USB] = AddressType.USB
+
+
+class VirtioSerialAddress(NamedTuple):
+    """A port of a virtio serial controller. No disk sits there; libvirt's parser takes it all the same."""
+
+    controller: int = 0
+    bus: int = 0
+    port: int = 0
+    type: Literal[AddressType.VIRTIO_SERIAL] = AddressType.VIRTIO_SERIAL
+
+
+class CcidAddress(NamedTuple):
+    """A slot of a smart card reader. No disk sits there; libvirt's parser takes it all the same."""
+
+    controller: int = 0
+    slot: int = 0
+    type: Literal[AddressType.CCID] = AddressType.CCID
+
+
+class SpaprVioAddress(NamedTuple):
+    """A register of the pSeries virtual bus; None: chosen by libvirt."""
+
+    reg: int | None = None
+    type: Literal[AddressType.SPAPR_VIO] = AddressType.SPAPR_VIO
+
+
+class CcwAddress(NamedTuple):
+    """A channel device (s390): all three numbers, or None when libvirt is to choose."""
+
+    cssid: int
+    ssid: int
+    devno: int
+    type: Literal[AddressType.CCW] = AddressType.CCW
+
+
+class IsaAddress(NamedTuple):
+    """An ISA device. No disk sits there; libvirt's parser takes it all the same."""
+
+    iobase: int = 0
+    irq: int = 0
+    type: Literal[AddressType.ISA] = AddressType.ISA
+
+
+class DimmAddress(NamedTuple):
+    """A memory slot. No disk sits there; libvirt's parser takes it all the same."""
+
+    slot: int = 0
+    base: int = 0
+    type: Literal[AddressType.DIMM] = AddressType.DIMM
+
+
+class BareAddress(NamedTuple):
+    """An address that has a type and nothing else: chosen by libvirt (``pci``, ``ccw``), or without numbers at all."""
+
+    type: AddressType
+
+
+Address = (
+    GuestPciAddress
+    | DriveAddress
+    | UsbAddress
+    | VirtioSerialAddress
+    | CcidAddress
+    | SpaprVioAddress
+    | CcwAddress
+    | IsaAddress
+    | DimmAddress
+    | BareAddress
+)
+
+
+class DeviceInfo(NamedTuple):
+    """What every device has: its address, its alias, its place in the boot order.
+
+    ``boot_order`` counts from 1, ``loadparm`` is for s390's boot loader; ``alias`` is libvirt's own in a live domain and
+    the user's (``ua-…``) in a configuration; ``acpi_index`` counts from 1.
+    """
+
+    address: Address | None = None
+    alias: str | None = None
+    boot_order: int | None = None
+    loadparm: str | None = None
+    acpi_index: int | None = None

@@ -1,0 +1,90 @@
+"""The guest-facing device: the outer half of Eric Blake's split. A disk *has* a source.
+
+Source: libvirt 11.3.0 ``struct _virDomainDiskDef``. Pure; knows its siblings and the host's model.
+"""
+
+from typing import NamedTuple
+
+from diskchain.guest.address import DeviceInfo
+from diskchain.guest.driver import DriverPolicy
+from diskchain.guest.iotune import IoTune
+from diskchain.guest.mirror import Mirror
+from diskchain.guest.target import BlockIo, Geometry, Target
+from diskchain.guest.terms import DiskBus, DiskDevice, DiskModel, SgIo, SnapshotPolicy, StartupPolicy
+from diskchain.storage.foreign import Foreign
+from diskchain.storage.location import FileLocation
+from diskchain.storage.source import Source
+
+
+class FilterNode(NamedTuple):
+    """The QEMU node of one throttle filter, by the name of its group."""
+
+    group: str
+    node: str
+
+
+class DiskRuntime(NamedTuple):
+    """What only a running disk has: QEMU's name of the device, and of the nodes above the top image's."""
+
+    qom_name: str | None = None
+    copy_on_read_node: str | None = None
+    filter_nodes: tuple[FilterNode, ...] = ()
+
+
+class Disk(NamedTuple):
+    """One disk of a domain.
+
+    ``source`` is the top image; an empty drive has a :class:`FileLocation` without a path. ``readonly`` and ``shared``
+    are the source's. ``mirror`` and ``runtime`` exist in running domains only. ``throttle_filters`` names groups, the
+    one nearest the guest last. ``share_backing`` goes with ``transient``. ``wwn`` is sixteen hex digits.
+    ``auth_in_disk`` and ``encryption_in_disk`` remember that the document had these under ``<disk>``, the older place,
+    and not under ``<source>``. ``foreign`` is what the document says and this model does not know.
+    """
+
+    source: Source
+    target: Target
+    device: DiskDevice = DiskDevice.DISK
+    model: DiskModel | None = None
+    driver: DriverPolicy = DriverPolicy()
+    mirror: Mirror | None = None
+    iotune: IoTune | None = None
+    throttle_filters: tuple[str, ...] = ()
+    geometry: Geometry | None = None
+    blockio: BlockIo | None = None
+    serial: str | None = None
+    wwn: str | None = None
+    vendor: str | None = None
+    product: str | None = None
+    snapshot: SnapshotPolicy | None = None
+    startup_policy: StartupPolicy | None = None
+    transient: bool = False
+    share_backing: bool | None = None
+    rawio: bool | None = None
+    sgio: SgIo | None = None
+    backend_domain: str | None = None
+    info: DeviceInfo = DeviceInfo()
+    auth_in_disk: bool = False
+    encryption_in_disk: bool = False
+    runtime: DiskRuntime | None = None
+    foreign: tuple[Foreign, ...] = ()
+
+    @property
+    def readonly(self) -> bool:
+        """Whether the guest may only read."""
+        return self.source.readonly
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines may write the disk at the same time."""
+        return self.source.shared
+
+    @property
+    def bus(self) -> DiskBus | None:
+        """The bus of the target."""
+        return self.target.bus
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether this is a drive without a medium."""
+        location = self.source.location
+        return isinstance(location, FileLocation) and not location.path

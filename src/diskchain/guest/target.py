@@ -1,0 +1,39 @@
+"""Where and how the guest finds the disk, and the shape the disk claims to have.
+
+Source: libvirt 11.3.0 ``<target>``, ``<geometry>``, ``<blockio>``. Knows only ``terms``.
+"""
+
+from typing import NamedTuple
+
+from diskchain.guest.terms import DiskBus, Translation, Tray
+
+
+class Target(NamedTuple):
+    """``dev`` is a name such as ``vda``; it orders the disks and need not be the guest's name.
+
+    ``bus`` None: nobody said, post-parse guesses it from ``dev``. ``rotation_rate`` in revolutions per minute, 1 means
+    solid state. ``tray`` None is a closed tray, or no tray.
+    """
+
+    dev: str
+    bus: DiskBus | None = None
+    tray: Tray | None = None
+    removable: bool | None = None
+    rotation_rate: int | None = None
+
+
+class Geometry(NamedTuple):
+    """Cylinders, heads and sectors the guest is told; libvirt prints them only when all three are above 0."""
+
+    cylinders: int = 0
+    heads: int = 0
+    sectors: int = 0
+    translation: Translation | None = None
+
+
+class BlockIo(NamedTuple):
+    """Block sizes the guest is told, in bytes."""
+
+    logical_block_size: int | None = None
+    physical_block_size: int | None = None
+    discard_granularity: int | None = None
