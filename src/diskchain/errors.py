@@ -9,7 +9,8 @@
     │   ├── XmlError          … an XML document; carries the line
     │   └── ReferenceSyntaxError  … a backing string in an image header or on the command line
     ├── ImageError            bytes are not the image they claim to be          (fault: image)
-    │   └── TruncatedImage    … because they end too early
+    │   ├── TruncatedImage    … because they end too early
+    │   └── AmbiguousImage    … because they claim to be several, or something nobody knows
     ├── PolicyRefusal         an image asks us to open what the policy forbids  (fault: image)
     ├── StorageError          the host cannot give us the bytes                 (fault: host)
     │   ├── StorageMissing    … nothing is there
@@ -109,6 +110,14 @@ class ImageError(DiskchainError):
 
 class TruncatedImage(ImageError):
     """The bytes end before the header does."""
+
+
+class AmbiguousImage(ImageError):
+    """The bytes look like several formats, or like one in an unknown version. ``candidates``: formats, in QEMU's spelling."""
+
+    def __init__(self, problem: str, candidates: tuple[str, ...]) -> None:
+        super().__init__(f"{problem}: {', '.join(candidates)}")
+        self.candidates = candidates
 
 
 class PolicyRefusal(DiskchainError):
