@@ -1,0 +1,247 @@
+"""Change parts of an XML document and leave every other byte as it was.
+
+:func:`locate` says where the disks of a document lie in its bytes; :func:`apply` puts new bytes in their place. Knows
+where elements begin and end and how the document is encoded; must not know what the elements mean.
+
+One pass of expat, which reports byte offsets in the document's own encoding (lxml reports none). Documents come from
+anywhere, so document types (and with them entities) are refused, and size and depth are bounded. XML 1.0 (fifth
+edition), sections 2.4 (where a tag ends), 2.5 (comments), 4.3.3 and appendix F (encodings).
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Literal, NamedTuple
+from xml.parsers import expat
+
+from diskchain.errors import XmlError
+from diskchain.units import MiB
+
+#: Twice libvirt's own bound for a document (``REMOTE_STRING_MAX``, 4 MiB), for those in UTF-16.
+MAX_DOCUMENT = 8 * MiB
+
+#: libxml2's ``xmlParserMaxDepth``, which is libvirt's bound too.
+MAX_DEPTH = 256
+
+WHITESPACE = " \t\r\n"
+
+#: From the root down to a disk that can have a backing chain. A snapshot's own ``<disks>`` cannot.
+DISK_PATHS = (
+    ("disk",),
+    ("domain", "devices", "disk"),
+    ("domainsnapshot", "domain", "devices", "disk"),
+    ("domainsnapshot", "inactiveDomain", "devices", "disk"),
+)
+_ROOTS = tuple(dict.fromkeys(path[0] for path in DISK_PATHS))
+
+# Encodings with one byte per character, ASCII as usual. Only these names are ever handed to Python's codecs.
+_ONE_BYTE = re.compile(r"us-ascii|iso-8859-\d{1,2}|latin-?\d{1,2}|windows-125\d|koi8-[ru]|cp\d{3,4}", re.ASCII)
+_UTF16 = ("utf-16", "utf-16le", "utf-16be")
+
+
+class Encoding(NamedTuple):
+    """How a document's characters are bytes.
+
+    ``codec`` is Python's name of UTF-8 or of UTF-16 with its byte order, or ``ascii``: then all else is written as
+    character references.
+    """
+
+    codec: str
+
+    def encode(self, markup: str) -> bytes:
+        """``markup`` as bytes of the document. Characters outside ASCII may stand in text and attribute values only."""
+        return markup.encode(self.codec, "xmlcharrefreplace" if self.codec == "ascii" else "strict")
+
+    def decode(self, raw: bytes) -> str:
+        """Bytes of the document as characters; what is not ASCII in an encoding other than UTF becomes U+FFFD."""
+        return raw.decode(self.codec, "replace")
+
+
+class Comment(NamedTuple):
+    """A comment. ``text`` is what is between ``<!--`` and ``-->``; ``start`` and ``end`` are offsets in bytes."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Element(NamedTuple):
+    """An element as a place in the document: offsets are in bytes, ends exclusive; ``line`` counts from 1.
+
+    ``name`` of an element in a namespace is the namespace, a space and the local name. ``children`` are the elements
+    and comments right below, in order. A self-closed element ends where its start tag does.
+    """
+
+    name: str
+    start: int
+    start_tag_end: int
+    end_tag_start: int
+    end: int
+    line: int
+    children: "tuple[Element | Comment, ...]" = ()
+
+    @property
+    def self_closed(self) -> bool:
+        """Whether this is ``<name/>``, not ``<name></name>``."""
+        return self.start_tag_end == self.end
+
+    def elements(self) -> "tuple[Element, ...]":
+        """The elements right below."""
+        return tuple(child for child in self.children if isinstance(child, Element))
+
+    def child(self, name: str) -> "Element | None":
+        """The first element right below that has this name: the one libvirt takes when there are several."""
+        return next((child for child in self.elements() if child.name == name), None)
+
+
+class Layout(NamedTuple):
+    """Where things are in a document. ``root`` is the name of its outermost element; ``disks`` in document order."""
+
+    root: str
+    encoding: Encoding
+    disks: tuple[Element, ...]
+
+
+class Edit(NamedTuple):
+    """``document[start:end]`` becomes ``replacement``."""
+
+    start: int
+    end: int
+    replacement: bytes
+
+
+def apply(document: bytes, edits: Iterable[Edit]) -> bytes:
+    """``document`` with every edit carried out; offsets are those of ``document`` itself.
+
+    Insertions at one place come out in the order given. Raises ValueError for edits that overlap or lie outside.
+    """
+    pieces: list[bytes] = []
+    done = 0
+    for start, end, replacement in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if not done <= start <= end <= len(document):
+            raise ValueError(f"edit of bytes {start}…{end} overlaps another or lies outside the document")
+        pieces += (document[done:start], replacement)
+        done = end
+    pieces.append(document[done:])
+    return b"".join(pieces)
+
+
+def locate(document: bytes, origin: str | None = None) -> Layout:
+    """Where the disks of a ``<domain>``, ``<domainsnapshot>`` or ``<disk>`` are.
+
+    ``origin`` names the document in errors. Raises XmlError, with the line, when it is not well-formed, has a document
+    type, another root or an encoding expat does not know, or is too large or too deep.
+    """
+    if len(document) > MAX_DOCUMENT:
+        raise XmlError(f"larger than {MAX_DOCUMENT} bytes", origin=origin)
+    surveyor = _Surveyor(document, origin)
+    surveyor.run()
+    return Layout(surveyor.root, surveyor.encoding, tuple(disk for disk in surveyor.disks if isinstance(disk, Element)))
+
+
+class _Surveyor:
+    """Follows expat through a document and writes down the disks."""
+
+    def __init__(self, document: bytes, origin: str | None) -> None:
+        self.document = document
+        self.origin = origin
+        self.root = ""
+        self.encoding = _encoding_of(document, None)
+        self.disks: list[Element | Comment] = []
+        self._path: list[str] = []
+        self._open: list[Element] = []  # inside a disk: the elements begun; their ends are not known yet
+        self._children = [self.disks]
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+
+    def run(self) -> None:
+        parser = self._parser
+        parser.XmlDeclHandler = self._declaration
+        parser.StartDoctypeDeclHandler = self._document_type
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CommentHandler = self._comment
+        try:
+            parser.Parse(self.document, True)  # noqa: FBT003  (expat takes no names)
+        except expat.ExpatError as error:
+            problem = f"not well-formed XML: {expat.ErrorString(error.code)}"
+            raise XmlError(problem, origin=self.origin, line=error.lineno) from error
+        except (LookupError, ValueError) as error:  # Python's codecs, on the declared encoding
+            raise self._refusal(f"unknown encoding: {error}") from error
+
+    def _refusal(self, problem: str) -> XmlError:
+        return XmlError(problem, origin=self.origin, line=self._parser.CurrentLineNumber)
+
+    def _declaration(self, _version: str, declared: str | None, _standalone: int) -> None:
+        if declared is None:
+            return
+        name = declared.lower()
+        if name not in ("utf-8", *_UTF16) and not _ONE_BYTE.fullmatch(name):
+            raise self._refusal(f"unsupported encoding {declared[:40]!r}")
+        self.encoding = _encoding_of(self.document, name)
+
+    def _document_type(self, *_: object) -> None:
+        raise self._refusal("document type declarations are refused (they can define entities)")
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        path = self._path
+        path.append(name)
+        if len(path) > MAX_DEPTH:
+            raise self._refusal(f"elements are nested more than {MAX_DEPTH} deep")
+        if len(path) == 1:
+            self.root = name
+            if name not in _ROOTS:
+                wanted = " nor ".join(f"<{root}>" for root in _ROOTS)
+                raise self._refusal(f"the root is <{name[:80]}>, neither {wanted}")
+        if self._open or (name == "disk" and tuple(path) in DISK_PATHS):
+            start = self._parser.CurrentByteIndex
+            end = self._end_of("tag", start)
+            self._open.append(Element(name, start, end, end, end, self._parser.CurrentLineNumber))
+            self._children.append([])
+
+    def _end(self, _name: str) -> None:
+        self._path.pop()
+        if not self._open:
+            return
+        element = self._open.pop()
+        slash = self.encoding.encode("/>")
+        if not self.document.endswith(slash, element.start, element.start_tag_end):
+            tag = self._parser.CurrentByteIndex
+            element = element._replace(end_tag_start=tag, end=self._end_of("tag", tag))
+        element = element._replace(children=tuple(self._children.pop()))
+        self._children[-1].append(element)
+
+    def _comment(self, text: str) -> None:
+        if self._open:
+            start = self._parser.CurrentByteIndex
+            self._children[-1].append(Comment(text, start, self._end_of("comment", start)))
+
+    def _end_of(self, markup: Literal["tag", "comment"], start: int) -> int:
+        match = _patterns(self.encoding.codec)[markup].match(self.document, start)
+        if match is None:  # expat and the byte order disagree
+            raise self._refusal(f"cannot tell where this {markup} ends")
+        return match.end()
+
+
+def _encoding_of(document: bytes, declared: str | None) -> Encoding:
+    """``declared`` in lower case. UTF-16 shows itself in the first two bytes, with or without a byte order mark."""
+    if document.startswith((b"\xff\xfe", b"<\0")):
+        return Encoding("utf-16-le")
+    if document.startswith((b"\xfe\xff", b"\0<")):
+        return Encoding("utf-16-be")
+    return Encoding("utf-8" if declared in (None, "utf-8") else "ascii")
+
+
+@cache
+def _patterns(codec: str) -> dict[str, re.Pattern[bytes]]:
+    """From ``<`` to behind a tag's or a comment's end, in whole code units. Possessive, so the work is linear."""
+    unit = {name: re.escape(name.encode(codec)) for name in ("'", '"', ">", "-->")}
+    apos, quote, greater, dashes = unit.values()
+    any_unit = b"." * len(">".encode(codec))
+
+    def until(end: bytes) -> bytes:
+        return b"(?:(?!%b)%b)*+%b" % (end, any_unit, end)
+
+    bare = b"(?!%b|%b|%b)%b" % (apos, quote, greater, any_unit)
+    quoted = b"%b%b|%b%b" % (quote, until(quote), apos, until(apos))
+    tag = b"(?:%b|%b)*+%b" % (bare, quoted, greater)
+    return {"tag": re.compile(tag, re.DOTALL), "comment": re.compile(until(dashes), re.DOTALL)}
