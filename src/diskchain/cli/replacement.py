@@ -1,0 +1,137 @@
+"""Put a document in the place of a file: all of it or nothing, under the old owner, mode, ACL and labels.
+
+The new bytes go to a file beside the old one, which is renamed over it once they are on disk. Signals that would end the
+process wait meanwhile, so that Ctrl-C leaves either the old document or the new one, and never a third file.
+"""
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from diskchain.errors import NotStorage, StorageError, UsageError
+
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def replace_file(path: str, data: bytes, seen: os.stat_result) -> None:
+    """Give the regular file ``path`` (or what the symlink leads to) the content ``data``.
+
+    ``seen`` is what :func:`os.stat` said before the old content was read. Raises UsageError when the file has changed
+    since or would change its owner, StorageError when it cannot be replaced; then it is as it was.
+    """
+    real = os.path.realpath(path)
+    with _as_storage_errors(path):
+        now = os.stat(real)
+        if not stat.S_ISREG(now.st_mode):
+            raise NotStorage("not a regular file, so it cannot be replaced", path=path)
+        if _version(now) != _version(seen):
+            raise UsageError(f"{path} has changed since it was read; nothing was written")
+        _write_and_rename(real, data, now)
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write ``data`` to ``path``: ``-`` is stdout, a file is replaced or made, a pipe or device is written to.
+
+    Raises as :func:`replace_file` does.
+    """
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        return
+    with _as_storage_errors(path):
+        try:
+            now = os.stat(path)
+        except FileNotFoundError:
+            _write_and_rename(os.path.realpath(path), data, None)
+            return
+        if stat.S_ISREG(now.st_mode):
+            _write_and_rename(os.path.realpath(path), data, now)
+            return
+        with open(path, "wb", buffering=0) as stream:
+            _write_all(stream.fileno(), data)
+
+
+def _version(state: os.stat_result) -> tuple[int, ...]:
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+def _write_and_rename(real: str, data: bytes, old: os.stat_result | None) -> None:
+    directory = os.path.dirname(real) or "."
+    beside = os.path.join(directory, f".diskchain-{os.urandom(8).hex()}")
+    with _signals_held():
+        try:
+            mode = 0o600 if old else 0o666  # a new file gets what the umask or the directory's default ACL leave
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            try:
+                if old is not None:
+                    _take_over(descriptor, real, old)
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(beside, real)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
+        _sync_directory(directory)
+
+
+def _take_over(descriptor: int, real: str, old: os.stat_result) -> None:
+    """Owner and mode of the old file, or an error; its extended attributes (ACL, labels) as far as we may."""
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except PermissionError as error:
+            raise UsageError(f"{real} belongs to someone else, and replacing it would change that; use -o") from error
+    attributes = _attributes(real)
+    for name in attributes | _attributes(descriptor):
+        with suppress(OSError):
+            if name in attributes:
+                os.setxattr(descriptor, name, os.getxattr(real, name))
+            else:
+                os.removexattr(descriptor, name)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _attributes(file: str | int) -> set[str]:
+    try:
+        return set(os.listxattr(file))
+    except OSError:  # a file system without any
+        return set()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_directory(directory: str) -> None:
+    """Make the renaming last. Not every file system can; the document is in place all the same."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _as_storage_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror or error}", path=path) from error
