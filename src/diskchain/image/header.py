@@ -10,10 +10,15 @@ from diskchain.storage.terms import Format
 
 
 class BackingReference(NamedTuple):
-    """The image below, as the header names it. ``format``: what the header records (QEMU's spelling, any string), or None."""
+    """The image below, as the header names it. ``format``: what the header records (QEMU's spelling, any string), or None.
+
+    ``implied``: the header records no format, but its own format allows only this one (the parent of a VMDK is a VMDK). QEMU
+    counts that as recorded; libvirt does not.
+    """
 
     text: str
     format: str | None = None
+    implied: bool = False
 
 
 class Features(NamedTuple):
@@ -26,19 +31,25 @@ class Features(NamedTuple):
 
 
 class KeySlot(NamedTuple):
-    """A LUKS key slot: whether in use, and how it slows guessing. Never key material."""
+    """A LUKS key slot: whether in use, and how it slows guessing. Never key material.
+
+    ``key_offset`` is where the (encrypted) key material is, in bytes from the LUKS header; ``stripes``: how thin it is spread.
+    """
 
     number: int
     active: bool
     iterations: int | None = None
     kdf: str | None = None
+    key_offset: int | None = None
+    stripes: int | None = None
 
 
 class ImageEncryption(NamedTuple):
     """How the header says the image is encrypted.
 
     ``kind``: ``luks1``, ``luks2`` or ``aes`` (the legacy qcow scheme, which is broken). ``cipher`` like ``aes-xts-plain64``.
-    Details are None unless the header was inspected in full. ``payload_offset``: bytes.
+    Details are None unless the header was inspected in full. ``payload_offset``: bytes. ``payload_size``: bytes, None when it
+    reaches to the end of the container. ``master_key_iterations``: LUKS1 only.
     """
 
     kind: str
@@ -47,6 +58,9 @@ class ImageEncryption(NamedTuple):
     uuid: str | None = None
     slots: tuple[KeySlot, ...] | None = None
     payload_offset: int | None = None
+    master_key_iterations: int | None = None
+    key_bits: int | None = None
+    payload_size: int | None = None
 
 
 class Bitmap(NamedTuple):
@@ -83,13 +97,17 @@ class Extent(NamedTuple):
 class Identity(NamedTuple):
     """Who this image is, and whom it takes for its parent: UUIDs or VMDK content ids, as text.
 
-    ``parent_time``: the parent's modification time the child remembers, in seconds since 1970.
+    ``parent_time``: the parent's modification time the child remembers, in seconds since 1970. ``parent_names``: every name the
+    header has for its parent, as it stands there. ``own_state``: what changes whenever the contents do, where that is not
+    ``own`` itself (VDI's modification UUID); ``parent_state``: the parent's, as the child remembers it.
     """
 
     own: str | None = None
     parent: str | None = None
     parent_time: int | None = None
     parent_names: tuple[str, ...] = ()
+    own_state: str | None = None
+    parent_state: str | None = None
 
 
 class ImageHeader(NamedTuple):

@@ -23,6 +23,18 @@ _MODULES: dict[Format, str] = {
     Format.RAW: "raw",
     Format.QCOW2: "qcow2",
     Format.LUKS: "luks",
+    Format.QCOW: "qcow",
+    Format.QED: "qed",
+    Format.VMDK: "vmdk",
+    Format.VDI: "vdi",
+    Format.VPC: "vpc",
+    Format.VHDX: "vhdx",
+    Format.PARALLELS: "parallels",
+    Format.BOCHS: "bochs",
+    Format.CLOOP: "cloop",
+    Format.DMG: "dmg",
+    Format.COW: "cow",
+    Format.ISO: "iso",
 }
 
 _loaded: dict[Format, FormatModule] = {}

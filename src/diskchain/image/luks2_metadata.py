@@ -14,17 +14,33 @@ class Kdf(msgspec.Struct, frozen=True):
     time: int | None = None
 
 
+class Area(msgspec.Struct, frozen=True):
+    """Where the key material of a slot is. ``offset``: bytes, as decimal text."""
+
+    offset: str = ""
+
+
+class AntiForensics(msgspec.Struct, frozen=True):
+    """How thin key material is spread."""
+
+    stripes: int | None = None
+
+
 class Keyslot(msgspec.Struct, frozen=True):
-    """One key slot; its key material is not read."""
+    """One key slot; its key material is not read. ``key_size``: bytes."""
 
     kdf: Kdf = Kdf()
+    area: Area = Area()
+    af: AntiForensics = AntiForensics()
+    key_size: int = 0
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A range of the device and how it is encrypted. ``offset``: bytes, as decimal text."""
+    """A range of the device and how it is encrypted. ``offset``: bytes, as decimal text; ``size`` too, or ``dynamic``."""
 
     encryption: str | None = None
     offset: str = ""
+    size: str = ""
 
 
 class Digest(msgspec.Struct, frozen=True):

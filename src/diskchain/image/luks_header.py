@@ -4,7 +4,9 @@ Reads how a volume is encrypted, never key material. Sources: *LUKS1 On-Disk For
 Specification* 1.1.4 (its binary header and the JSON area).
 """
 
+import re
 import struct
+from operator import itemgetter
 from typing import Final
 
 from diskchain.errors import ImageError
@@ -21,11 +23,18 @@ _PHDR = struct.Struct(">6sH32s32s32sII20s32sI40s")
 #: active, iterations, salt, key material offset (sectors), stripes
 _KEY_SLOT = struct.Struct(">II32sII")
 _KEY_SLOTS: Final = 8
+_LUKS1: Final = 1
+_LUKS2: Final = 2
 
 #: LUKS2: magic, version, header size, sequence, label, checksum algorithm, salt, uuid
-_LUKS2 = struct.Struct(">6sHQQ48s32s64s40s")
+_LUKS2_HEADER = struct.Struct(">6sHQQ48s32s64s40s")
 #: LUKS2 3.1: the header with its JSON area is at most 4 MiB.
 _LUKS2_LARGEST: Final = 4 * MiB
+#: The binary header comes first; the JSON area fills the rest of the header size.
+_LUKS2_JSON_AT: Final = 4096
+#: LUKS2 numbers its key slots from 0 to 31.
+_KEY_SLOT_NUMBER: Final = re.compile("[0-9]{1,2}")
+_DECIMAL: Final = re.compile("[0-9]{1,19}")
 
 
 def read_luks(window: Window, offset: int = 0, *, full: bool = False) -> ImageEncryption:
@@ -36,10 +45,10 @@ def read_luks(window: Window, offset: int = 0, *, full: bool = False) -> ImageEn
     magic, version = struct.unpack(">6sH", window.read(offset, 8))
     if magic != LUKS_MAGIC:
         raise ImageError("no LUKS header", format="luks", offset=offset)
-    if version == 1:
-        return _read_luks1(window, offset, full)
-    if version == 2:
-        return _read_luks2(window, offset, full)
+    if version == _LUKS1:
+        return _read_luks1(window, offset, full=full)
+    if version == _LUKS2:
+        return _read_luks2(window, offset, full=full)
     raise ImageError(f"unknown version {version}", format="luks", offset=offset + 6)
 
 
@@ -47,28 +56,38 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("ascii", "backslashreplace")
 
 
-def _read_luks1(window: Window, offset: int, full: bool) -> ImageEncryption:
-    fields = _PHDR.unpack(window.read(offset, _PHDR.size))
-    cipher, mode, hash_spec, payload, uuid = fields[2], fields[3], fields[4], fields[5], fields[10]
+def _read_luks1(window: Window, offset: int, *, full: bool) -> ImageEncryption:
+    _, _, cipher, mode, hash_spec, payload, key_bytes, _digest, _salt, iterations, uuid = _PHDR.unpack(
+        window.read(offset, _PHDR.size)
+    )
     slots: tuple[KeySlot, ...] | None = None
     if full:
         table = window.read(offset + _PHDR.size, _KEY_SLOT.size * _KEY_SLOTS)
         slots = tuple(
-            KeySlot(number, state == LUKS1_KEY_ENABLED, iterations if state == LUKS1_KEY_ENABLED else None, "pbkdf2")
-            for number, (state, iterations, _salt, _start, _stripes) in enumerate(_KEY_SLOT.iter_unpack(table))
+            KeySlot(number, active=True, iterations=rounds, kdf="pbkdf2", key_offset=start * SECTOR, stripes=stripes)
+            if state == LUKS1_KEY_ENABLED
+            else KeySlot(number, active=False, kdf="pbkdf2", key_offset=start * SECTOR)
+            for number, (state, rounds, _salt, start, stripes) in enumerate(_KEY_SLOT.iter_unpack(table))
         )
     return ImageEncryption(
-        "luks1", f"{_text(cipher)}-{_text(mode)}", _text(hash_spec), _text(uuid), slots, payload * SECTOR
+        "luks1",
+        f"{_text(cipher)}-{_text(mode)}",
+        _text(hash_spec),
+        _text(uuid),
+        slots,
+        payload * SECTOR,
+        iterations,
+        key_bytes * 8,
     )
 
 
-def _read_luks2(window: Window, offset: int, full: bool) -> ImageEncryption:
-    _, _, size, _, _, _, _, uuid = _LUKS2.unpack(window.read(offset, _LUKS2.size))
+def _read_luks2(window: Window, offset: int, *, full: bool) -> ImageEncryption:
+    _, _, size, _, _, _, _, uuid = _LUKS2_HEADER.unpack(window.read(offset, _LUKS2_HEADER.size))
     if not full:
         return ImageEncryption("luks2", uuid=_text(uuid))
-    if not 4096 < size <= _LUKS2_LARGEST:
+    if not _LUKS2_JSON_AT < size <= _LUKS2_LARGEST:
         raise ImageError(f"impossible header size {size}", format="luks", offset=offset + 8)
-    area = window.read(offset + 4096, size - 4096).split(b"\0", 1)[0]
+    area = window.read(offset + _LUKS2_JSON_AT, size - _LUKS2_JSON_AT).split(b"\0", 1)[0]
     return _luks2_metadata(area, _text(uuid))
 
 
@@ -79,23 +98,32 @@ def _luks2_metadata(area: bytes, uuid: str) -> ImageEncryption:
 
     try:
         metadata = msgspec.json.decode(area, type=Metadata)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ImageError("the LUKS2 JSON area is malformed", format="luks", offset=4096) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ImageError("the LUKS2 JSON area is malformed", format="luks", offset=_LUKS2_JSON_AT) from error
     segment = metadata.segments.get("0")
     slots = tuple(
-        KeySlot(int(number), True, slot.kdf.iterations or slot.kdf.time, slot.kdf.type)
-        for number, slot in sorted(metadata.keyslots.items())
-        if number.isascii() and number.isdigit() and len(number) < 4
+        KeySlot(
+            int(number),
+            active=True,
+            iterations=slot.kdf.iterations or slot.kdf.time,
+            kdf=slot.kdf.type,
+            key_offset=_decimal(slot.area.offset),
+            stripes=slot.af.stripes,
+        )
+        for number, slot in metadata.keyslots.items()
+        if _KEY_SLOT_NUMBER.fullmatch(number)
     )
     return ImageEncryption(
         "luks2",
         segment.encryption if segment else None,
         next((digest.hash for digest in metadata.digests.values()), None),
         uuid,
-        slots,
+        tuple(sorted(slots, key=itemgetter(0))),
         _decimal(segment.offset) if segment else None,
+        key_bits=next((slot.key_size * 8 for slot in metadata.keyslots.values()), None),
+        payload_size=_decimal(segment.size) if segment else None,
     )
 
 
 def _decimal(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return int(text) if _DECIMAL.fullmatch(text) else None

@@ -54,7 +54,7 @@ _MAGICS: Final = (
     _Magic(Format.VHDX, b"vhdxfile"),
     _Magic(Format.PARALLELS, b"WithoutFreeSpace"),
     _Magic(Format.PARALLELS, b"WithouFreSpacExt"),
-    _Magic(Format.BOCHS, b"Bochs Virtual HD Image\x00", 0, 68, _le32(0x10000, 0x20000)),
+    _Magic(Format.BOCHS, b"Bochs Virtual HD Image\x00", 0, 64, _le32(0x10000, 0x20000)),
     _Magic(Format.CLOOP, b"#!/bin/sh\n#V2.0 Format\n"),
     _Magic(Format.LUKS, b"LUKS\xba\xbe", 0, 6, (b"\x00\x01", b"\x00\x02")),
 )

@@ -12,7 +12,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     payload = encryption.payload_offset or 0
     return ImageHeader(
         Format.LUKS,
-        max(0, window.size - payload),
+        max(0, window.size - payload) if encryption.payload_size is None else encryption.payload_size,
         version=2 if encryption.kind == "luks2" else 1,
         encryption=encryption,
     )

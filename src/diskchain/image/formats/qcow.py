@@ -1,0 +1,64 @@
+"""qcow, version 1: the copy-on-write format before qcow2. It records no backing format, and encrypts with AES-CBC at most.
+
+Source: QEMU ``block/qcow.c``, whose limits on open we keep.
+"""
+
+import struct
+from typing import Final
+
+from diskchain.errors import ImageError
+from diskchain.image.header import BackingReference, ImageEncryption, ImageHeader, header_text
+from diskchain.image.window import Window
+from diskchain.storage.terms import Format
+
+MAGIC: Final = b"QFI\xfb"
+
+#: magic, version, backing name offset and length, modification time, capacity, cluster bits, L2 bits, crypt method, L1 offset
+_HEADER = struct.Struct(">4sIQIIQBB2xIQ")
+
+_CLUSTER_BITS: Final = range(9, 17)
+_L2_BITS: Final = range(6, 14)
+_LONGEST_BACKING_NAME: Final = 1023
+_LARGEST_L1: Final = (1 << 31) - 1  # bytes; INT_MAX
+_CRYPT_AES: Final = 1
+
+
+def _bad(problem: str, offset: int) -> ImageError:
+    return ImageError(problem, format="qcow", offset=offset)
+
+
+def parse(window: Window, *, full: bool = False) -> ImageHeader:
+    """The header at the start of ``window``. Raises ImageError for anything QEMU would refuse to open."""
+    magic, version, name_at, name_length, changed, capacity, cluster_bits, l2_bits, crypt, _l1_at = _HEADER.unpack(
+        window.read(0, _HEADER.size)
+    )
+    if magic != MAGIC:
+        raise _bad("no qcow magic", 0)
+    if version != 1:
+        raise _bad(f"unknown version {version}", 4)
+    if capacity <= 1:
+        raise _bad("a capacity of less than two bytes", 24)
+    if cluster_bits not in _CLUSTER_BITS:
+        raise _bad(f"cluster size of 2^{cluster_bits} bytes", 32)
+    if l2_bits not in _L2_BITS:
+        raise _bad(f"an L2 table of 2^{l2_bits} entries", 33)
+    l1_entries = -(-capacity >> cluster_bits + l2_bits)
+    if capacity > (1 << 64) - 1 - (1 << cluster_bits + l2_bits) or l1_entries * 8 > _LARGEST_L1:
+        raise _bad(f"a capacity of {capacity} bytes, which its tables cannot hold", 24)
+    if crypt > _CRYPT_AES:
+        raise _bad(f"unknown encryption method {crypt}", 36)
+    backing = None
+    if name_at:
+        if name_length > _LONGEST_BACKING_NAME:
+            raise _bad(f"a backing file name of {name_length} bytes", 16)
+        name = header_text(window.read(name_at, name_length).split(b"\0", 1)[0])
+        backing = BackingReference(name) if name else None
+    return ImageHeader(
+        Format.QCOW,
+        capacity,
+        version,
+        1 << cluster_bits,
+        backing,
+        encryption=ImageEncryption("aes", "aes-cbc-plain64" if full else None) if crypt else None,
+        details=(("modification time", changed),) if full and changed else (),
+    )

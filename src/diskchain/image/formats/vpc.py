@@ -1,0 +1,159 @@
+"""VHD, which QEMU calls vpc: fixed, dynamic and differencing disks.
+
+A footer of 512 bytes ends every VHD; dynamic and differencing ones carry a copy of it at the start, followed by a second header.
+Source: Microsoft *Virtual Hard Disk Image Format Specification* 1.0; which of two capacities counts, as in QEMU 7.2 ``block/vpc.c``.
+"""
+
+import struct
+from typing import Final
+
+from diskchain.errors import ImageError
+from diskchain.image.guid import NIL, uuid_text
+from diskchain.image.header import BackingReference, Identity, ImageHeader
+from diskchain.image.vhd_locator import TABLE_SIZE, Locator, preferred_path, read_locators
+from diskchain.image.window import Window
+from diskchain.storage.terms import Format
+
+COOKIE: Final = b"conectix"
+_DYNAMIC_COOKIE: Final = b"cxsparse"
+_VERSION: Final = 0x00010000
+
+#: cookie, features, version, data offset, time, creator, its version, its host; original and current size; cylinders, heads, sectors;
+#: disk type, checksum, unique id, saved state
+_FOOTER = struct.Struct(">8sIIQI4sI4sQQHBBII16sB")
+_FOOTER_SIZE: Final = 512
+_OLD_FOOTER_SIZE: Final = 511  # Virtual PC before 2004
+#: cookie, next, table offset, version, table entries, block size, checksum, parent's unique id and time, parent's name
+_DYNAMIC = struct.Struct(">8sQQIIII16sI4x512s")
+_DYNAMIC_SIZE: Final = 1024
+_DYNAMIC_CHECKSUM_AT: Final = 36
+_FOOTER_CHECKSUM_AT: Final = 64
+
+_FIXED: Final = 2
+_TYPES: Final = {_FIXED: "fixed", 3: "dynamic", 4: "differencing"}
+_DIFFERENCING: Final = 4
+
+_SECTOR: Final = 512
+_MOST_SECTORS: Final = 0xFF000000  # VHD_MAX_SECTORS: 2040 GiB
+_LARGEST_GEOMETRY: Final = 65535 * 16 * 255  # VHD_MAX_GEOMETRY
+#: Creators whose disks are as large as the footer says; all others mean the geometry, unless that is at its limit.
+_CREATORS_MEANING_SIZE: Final = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS", b"wa\0\0")
+
+#: 2000-01-01 00:00 UTC, from which VHD counts seconds.
+_EPOCH: Final = 946684800
+
+
+def _bad(problem: str, offset: int) -> ImageError:
+    return ImageError(problem, format="vpc", offset=offset)
+
+
+def parse(window: Window, *, full: bool = False) -> ImageHeader:
+    """The footer (or its copy) and the dynamic header of ``window``. Raises ImageError.
+
+    ``full`` also compares the footer with its copy, and shows all parent locators.
+    """
+    copy = window.read_up_to(0, _FOOTER_SIZE)
+    at = 0 if copy.startswith(COOKIE) else _footer_at(window)
+    footer = copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE)
+    (
+        _, _, version, next_at, _, creator, creator_version, _, original, current, cylinders, heads, sectors_per_track,
+        kind, checksum, unique, saved,
+    ) = _FOOTER.unpack_from(footer)  # fmt: skip
+    if version >> 16 != _VERSION >> 16:
+        raise _bad(f"unknown version {version >> 16}.{version & 0xFFFF}", at + 12)
+    if kind not in _TYPES:
+        raise _bad(f"unknown disk type {kind}", at + 60)
+    sectors = cylinders * heads * sectors_per_track
+    if creator in _CREATORS_MEANING_SIZE or sectors == _LARGEST_GEOMETRY:
+        sectors = current // _SECTOR
+    if sectors > _MOST_SECTORS:
+        raise _bad(f"a capacity of {sectors} sectors", at + 48)
+    remarks = [] if checksum == _checksum(footer, _FOOTER_CHECKSUM_AT) else [_remark("the footer's checksum is wrong")]
+    details: list[tuple[str, str | int | bool]] = []
+    if full:
+        details = [
+            ("disk type", _TYPES[kind]),
+            ("creator", f"{creator.decode('ascii', 'backslashreplace')}".rstrip("\0 ")),
+        ]
+        details += [("creator version", f"{creator_version >> 16}.{creator_version & 0xFFFF}")]
+        details += [("original size", original), ("current size", current), ("saved state", bool(saved))]
+        remarks += _compare(window, copy, kind)
+    own = uuid_text(unique) if unique != NIL else None
+    if kind == _FIXED:
+        identity = Identity(own) if own else None
+        return ImageHeader(
+            Format.VPC,
+            sectors * _SECTOR,
+            version >> 16,
+            identity=identity,
+            details=tuple(details),
+            remarks=tuple(remarks),
+        )
+    block_size, identity, locators, wrong = _read_dynamic(window, next_at, sectors, kind, own)
+    details += [(f"parent locator {locator.code}", locator.text or "") for locator in locators if full]
+    path = preferred_path(locators) or next(iter(identity.parent_names if identity else ()), None)
+    return ImageHeader(
+        Format.VPC,
+        sectors * _SECTOR,
+        version >> 16,
+        block_size,
+        BackingReference(path, "vpc", implied=True) if path else None,
+        identity=identity,
+        details=tuple(details),
+        remarks=(*remarks, *wrong),
+    )
+
+
+def _footer_at(window: Window) -> int:
+    """Where the last footer is, when there is no copy of it at the start."""
+    for size in (_FOOTER_SIZE, _OLD_FOOTER_SIZE):
+        if window.size >= size and window.read(window.size - size, len(COOKIE)) == COOKIE:
+            return window.size - size
+    raise _bad("no VHD footer", max(0, window.size - _FOOTER_SIZE))
+
+
+def _checksum(header: bytes, at: int) -> int:
+    """One's complement of the sum of all bytes but the checksum's own."""
+    return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF
+
+
+def _remark(problem: str) -> tuple[str, str]:
+    return ("malformed", problem)
+
+
+def _compare(window: Window, copy: bytes, kind: int) -> list[tuple[str, str]]:
+    if kind == _FIXED:
+        return []
+    if not copy.startswith(COOKIE):
+        return [_remark("the footer's copy at the start is gone; QEMU reads such an image as a fixed disk")]
+    last = window.read(window.size - _FOOTER_SIZE, _FOOTER_SIZE)
+    if not last.startswith(COOKIE):
+        return [_remark("the footer at the end is gone")]
+    return [] if last == copy else [_remark("the footer and its copy at the start differ")]
+
+
+def _read_dynamic(
+    window: Window, at: int, sectors: int, kind: int, own: str | None
+) -> tuple[int, Identity | None, tuple[Locator, ...], tuple[tuple[str, str], ...]]:
+    header = window.read(at, _DYNAMIC_SIZE)
+    cookie, _, _, _, entries, block_size, checksum, parent, changed, name = _DYNAMIC.unpack_from(header)
+    if cookie != _DYNAMIC_COOKIE:
+        raise _bad("no dynamic disk header", at)
+    if block_size & (block_size - 1) or block_size < _SECTOR:
+        raise _bad(f"blocks of {block_size} bytes", at + 32)
+    if entries * block_size < sectors * _SECTOR:
+        raise _bad(f"a table of {entries} blocks, too small for the capacity", at + 28)
+    sound = checksum == _checksum(header, _DYNAMIC_CHECKSUM_AT)
+    wrong = () if sound else (_remark("the dynamic header's checksum is wrong"),)
+    if kind != _DIFFERENCING:
+        return block_size, Identity(own) if own else None, (), wrong
+    locators = read_locators(window, header[_DYNAMIC.size : _DYNAMIC.size + TABLE_SIZE])
+    names = [name.decode("utf-16-be", "replace").split("\0", 1)[0]]
+    names += [locator.text for locator in locators if locator.text]
+    identity = Identity(
+        own,
+        uuid_text(parent) if parent != NIL else None,
+        changed + _EPOCH if changed else None,
+        tuple(dict.fromkeys(text for text in names if text)),
+    )
+    return block_size, identity, locators, wrong

@@ -1,0 +1,115 @@
+"""The text descriptor of a VMDK, which stands alone or inside a sparse extent.
+
+Names in it are attacker-controlled bytes, kept as they are. What QEMU would open must not escape us, so extents and the parent's
+name are found as QEMU 7.2 finds them (``vmdk_parse_extents``, ``vmdk_parent_open``), which is looser than one line, one setting:
+``sscanf`` reads over line ends, and ``strstr`` sees comments. Everything else follows VMware *Virtual Disk Format* 5.0, "Layout basics".
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from diskchain.errors import ImageError
+from diskchain.image.header import Extent, header_text
+
+_SECTOR: Final = 512
+
+#: Access, size in sectors, kind, then a name in quotes, and for flat extents the offset in sectors. Gives nothing back, like sscanf.
+_EXTENT: Final = re.compile(
+    rb"\s*+(RW|RDONLY|NOACCESS)\s++([+-]?\d++)\s*+(\S{1,10}+)(?:\s*+\"([^\n\r\"]{1,511}+)(?:\"\s*+([+-]?\d++))?)?"
+)
+_KEY: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_.:]{0,127}")
+_CID: Final = re.compile(r"[0-9a-fA-F]{1,8}")
+_HINT: Final = b"parentFileNameHint"
+
+#: How much of a descriptor QEMU searches for the parent's name: DESC_SIZE.
+SEARCHED: Final = 20 * _SECTOR
+_LONGEST_NAME: Final = 1023
+_MOST_LINES: Final = 131072  # ours; of two-gigabyte extents the largest disk has 31 thousand
+_LARGEST_NUMBER: Final = (1 << 63) - 1
+
+#: ``parentCID`` of an image that has no parent.
+NO_PARENT: Final = "ffffffff"
+
+
+class Descriptor(NamedTuple):
+    """What the text says. ``values``: all ``key=value`` lines, unquoted; of a repeated key the first. CIDs: 8 hex digits.
+
+    ``parents``: every name a reader may take for that of the image below, without repetition, QEMU's choice first.
+    """
+
+    values: dict[str, str]
+    extents: tuple[Extent, ...]
+    cid: str | None
+    parent_cid: str | None
+    parents: tuple[str, ...]
+
+    @property
+    def create_type(self) -> str | None:
+        """``monolithicSparse`` and so on."""
+        return self.values.get("createType")
+
+
+def parse_descriptor(text: bytes, at: int = 0) -> Descriptor:
+    """The descriptor in ``text``, up to its first NUL; ``at`` is where it stands in the image. Raises ImageError."""
+    text = text.split(b"\0", 1)[0]
+    if text.count(b"\n") + text.count(b"\r") > _MOST_LINES:
+        raise ImageError(f"more than {_MOST_LINES} lines", format="vmdk", offset=at)
+    values: dict[str, str] = {}
+    extents: list[Extent] = []
+    start = 0
+    for line in text.splitlines(keepends=True):
+        here, start = start, start + len(line)
+        content = line.strip()
+        if not content or content.startswith(b"#"):
+            continue
+        key, equals, value = content.partition(b"=")
+        key = key.rstrip()
+        if equals and _KEY.fullmatch(key):
+            values.setdefault(header_text(key), header_text(_unquoted(value.strip())))
+        elif match := _EXTENT.match(text, here):
+            extents.append(_extent(*match.groups()))
+    hint = header_text(_HINT)
+    names = [*_searched_parents(text[:SEARCHED], at), values.get(hint, "")]
+    parents = tuple(dict.fromkeys(name for name in names if name))
+    return Descriptor(values, tuple(extents), _cid(values.get("CID")), _cid(values.get("parentCID")), parents)
+
+
+def _searched_parents(text: bytes, at: int) -> list[str]:
+    """QEMU's reading, then libvirt's: the first hint, whatever two characters follow it; the first that is followed by ``="``."""
+    found = []
+    for needle, skip in ((_HINT, 2), (_HINT + b'="', 0)):
+        hint = text.find(needle)
+        if hint < 0:
+            continue
+        start = hint + len(needle) + skip
+        end = text.find(b'"', start)
+        if end < 0 or end - start > _LONGEST_NAME:
+            raise ImageError("the parent's name does not end, or is too long", format="vmdk", offset=at + hint)
+        found.append(header_text(text[start:end]))
+    return found
+
+
+def _extent(access: bytes, sectors: bytes, kind: bytes, name: bytes | None, offset: bytes | None) -> Extent:
+    return Extent(
+        header_text(name or b""),
+        kind.decode("ascii", "backslashreplace"),
+        _number(sectors) * _SECTOR,
+        access.decode("ascii"),
+        _number(offset) * _SECTOR if offset is not None else None,
+    )
+
+
+def _number(digits: bytes) -> int:
+    """As C's strtoll, except that nothing is below 0: such extents are empty to QEMU."""
+    if digits.startswith(b"-"):
+        return 0
+    return min(_LARGEST_NUMBER, int(digits.lstrip(b"+0")[:20] or b"0"))
+
+
+def _unquoted(value: bytes) -> bytes:
+    return value[1:-1] if len(value) > 1 and value.startswith(b'"') and value.endswith(b'"') else value
+
+
+def _cid(text: str | None) -> str | None:
+    match = _CID.match(text) if text else None
+    return match[0].lower().rjust(8, "0") if match else None
