@@ -55,10 +55,12 @@ KINDS: dict[str, Kind] = {
     "loop": Kind(_E, "the chain comes back to a file it has already been through"),
     "too-deep": Kind(_E, "the chain is deeper than libvirt accepts"),
     "format-not-recorded": Kind(_W, "the overlay does not say what format its backing file has"),
+    "format-unknown": Kind(_W, "the overlay records a format libvirt does not know"),
     "format-assumed-raw": Kind(_W, "nobody declared a format, so it is raw, and the header says otherwise"),
     "format-probed": Kind(_I, "nobody declared a format; it was guessed from the header"),
     "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says"),
     "reference-syntax": Kind(_E, "a backing string cannot be understood"),
+    "inline-credentials": Kind(_W, "a backing string holds a user name or a password", unknown=True),
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
     "terminated-early": Kind(_I, "the document ends the chain above files the header still names"),
 }

@@ -16,8 +16,8 @@ BUDGET: Final = 16 * MiB
 class Window:
     """The bytes of an image: ``head`` (its first bytes), and perhaps a way to ``fetch`` more.
 
-    ``size`` is the length of the whole image in bytes. ``fetch(offset, length)`` returns ``length`` bytes, or fewer at the end; it
-    may raise StorageError. ``budget`` bounds what all fetches together may ask for.
+    ``size`` is the length of the whole image in bytes. ``fetch(offset, length)`` returns ``length`` bytes, or fewer at the
+    end; it may raise StorageError. ``budget`` bounds what all fetches together may ask for, in bytes.
     """
 
     __slots__ = ("_fetch", "budget", "head", "size")
@@ -34,6 +34,12 @@ class Window:
         self._fetch = fetch
         self.budget = budget
 
+    def fetch(self, offset: int, length: int) -> bytes:
+        """Bytes beyond the head; fewer at the end of the image. Readers that hold an open image override this."""
+        if self._fetch is None:
+            raise TruncatedImage(f"needs {length} bytes beyond those at hand", offset=offset)
+        return self._fetch(offset, length)
+
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes at ``offset``.
 
@@ -44,12 +50,10 @@ class Window:
         end = offset + length
         if end <= len(self.head):
             return self.head[offset:end]
-        if self._fetch is None:
-            raise TruncatedImage(f"needs {length} bytes beyond those at hand", offset=offset)
         if length > self.budget:
             raise ImageError("asks for more of the image than any header needs", offset=offset)
         self.budget -= length
-        data = self._fetch(offset, length)
+        data = self.fetch(offset, length)
         if len(data) != length:
             raise TruncatedImage(f"ended after {len(data)} of {length} bytes", offset=offset)
         return data

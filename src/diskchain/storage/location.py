@@ -174,15 +174,20 @@ Location = (
 LocalLocation = FileLocation | BlockLocation | DirLocation
 
 
+_LOCAL = (FileLocation, BlockLocation, DirLocation)
+
+
 def local_path(location: Location) -> str | None:
     """The path of a file, block device or directory; None for everything else and for an empty drive."""
-    if isinstance(location, FileLocation | BlockLocation | DirLocation):
+    if isinstance(location, _LOCAL):
         return location.path
     return None
 
 
 def describe_location(location: Location) -> str:
     """One short line for people: a path, or something URL-like. Never contains a secret."""
+    if isinstance(location, _LOCAL):
+        return location.path or ""
     if isinstance(location, NetworkLocation):
         host = location.hosts[0] if location.hosts else NetworkHost()
         if host.transport is Transport.UNIX:

@@ -89,6 +89,11 @@ class Source(NamedTuple):
 Backing = Unknown | Terminator | Source
 
 
+def with_backing(source: Source, backing: Backing) -> Source:
+    """``source`` over another ``backing``: as ``_replace`` does it, at a tenth of the cost. Chains are built with this."""
+    return tuple.__new__(Source, (source[0], source[1], backing, *source[3:]))
+
+
 def layers(top: Source) -> Iterator[Source]:
     """``top`` and everything known below it, top first."""
     layer: Backing = top
@@ -109,5 +114,5 @@ def stack(chain: list[Source] | tuple[Source, ...], end: Unknown | Terminator) -
     """Join single layers, top first, into one chain that ends in ``end``. Raises IndexError when there is none."""
     below: Backing = end
     for layer in reversed(chain[1:]):
-        below = layer._replace(backing=below)
-    return chain[0]._replace(backing=below)
+        below = with_backing(layer, below)
+    return with_backing(chain[0], below)

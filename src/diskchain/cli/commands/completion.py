@@ -1,0 +1,26 @@
+"""``diskchain completion``: the completion script for a shell, made by shtab from the real parsers."""
+
+import argparse
+
+from diskchain.errors import MissingExtra
+
+EXAMPLE = """\
+example:
+  diskchain completion bash > /etc/bash_completion.d/diskchain"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``completion``."""
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell to complete in")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the script."""
+    try:
+        import shtab
+    except ImportError:
+        raise MissingExtra("shtab", "completion", "completion") from None
+    from diskchain.cli.main import VERBS, build_parser
+
+    print(shtab.complete(build_parser(tuple(VERBS)), args.shell))
+    return 0

@@ -1,0 +1,47 @@
+"""``diskchain show``: the chain as a tree, top first, or as JSON."""
+
+import argparse
+import os
+import sys
+
+from diskchain.cli.target import add_target_arguments, targets
+from diskchain.discover import Discoverer
+from diskchain.readers.policy import POLICIES, policy_named
+from diskchain.report.findings import exit_code
+
+EXAMPLE = """\
+examples:
+  diskchain show /var/lib/libvirt/images/vm.qcow2
+  diskchain show vm.xml -d vda --json
+  virsh dumpxml vm | diskchain show -
+  diskchain show -c qemu:///system vm
+
+exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``show``."""
+    add_target_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/chain/1)")
+    parser.add_argument(
+        "--policy", choices=list(POLICIES), default="libvirt", help="what an image may make us open (default: %(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Discover and print."""
+    discoverer = Discoverer(policy_named(args.policy))
+    chains = [(t.name, discoverer.discover(t.source, probe=t.probe)) for t in targets(args)]
+    if args.json:
+        from diskchain.report.documents import ChainDocument, disk_document, to_json
+
+        print(to_json(ChainDocument(target=args.target, disks=tuple(disk_document(n, c) for n, c in chains))))
+    else:
+        from diskchain.report.style import style_of
+        from diskchain.report.tree import chain_lines
+
+        style = style_of(sys.stdout, environ=dict(os.environ))
+        for name, chain in chains:
+            for line in chain_lines(name, chain, style):
+                print(line)
+    return exit_code(found for _, chain in chains for found in chain.findings)

@@ -1,0 +1,96 @@
+"""``diskchain``: finds the verb, imports its module and no other, and turns errors into one line and an exit code.
+
+Built on argparse: importing typer costs 58 ms and click 38 ms, where all of ``diskchain show IMAGE`` may take 30 ms.
+Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import Final, NoReturn, Protocol, cast
+
+from diskchain import __version__
+from diskchain.errors import DiskchainError
+
+#: Every verb and what it does, in the order a newcomer meets them. Module names are the verbs with ``_`` for ``-``.
+VERBS: Final[dict[str, str]] = {
+    "show": "show the chain of an image, a document or a domain as a tree",
+    "complete": "fill in every <backingStore> of a document, or take out what was filled in",
+    "completion": "print the completion script for a shell",
+}
+
+INTERRUPTED: Final = 130
+_EXIT: Final = {"caller": 2, "image": 1, "host": 3, "peer": 3}
+
+
+class Command(Protocol):
+    """What a module in ``commands`` offers."""
+
+    EXAMPLE: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options and arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it, and say how it went. Raises DiskchainError."""
+
+
+def command(verb: str) -> Command:
+    """The module of ``verb``."""
+    return cast("Command", import_module("diskchain.cli.commands." + verb.replace("-", "_")))
+
+
+def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
+    """The parser; only ``verbs`` get their options, the others are listed in the help."""
+    parser = argparse.ArgumentParser(
+        prog="diskchain",
+        description="Virtual-disk backing chains: read them, check them, complete them, change them safely.",
+        epilog="exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell\nexample: diskchain show vm.xml -d vda",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"diskchain {__version__}")
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, summary in VERBS.items():
+        if verb not in verbs:
+            if not verbs or set(verbs) != {verb}:
+                subparsers.add_parser(verb, help=summary, add_help=False)
+            continue
+        module = command(verb)
+        subparser = subparsers.add_parser(
+            verb,
+            help=summary,
+            description=summary[:1].upper() + summary[1:] + ".",
+            epilog=module.EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(subparser)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run one command and return its exit code."""
+    verb = next((word for word in argv if not word.startswith("-")), None)
+    if verb in VERBS:
+        args = build_parser((verb,)).parse_args(argv)
+    else:
+        args = build_parser(()).parse_args(argv)
+    try:
+        code = command(args.verb).run(args)
+        sys.stdout.flush()
+    except DiskchainError as error:
+        print(f"diskchain: {error}", file=sys.stderr)
+        return _EXIT[error.fault]
+    return code
+
+
+def entry() -> NoReturn:
+    """The console script. Never shows a traceback for Ctrl-C or a closed pipe."""
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -1,0 +1,115 @@
+"""What TARGET on the command line means: an image, a document, or a domain of a libvirt connection; as disks to look at.
+
+Told apart by content: what begins with ``<`` and has a root element we know is a document. ``-`` and ``/dev/fd/N`` are read as
+documents, since a pipe is no disk.
+"""
+
+import argparse
+import os
+import sys
+from typing import Final, NamedTuple
+
+from diskchain.errors import StorageError, UsageError
+from diskchain.readers.local import open_local
+from diskchain.storage.location import BlockLocation, FileLocation
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Format, StorageType
+
+#: More than any domain libvirt would take; a bound for pipes and for files that only look like documents.
+LARGEST_DOCUMENT: Final = 256 << 20
+_ROOTS: Final = ("domain", "disk", "domainsnapshot", "domainbackup", "domstatus")
+
+
+class Target(NamedTuple):
+    """One disk to look at. ``probe``: nobody could declare a format, so guessing it is what the user wants."""
+
+    name: str
+    source: Source
+    probe: bool = False
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """TARGET and the options that say which part of it is meant."""
+    parser.add_argument(
+        "target", metavar="TARGET", help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain"
+    )
+    parser.add_argument("-c", "--connect", metavar="URI", help="TARGET is the name or uuid of a domain of this libvirt connection")
+    parser.add_argument("-d", "--disk", metavar="DISK", help="only this disk: vda; or a layer and what is below it: vda[2], or a path")
+    parser.add_argument(
+        "-f", "--format", metavar="FORMAT", choices=[str(f) for f in Format], help="TARGET is an image of this format (default: look)"
+    )
+
+
+def targets(args: argparse.Namespace) -> list[Target]:
+    """The disks that the arguments of :func:`add_target_arguments` mean.
+
+    Raises UsageError when there is no such disk, XmlError for a malformed document, StorageError when it cannot be read.
+    """
+    if args.connect is None and (args.format is not None or not is_document(args.target)):
+        return [_image(args.target, args.format)]
+    from diskchain.cli.document_target import document_targets, domain_document
+
+    if args.connect is not None:
+        text, origin = domain_document(args.connect, args.target), args.target
+    else:
+        text, origin = read_document(args.target), args.target
+    return document_targets(text, origin, args.disk)
+
+
+def is_document(target: str) -> bool:
+    """Whether ``target`` is an XML document we know. Opens nothing that could block, except what is named as a stream."""
+    if _is_stream(target):
+        return True
+    try:
+        with open_local(target) as image:
+            head = image.head
+    except StorageError:
+        return False
+    return _begins_document(head)
+
+
+def _begins_document(head: bytes) -> bool:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = head.decode("utf-16", "replace").encode()
+    if not head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+        return False
+    import re
+
+    root = re.search(rb"<([A-Za-z_][\w.-]*)", re.sub(rb"<!--.*?-->", b"", head, flags=re.DOTALL))
+    return root is not None and root[1].decode() in _ROOTS
+
+
+def _is_stream(target: str) -> bool:
+    return target == "-" or target.startswith("/dev/fd/") or target == "/dev/stdin"
+
+
+def read_document(target: str) -> bytes:
+    """The bytes of a document; ``-`` is stdin. Raises StorageError, and UsageError when it is absurdly large."""
+    if target == "-":
+        text = sys.stdin.buffer.read(LARGEST_DOCUMENT + 1)
+    elif _is_stream(target):
+        with open(target, "rb") as stream:
+            text = stream.read(LARGEST_DOCUMENT + 1)
+    else:
+        with open_local(target) as image:
+            text = image.head
+            if image.facts.size > len(text):
+                text = _whole(target, image.facts.size)
+    if len(text) > LARGEST_DOCUMENT:
+        raise UsageError(f"{target} is larger than any domain: {LARGEST_DOCUMENT >> 20} MiB and more")
+    return text
+
+
+def _whole(target: str, size: int) -> bytes:
+    if size > LARGEST_DOCUMENT:
+        raise UsageError(f"{target} is larger than any domain: {size >> 20} MiB")
+    with open(target, "rb") as file:
+        return file.read(LARGEST_DOCUMENT + 1)
+
+
+def _image(path: str, format: str | None) -> Target:
+    absolute = os.path.abspath(path)
+    with open_local(absolute) as image:
+        block = image.facts.type is StorageType.BLOCK
+    location = BlockLocation(absolute) if block else FileLocation(absolute)
+    return Target(path, Source(location, Format(format) if format else None), probe=format is None)

@@ -1,0 +1,149 @@
+"""Open one layer, read what can be read, and say what is wrong. The only part of ``discover`` that touches storage."""
+
+from typing import Final
+
+from diskchain.discover import notes
+from diskchain.discover.chain import Layer, Origin
+from diskchain.errors import DiskchainError, ImageError, NotStorage, StorageDenied, StorageMissing
+from diskchain.findings import Finding
+from diskchain.image.header import ImageHeader
+from diskchain.image.inspect import inspect
+from diskchain.image.luks_header import LUKS_MAGIC
+from diskchain.image.window import Window
+from diskchain.readers.facts import ImageFacts
+from diskchain.readers.local import open_local
+from diskchain.storage.encryption import Encryption
+from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, describe_location, local_path
+from diskchain.storage.source import Source
+from diskchain.storage.terms import EncryptionFormat, Format, StorageType, Unknown
+
+
+_FILE: Final = StorageType.FILE
+_RAW: Final = Format.RAW
+_LIBVIRT_ENCRYPTION: Final = {"aes": EncryptionFormat.QCOW, "luks1": EncryptionFormat.LUKS, "luks2": EncryptionFormat.LUKS2}
+
+
+class Look:
+    """One layer while its chain is being walked: all but what is below it.
+
+    ``source``: as it was declared or named, with what looking at it settled. ``format``: what it was read as. ``fault``:
+    nothing below it can be known.
+    """
+
+    facts: ImageFacts | None = None
+    header: ImageHeader | None = None
+    findings: tuple[Finding, ...] = ()
+    fault: bool = False
+    data_file: Layer | None = None
+
+    def __init__(self, source: Source, format: Format | None, origin: Origin) -> None:
+        self.source = source
+        self.format = format
+        self.origin = origin
+
+    @property
+    def name(self) -> str:
+        """How findings call this layer."""
+        return describe_location(self.source.location)
+
+    def note(self, found: Finding) -> None:
+        """Say something about this layer."""
+        self.findings = (*self.findings, found)
+
+    def stop(self, found: Finding) -> Unknown:
+        """Say why nothing below this layer can be known."""
+        self.fault = True
+        self.note(found)
+        return Unknown.UNKNOWN
+
+
+def look(source: Source, format: Format | None, origin: Origin, above: Look | None, *, full: bool = False) -> Look:
+    """Open ``source`` and read its header as ``format``; None: probe. ``above`` is the layer that names it. Never raises."""
+    seen = Look(source, format, origin)
+    location = source.location
+    path = location.path if isinstance(location, FileLocation) else local_path(location)
+    if path is None:
+        seen.stop(notes.not_inspected(seen.name, above.name if above else None))
+        return seen
+    try:
+        image = open_local(path)
+    except DiskchainError as error:
+        seen.stop(_why_not(error, path, above))
+        return seen
+    try:
+        seen.facts = image.facts
+        if image.facts.type is not _FILE:
+            _settle_type(seen, image.facts.type)
+            format = seen.format
+            if format is Format.DIR:
+                return seen
+        if format is None:
+            format = _guess(seen, image)
+        if format is _RAW and image.head.startswith(LUKS_MAGIC):
+            format = Format.LUKS
+        seen.header = header = inspect(image, format, full=full)
+        if header.encryption is not None and source.encryption is None:
+            _settle_encryption(seen, header.encryption.kind)
+    except ImageError as error:
+        seen.stop(_misread(error, image, seen, above))
+    except DiskchainError as error:
+        seen.stop(_why_not(error, path, above))
+    finally:
+        image.close()
+    return seen
+
+
+def _settle_type(seen: Look, type: StorageType) -> None:
+    """A detected file may turn out to be a block device or a directory on this host."""
+    location = seen.source.location
+    if type is StorageType.DIR:
+        seen.format = Format.DIR
+    if seen.source.detected and isinstance(location, FileLocation):
+        found = BlockLocation(location.path) if type is StorageType.BLOCK else DirLocation(location.path)
+        seen.source = seen.source._replace(location=found, format=seen.format)
+
+
+def _guess(seen: Look, image: Window) -> Format:
+    from diskchain.image.probe import probe
+
+    format = probe(image)
+    seen.format = format
+    seen.source = seen.source._replace(format=format)
+    return format
+
+
+def _settle_encryption(seen: Look, kind: str) -> None:
+    """libvirt takes over an encryption it finds in a header and nobody declared: the format, without a secret."""
+    seen.source = seen.source._replace(encryption=Encryption(_LIBVIRT_ENCRYPTION[kind]))
+
+
+def looks_like(path: str) -> Format | None:
+    """What the bytes of ``path`` look like; None when they cannot be read. Decides nothing: for a warning only."""
+    from diskchain.image.probe import probe
+
+    try:
+        with open_local(path) as image:
+            return probe(image)
+    except DiskchainError:
+        return None
+
+
+def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
+    referrer = above.name if above else None
+    if isinstance(error, StorageMissing):
+        return notes.missing(path, referrer)
+    if isinstance(error, NotStorage):
+        return notes.not_storage(path, referrer, error.problem)
+    if isinstance(error, StorageDenied):
+        return notes.unreadable(path, referrer, "permission denied")
+    return notes.unreadable(path, referrer, getattr(error, "problem", str(error)))
+
+
+def _misread(error: ImageError, window: Window, seen: Look, above: Look | None) -> Finding:
+    from diskchain.image.probe import probe
+
+    referrer = above.name if above else None
+    guess = probe(window)
+    if guess is not seen.format and seen.format is not None:
+        return notes.format_mismatch(seen.name, referrer, seen.format, guess)
+    return notes.malformed(seen.name, referrer, str(error))

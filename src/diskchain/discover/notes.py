@@ -1,0 +1,163 @@
+"""The words of every finding about a chain: what is wrong, and the command that would mend it. Pure."""
+
+from diskchain.errors import printable
+from diskchain.findings import Finding, Severity, finding
+from diskchain.storage.terms import Format
+
+
+def _quoted(text: str) -> str:
+    from shlex import quote
+
+    return quote(text)
+
+
+def _named_by(referrer: str | None) -> str:
+    return f", named by {printable(referrer)}" if referrer else ""
+
+
+def missing(path: str, referrer: str | None) -> Finding:
+    """Nothing is at ``path``."""
+    fix = f"qemu-img rebase -u -b NEW_PATH -F FORMAT {_quoted(referrer)}" if referrer else None
+    return finding("missing", f"no such file: {printable(path)}{_named_by(referrer)}", file=path, referrer=referrer, fix=fix)
+
+
+def unreadable(path: str, referrer: str | None, reason: str) -> Finding:
+    """The host does not let us read ``path``."""
+    return finding("unreadable", f"cannot read {printable(path)}: {reason}{_named_by(referrer)}", file=path, referrer=referrer)
+
+
+def timeout(path: str, referrer: str | None, seconds: float) -> Finding:
+    """``path`` did not answer."""
+    message = f"no answer from {printable(path)} within {seconds:g} s"
+    return finding("timeout", message, file=path, referrer=referrer)
+
+
+def not_storage(path: str, referrer: str | None, what: str) -> Finding:
+    """``path`` is something that must not be opened as a disk."""
+    return finding(
+        "not-storage", f"{printable(path)} {what}, not a disk image{_named_by(referrer)}", file=path, referrer=referrer
+    )
+
+
+def not_inspected(where: str, referrer: str | None) -> Finding:
+    """The layer is not on this host."""
+    message = f"{printable(where)} is not a local file: it was not looked at"
+    return finding("not-inspected", message, file=where, referrer=referrer)
+
+
+def malformed(path: str, referrer: str | None, problem: str) -> Finding:
+    """The header contradicts itself or the format."""
+    return finding("malformed", f"{printable(path)}: {problem}", file=path, referrer=referrer)
+
+
+def format_mismatch(path: str, referrer: str | None, said: Format, looks_like: Format) -> Finding:
+    """Read as ``said``, the header makes no sense; it looks like ``looks_like``."""
+    who = f"{printable(referrer)} says" if referrer else "it is declared"
+    return finding(
+        "format-mismatch",
+        f"{printable(path)} is no {said} image, though {who} {said}: it looks like {looks_like}",
+        file=path,
+        referrer=referrer,
+    )
+
+
+def assumed_raw(path: str, looks_like: Format) -> Finding:
+    """A top image nobody declared a format for is raw, whatever its header says."""
+    return finding(
+        "format-assumed-raw",
+        f"{printable(path)} is read as raw because no format is declared, but it looks like {looks_like}",
+        file=path,
+        fix=f"declare it: <driver name='qemu' type='{looks_like}'/>",
+    )
+
+
+def top_probed(path: str, format: Format) -> Finding:
+    """The command line named an image and no format."""
+    return finding(
+        "format-probed", f"{printable(path)}: format {format} was guessed from the header; -f declares it", file=path
+    )
+
+
+def unrecorded(path: str, referrer: str, format: Format) -> Finding:
+    """The overlay does not record the format of its backing file, which has none of its own: safe to infer."""
+    return finding(
+        "format-not-recorded",
+        f"{printable(referrer)} does not record the format of its backing file {printable(path)}; "
+        f"it looks like {format} and has no backing file of its own, so libvirt reads it as that",
+        file=path,
+        referrer=referrer,
+        fix=f"qemu-img rebase -u -b {_quoted(path)} -F {format} {_quoted(referrer)}",
+    )
+
+
+def unrecorded_with_backing(path: str, referrer: str, format: Format) -> Finding:
+    """… and has a backing file of its own: libvirt refuses to start the domain."""
+    return finding(
+        "format-not-recorded",
+        f"{printable(referrer)} does not record the format of its backing file {printable(path)}, which looks like "
+        f"{format} with a backing file of its own: libvirt refuses to guess",
+        severity=Severity.ERROR,
+        file=path,
+        referrer=referrer,
+        fix=f"if you trust {_quoted(path)}: qemu-img rebase -u -b {_quoted(path)} -F {format} {_quoted(referrer)}",
+    )
+
+
+def unknown_format_name(referrer: str, name: str) -> Finding:
+    """The overlay records a format name that libvirt does not know."""
+    return finding(
+        "format-unknown",
+        f"{printable(referrer)} records {printable(name)} as the format of its backing file: libvirt does not know that "
+        "name and reads it as raw",
+        file=referrer,
+    )
+
+
+def loop(path: str, referrer: str, position: int) -> Finding:
+    """The backing file is a layer the chain has already been through."""
+    return finding(
+        "loop",
+        f"the backing file of {printable(referrer)} is {printable(path)}, which is already layer {position} of this chain",
+        file=path,
+        referrer=referrer,
+    )
+
+
+def too_deep(referrer: str, depth: int) -> Finding:
+    """The chain goes on below the last layer that is allowed."""
+    return finding(
+        "too-deep", f"the chain goes on below {printable(referrer)}, its layer number {depth}", file=referrer
+    )
+
+
+def bad_reference(referrer: str, what: str, problem: str) -> Finding:
+    """A string in a header cannot be understood. The string is not quoted: it may hold a password."""
+    return finding("reference-syntax", f"{printable(referrer)}: {what}: {problem}", file=referrer)
+
+
+def credentials(referrer: str) -> Finding:
+    """A reference has a user name or a password in it."""
+    return finding(
+        "inline-credentials",
+        f"the backing string of {printable(referrer)} holds a user name or password: libvirt does not follow it",
+        file=referrer,
+    )
+
+
+def refused(path: str, referrer: str, rule: str) -> Finding:
+    """The policy does not let us open what a header names."""
+    return finding(
+        "reference-refused",
+        f"{printable(referrer)} names {printable(path)}, which is not opened: {rule}",
+        file=path,
+        referrer=referrer,
+    )
+
+
+def terminated_early(path: str, below: str) -> Finding:
+    """The document ends the chain; the header does not."""
+    return finding(
+        "terminated-early",
+        f"the chain ends at {printable(path)} on purpose, though its header still names {printable(below)}",
+        file=path,
+    )

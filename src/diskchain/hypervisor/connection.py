@@ -1,0 +1,85 @@
+"""Ask a libvirt daemon for its domains and their XML. Read-only. Needs libvirt-python (extra ``libvirt``)."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from diskchain.errors import MissingExtra, PeerError, UsageError
+
+if TYPE_CHECKING:
+    import libvirt
+
+
+class DomainDocument(NamedTuple):
+    """One domain as its connection describes it. ``live`` is None when it does not run, ``inactive`` when it is transient."""
+
+    name: str
+    uuid: str
+    live: bytes | None
+    inactive: bytes | None
+
+    @property
+    def current(self) -> bytes:
+        """What the guest has now if it runs, else what it will have."""
+        return self.live or self.inactive or b""
+
+
+class Connection:
+    """A read-only connection to ``uri``. Use as a context manager.
+
+    Raises MissingExtra without libvirt-python, PeerError when libvirt cannot be reached or refuses.
+    """
+
+    def __init__(self, uri: str) -> None:
+        try:
+            import libvirt
+        except ImportError:
+            raise MissingExtra("libvirt-python", "libvirt", "talking to libvirt") from None
+        self._libvirt = libvirt
+        self.uri = uri
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        try:
+            self._connection = libvirt.openReadOnly(uri)
+        except libvirt.libvirtError as error:
+            raise PeerError(f"cannot connect to {uri}: {error}") from error
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def domain(self, name: str) -> DomainDocument:
+        """The domain of that name or UUID. Raises UsageError when there is none."""
+        libvirt = self._libvirt
+        for look_up in (self._connection.lookupByName, self._connection.lookupByUUIDString):
+            try:
+                return self._document(look_up(name))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
+                    raise PeerError(f"{self.uri}: {error}") from error
+        raise UsageError(f"{self.uri} has no domain called {name!r}")
+
+    def domains(self) -> list[DomainDocument]:
+        """Every domain of the connection. One that disappears meanwhile is left out."""
+        libvirt = self._libvirt
+        try:
+            found = self._connection.listAllDomains()
+        except libvirt.libvirtError as error:
+            raise PeerError(f"{self.uri}: {error}") from error
+        documents = []
+        for domain in found:
+            try:
+                documents.append(self._document(domain))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise PeerError(f"{self.uri}: {error}") from error
+        return documents
+
+    def _document(self, domain: "libvirt.virDomain") -> DomainDocument:
+        inactive_flag = self._libvirt.VIR_DOMAIN_XML_INACTIVE
+        live = domain.XMLDesc(0).encode() if domain.isActive() else None
+        inactive = domain.XMLDesc(inactive_flag).encode() if domain.isPersistent() else None
+        return DomainDocument(domain.name(), domain.UUIDString(), live, inactive)

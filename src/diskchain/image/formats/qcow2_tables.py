@@ -1,0 +1,80 @@
+"""Tables a qcow2 header points to: internal snapshots and persistent dirty bitmaps.
+
+Source: QEMU ``docs/interop/qcow2.txt``, "Snapshots" and "Bitmaps extension". Belongs to ``qcow2``; read only when asked for.
+"""
+
+import struct
+from typing import Final
+
+from diskchain.errors import ImageError
+from diskchain.image.header import Bitmap, Snapshot, header_text
+from diskchain.image.window import Window
+from diskchain.units import MiB
+
+#: l1 offset, l1 size, id length, name length, seconds, nanoseconds, VM clock, VM state size, extra data length
+_SNAPSHOT = struct.Struct(">QIHHIIQII")
+#: VM state size, capacity and instruction count at the time, as far as the extra data goes
+_SNAPSHOT_EXTRA = struct.Struct(">QQQ")
+_LARGEST_SNAPSHOT_TABLE: Final = 16 * MiB  # ours; QEMU takes 1024 bytes for each of 65536 snapshots
+_MOST_EXTRA: Final = 1024  # QCOW_MAX_SNAPSHOT_EXTRA_DATA
+
+#: table offset, table size, flags, type, granularity bits, name length, extra data length
+_BITMAP = struct.Struct(">QIIBBHI")
+_IN_USE: Final = 1 << 0
+_AUTO: Final = 1 << 1
+_LARGEST_DIRECTORY: Final = 8 * MiB  # ours; QEMU: 65535 × 1 KiB (BME_MAX_DIR_SIZE)
+_MOST_BITMAPS: Final = 65535  # BME_MAX…
+_GRANULARITY_BITS: Final = range(9, 32)
+
+
+def read_snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, ...]:
+    """The snapshot table of ``count`` entries at ``offset``. Raises ImageError."""
+    start = offset
+    snapshots = []
+    for _ in range(count):
+        fields = _SNAPSHOT.unpack(window.read(offset, _SNAPSHOT.size))
+        _l1, _l1_size, id_length, name_length, date, date_ns, vm_clock, small_size, extra_length = fields
+        if extra_length > _MOST_EXTRA:
+            raise ImageError(f"a snapshot with {extra_length} bytes of extra data", format="qcow2", offset=offset)
+        tail = window.read(offset + _SNAPSHOT.size, extra_length + id_length + name_length)
+        vm_state_size, disk_size, icount = small_size, None, None
+        extra = tail[:extra_length]
+        if extra_length >= 8:
+            vm_state_size = int.from_bytes(extra[:8])
+        if extra_length >= 16:
+            disk_size = int.from_bytes(extra[8:16])
+        if extra_length >= 24:
+            icount = int.from_bytes(extra[16:24])
+        names = tail[extra_length:]
+        snapshots.append(
+            Snapshot(
+                header_text(names[:id_length]),
+                header_text(names[id_length:]),
+                vm_state_size, date, vm_clock, disk_size, date_ns,
+                None if icount == (1 << 64) - 1 else icount,
+            )  # fmt: skip
+        )
+        offset += (_SNAPSHOT.size + len(tail) + 7) & ~7
+        if offset - start > _LARGEST_SNAPSHOT_TABLE:
+            raise ImageError("the snapshot table is too large", format="qcow2", offset=start)
+    return tuple(snapshots)
+
+
+def read_bitmaps(window: Window, offset: int, size: int, count: int) -> tuple[Bitmap, ...]:
+    """The bitmap directory of ``count`` entries in ``size`` bytes at ``offset``. Raises ImageError."""
+    if size > _LARGEST_DIRECTORY or count > _MOST_BITMAPS:
+        raise ImageError(f"a bitmap directory of {size} bytes", format="qcow2", offset=offset)
+    directory = window.read(offset, size)
+    bitmaps = []
+    at = 0
+    for _ in range(count):
+        if at + _BITMAP.size > size:
+            raise ImageError("the bitmap directory ends too early", format="qcow2", offset=offset + at)
+        _table, _table_size, flags, _type, bits, name_length, extra_length = _BITMAP.unpack_from(directory, at)
+        name_at = at + _BITMAP.size + extra_length
+        if bits not in _GRANULARITY_BITS or name_at + name_length > size:
+            raise ImageError("a malformed bitmap directory entry", format="qcow2", offset=offset + at)
+        shown = tuple(name for bit, name in ((_IN_USE, "in-use"), (_AUTO, "auto")) if flags & bit)
+        bitmaps.append(Bitmap(header_text(directory[name_at : name_at + name_length]), 1 << bits, shown))
+        at = (name_at + name_length + 7) & ~7
+    return tuple(bitmaps)

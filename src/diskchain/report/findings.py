@@ -1,0 +1,32 @@
+"""Findings as lines, and what they mean for the exit code."""
+
+from collections.abc import Iterable, Iterator
+
+from diskchain.errors import printable
+from diskchain.findings import KINDS, Finding, Severity
+from diskchain.report.style import Style
+
+_COLOURS = {Severity.ERROR: "31;1", Severity.WARNING: "33", Severity.INFO: "36"}
+
+CLEAN, FINDINGS, USAGE, COULD_NOT_TELL = 0, 1, 2, 3
+
+
+def finding_lines(found: Finding, style: Style) -> Iterator[str]:
+    """One line for what is wrong, one for what would mend it."""
+    label = style.paint(f"{found.severity}:", _COLOURS[found.severity])
+    yield f"{label} {found.message} {style.dim(f'[{found.id}]')}"
+    if found.fix:
+        yield f"  fix: {printable(found.fix)}"
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0 clean, 1 something is wrong, 3 nothing is known to be wrong but something could not be told. Notes count for nothing."""
+    unknown = False
+    for found in findings:
+        if found.severity is Severity.INFO:
+            continue
+        kind = KINDS.get(found.id)
+        if kind is None or not kind.unknown:
+            return FINDINGS
+        unknown = True
+    return COULD_NOT_TELL if unknown else CLEAN

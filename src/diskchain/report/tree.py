@@ -1,0 +1,83 @@
+"""A chain as a tree for a terminal, top first, every finding next to its layer."""
+
+from collections.abc import Iterable, Iterator
+
+from diskchain.discover.chain import BackingChain, Layer
+from diskchain.errors import printable
+from diskchain.findings import Finding
+from diskchain.report.findings import finding_lines
+from diskchain.report.style import Style
+from diskchain.storage.location import describe_location
+from diskchain.storage.source import Terminator
+from diskchain.storage.terms import BACKING_FORMATS, Format
+from diskchain.units import human_size
+
+
+def chain_lines(title: str, chain: BackingChain, style: Style) -> Iterator[str]:
+    """The lines of one chain under a ``title`` such as ``vda``."""
+    layers = tuple(chain.layers)
+    count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+    yield f"{style.bold(printable(title))}  {count}, top first"
+    for position, layer in enumerate(layers):
+        yield style.tee + style.bold(_name(position, layer))
+        for line in _layer_lines(layer, style):
+            yield style.bar + line
+    yield style.elbow + _end(layers[-1])
+
+
+def _name(position: int, layer: Layer) -> str:
+    source = layer.source
+    number = position if source.chain_index is None else source.chain_index
+    return f"[{number}] {printable(describe_location(source.location))}"
+
+
+def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:
+    reference = layer.source.reference
+    if reference is not None and reference != describe_location(layer.source.location):
+        yield f"stored as {style.dim(_stored(reference))}"
+    yield "  ".join(_properties(layer))
+    data = layer.data_file
+    if data is not None:
+        yield f"data file {printable(describe_location(data.source.location))}  " + "  ".join(_properties(data))
+        yield from _findings(data.findings, style)
+    yield from _findings(layer.findings, style)
+
+
+def _findings(findings: Iterable[Finding], style: Style) -> Iterator[str]:
+    for found in findings:
+        yield from finding_lines(found, style)
+
+
+def _stored(reference: str) -> str:
+    """The raw backing string; only its kind when it may hold a password."""
+    from diskchain.storage.reference import is_file_name
+
+    if is_file_name(reference):
+        return f'"{printable(reference)}"'
+    return f"{printable(reference.partition(':')[0])}:… ({len(reference)} characters)"
+
+
+def _properties(layer: Layer) -> Iterator[str]:
+    source, header, facts = layer.source, layer.header, layer.facts
+    yield f"{source.format} ({layer.origin})" if source.format else "format unknown"
+    if header is not None and source.format is not Format.DIR:
+        yield f"capacity {human_size(header.capacity)}"
+    if facts is not None and facts.allocated is not None:
+        yield f"used {human_size(facts.allocated)}"
+    if source.encryption is not None:
+        yield f"encrypted ({header.encryption.kind if header and header.encryption else source.encryption.format})"
+    if header is not None and header.snapshot_count:
+        yield f"{header.snapshot_count} internal snapshot{'s' if header.snapshot_count > 1 else ''}"
+    if source.readonly:
+        yield "read-only"
+
+
+def _end(last: Layer) -> str:
+    backing = last.source.backing
+    if not isinstance(backing, Terminator):
+        return "unknown: what is below could not be found out"
+    if not backing.detected:
+        return "end: the document says so"
+    if last.source.format in BACKING_FORMATS:
+        return "end: the header names no backing file"
+    return f"end: {last.source.format} has no backing file"
