@@ -32,9 +32,7 @@ def printable(text: str) -> str:
     """``text`` with control characters, lone surrogates and line breaks escaped, so it stays one terminal line."""
     if text.isprintable():
         return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 class DiskchainError(Exception):

@@ -12,6 +12,8 @@ GiB = 1 << 30
 TiB = 1 << 40
 
 _STEPS = "KMGTPE"
+_LONGEST = 20  # digits of 2^64
+_THREE_DIGITS, _ONE_DECIMAL = 999.5, 99.95  # what rounds to 1000, and to 100
 
 
 def _scales() -> dict[str, int]:
@@ -34,7 +36,7 @@ def parse_size(number: str, unit: str = "bytes") -> int:
     Raises ParseError for anything but ASCII digits, an unknown unit, or a result of 2^64 or more.
     """
     digits = number.strip()
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
+    if not digits.isascii() or not digits.isdigit() or len(digits) > _LONGEST:
         raise ParseError(f"not a size: {number[:40]!r}")
     scale = _SCALES.get(unit.strip().lower())
     if scale is None:
@@ -56,7 +58,7 @@ def human_size(size: int) -> str:
     value = float(size)
     for letter in _STEPS:
         value /= 1024
-        if value < 999.5 or letter == _STEPS[-1]:
-            shown = f"{value:.0f}" if value >= 99.95 else f"{value:.1f}"
+        if value < _THREE_DIGITS or letter == _STEPS[-1]:
+            shown = f"{value:.0f}" if value >= _ONE_DECIMAL else f"{value:.1f}"
             return f"{shown.removesuffix('.0')} {letter}iB"
     raise AssertionError("unreachable")

@@ -53,8 +53,7 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb, summary in VERBS.items():
         if verb not in verbs:
-            if not verbs or set(verbs) != {verb}:
-                subparsers.add_parser(verb, help=summary, add_help=False)
+            subparsers.add_parser(verb, help=summary, add_help=False)
             continue
         module = command(verb)
         subparser = subparsers.add_parser(
@@ -71,10 +70,7 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code."""
     verb = next((word for word in argv if not word.startswith("-")), None)
-    if verb in VERBS:
-        args = build_parser((verb,)).parse_args(argv)
-    else:
-        args = build_parser(()).parse_args(argv)
+    args = build_parser((verb,) if verb in VERBS else ()).parse_args(argv)
     try:
         code = command(args.verb).run(args)
         sys.stdout.flush()

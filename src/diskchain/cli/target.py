@@ -31,12 +31,22 @@ class Target(NamedTuple):
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """TARGET and the options that say which part of it is meant."""
     parser.add_argument(
-        "target", metavar="TARGET", help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain"
+        "target",
+        metavar="TARGET",
+        help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain",
     )
-    parser.add_argument("-c", "--connect", metavar="URI", help="TARGET is the name or uuid of a domain of this libvirt connection")
-    parser.add_argument("-d", "--disk", metavar="DISK", help="only this disk: vda; or a layer and what is below it: vda[2], or a path")
     parser.add_argument(
-        "-f", "--format", metavar="FORMAT", choices=[str(f) for f in Format], help="TARGET is an image of this format (default: look)"
+        "-c", "--connect", metavar="URI", help="TARGET is the name or uuid of a domain of this libvirt connection"
+    )
+    parser.add_argument(
+        "-d", "--disk", metavar="DISK", help="only this disk: vda; or a layer and what is below it: vda[2], or a path"
+    )
+    parser.add_argument(
+        "-f",
+        "--format",
+        metavar="FORMAT",
+        choices=[str(f) for f in Format],
+        help="TARGET is an image of this format (default: look)",
     )
 
 
@@ -71,7 +81,7 @@ def is_document(target: str) -> bool:
 def _begins_document(head: bytes) -> bool:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", "replace").encode()
-    if not head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"<":
         return False
     import re
 

@@ -17,10 +17,13 @@ from diskchain.storage.location import BlockLocation, DirLocation, FileLocation,
 from diskchain.storage.source import Source
 from diskchain.storage.terms import EncryptionFormat, Format, StorageType, Unknown
 
-
 _FILE: Final = StorageType.FILE
 _RAW: Final = Format.RAW
-_LIBVIRT_ENCRYPTION: Final = {"aes": EncryptionFormat.QCOW, "luks1": EncryptionFormat.LUKS, "luks2": EncryptionFormat.LUKS2}
+_LIBVIRT_ENCRYPTION: Final = {
+    "aes": EncryptionFormat.QCOW,
+    "luks1": EncryptionFormat.LUKS,
+    "luks2": EncryptionFormat.LUKS2,
+}
 
 
 class Look:
@@ -113,7 +116,7 @@ def _guess(seen: Look, image: Window) -> Format:
 
 
 def _settle_encryption(seen: Look, kind: str) -> None:
-    """libvirt takes over an encryption it finds in a header and nobody declared: the format, without a secret."""
+    """As libvirt, take over an encryption it finds in a header and nobody declared: the format, without a secret."""
     seen.source = seen.source._replace(encryption=Encryption(_LIBVIRT_ENCRYPTION[kind]))
 
 

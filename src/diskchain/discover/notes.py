@@ -18,12 +18,16 @@ def _named_by(referrer: str | None) -> str:
 def missing(path: str, referrer: str | None) -> Finding:
     """Nothing is at ``path``."""
     fix = f"qemu-img rebase -u -b NEW_PATH -F FORMAT {_quoted(referrer)}" if referrer else None
-    return finding("missing", f"no such file: {printable(path)}{_named_by(referrer)}", file=path, referrer=referrer, fix=fix)
+    return finding(
+        "missing", f"no such file: {printable(path)}{_named_by(referrer)}", file=path, referrer=referrer, fix=fix
+    )
 
 
 def unreadable(path: str, referrer: str | None, reason: str) -> Finding:
     """The host does not let us read ``path``."""
-    return finding("unreadable", f"cannot read {printable(path)}: {reason}{_named_by(referrer)}", file=path, referrer=referrer)
+    return finding(
+        "unreadable", f"cannot read {printable(path)}: {reason}{_named_by(referrer)}", file=path, referrer=referrer
+    )
 
 
 def timeout(path: str, referrer: str | None, seconds: float) -> Finding:

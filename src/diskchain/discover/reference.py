@@ -29,7 +29,7 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
     makes no sense, CredentialsInside when libvirt would not follow it.
     """
     location: Location = parent.location
-    slice = None
+    window = None
     if ":" not in text or is_file_name(text):
         if text[:1] == "/":
             location = FileLocation(text)
@@ -45,8 +45,21 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
         parsed = parse_reference(text)
         if parsed.credentials:
             raise CredentialsInside
-        location, slice = parsed.location, parsed.slice
-    # Positional, because this runs once for every layer of every chain: … auth, seclabels, slice, …, readonly, shared, …
+        location, window = parsed.location, parsed.slice
+    # Positional: this runs once for every layer of every chain, and keywords double the cost.
     return Source(
-        location, format, UNKNOWN, None, None, None, parent.seclabels, slice, None, None, True, parent.shared, text, True
+        location,
+        format,
+        UNKNOWN,
+        None,  # data file
+        None,  # encryption
+        None,  # auth
+        parent.seclabels,
+        window,
+        None,  # reservations
+        None,  # metadata cache
+        True,  # read-only  # noqa: FBT003
+        parent.shared,
+        text,
+        True,  # detected  # noqa: FBT003
     )

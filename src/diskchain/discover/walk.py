@@ -8,7 +8,7 @@ Source: libvirt 11.3.0 ``qemuDomainDetermineDiskChain`` and ``virStorageSourceGe
 * a chain has at most 200 layers. libvirt finds loops by that limit alone; we find them by file identity.
 """
 
-from typing import Final
+from typing import Final, cast
 
 from diskchain.discover import notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
@@ -47,7 +47,7 @@ class Discoverer:
         source = top
         depth = self._policy.depth
         while True:
-            step = self._look(source, above, probe)
+            step = self._look(source, above, probe=probe)
             if step.facts is not None and step.facts.identity is not None:
                 position = identities.setdefault(step.facts.identity, len(seen))
                 if position != len(seen):
@@ -64,7 +64,7 @@ class Discoverer:
                 return self._chain(seen, step.stop(notes.too_deep(step.name, len(seen))))
             source, above = below, step
 
-    def _look(self, source: Source, above: Look | None, probe: bool) -> Look:
+    def _look(self, source: Source, above: Look | None, *, probe: bool) -> Look:
         """Open ``source``, say what was guessed about it, and follow its data file."""
         format = source.format
         if format is not None:
@@ -148,17 +148,15 @@ class Discoverer:
 
     def _chain(self, seen: list[Look], end: Layer | Terminator | Unknown, depth: int = 0) -> BackingChain:
         """Tie the layers together from the bottom up, and remember the detected tails whose end is known."""
-        layer = end if isinstance(end, Layer) else None
-        below = end.source if isinstance(end, Layer) else end
+        layer, below = (end, end.source) if isinstance(end, Layer) else (None, end)
         known = below is not UNKNOWN
         for step in reversed(seen):
             below = with_backing(step.source, below)
             layer = Layer(below, layer, step.origin, step.header, step.facts, step.findings, step.data_file)
             depth += 1
             if known and step.origin is _RECORDED:
-                self._tails[step.source.location[0]] = layer, depth
-        assert layer is not None
-        return BackingChain(layer)
+                self._tails[below.location[0]] = layer, depth
+        return BackingChain(cast("Layer", layer))  # there is always a top
 
 
 def _same(remembered: Source, named: Source) -> bool:

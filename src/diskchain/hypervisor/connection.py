@@ -1,6 +1,6 @@
 """Ask a libvirt daemon for its domains and their XML. Read-only. Needs libvirt-python (extra ``libvirt``)."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from diskchain.errors import MissingExtra, PeerError, UsageError
 
@@ -41,7 +41,7 @@ class Connection:
         except libvirt.libvirtError as error:
             raise PeerError(f"cannot connect to {uri}: {error}") from error
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

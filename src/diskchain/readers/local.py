@@ -7,7 +7,7 @@ the kind of a file is looked at before it is opened.
 import os
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from diskchain.errors import NotStorage, StorageDenied, StorageError, StorageMissing
 from diskchain.image.window import BUDGET, HEAD, Window
@@ -50,7 +50,7 @@ class LocalImage(Window):
         if fd >= 0:
             os.close(fd)
 
-    def __enter__(self) -> "LocalImage":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -35,9 +35,7 @@ class OpenPolicy(NamedTuple):
 
 
 LIBVIRT = OpenPolicy()
-STRICT = OpenPolicy(
-    "strict", directories=(), types=frozenset({StorageType.FILE}), depth=50, unrecorded=False
-)
+STRICT = OpenPolicy("strict", directories=(), types=frozenset({StorageType.FILE}), depth=50, unrecorded=False)
 UPLOAD = OpenPolicy("upload", follow=False, depth=1, unrecorded=False)
 
 POLICIES = {policy.name: policy for policy in (LIBVIRT, STRICT, UPLOAD)}

@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/chain/1)")
     parser.add_argument(
-        "--policy", choices=list(POLICIES), default="libvirt", help="what an image may make us open (default: %(default)s)"
+        "--policy",
+        choices=list(POLICIES),
+        default="libvirt",
+        help="what an image may make us open (default: %(default)s)",
     )
 
 

@@ -24,6 +24,13 @@ _V2 = struct.Struct(">4sIQIIQIIQQIIQ")
 _V3 = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 _unpack_extension = struct.Struct(">II").unpack_from
 _BITMAPS = struct.Struct(">IIQQ")
+_CRYPTO_POINTER = struct.Struct(">QQ")  # offset and length of the LUKS header
+
+_VERSION_2: Final = 2
+_VERSION_3: Final = 3
+_CRYPT_AES: Final = 1  # QCOW_CRYPT_AES
+_CRYPT_LUKS: Final = 2  # QCOW_CRYPT_LUKS
+_WIDEST_REFCOUNT_ORDER: Final = 6  # 64 bits
 
 _BACKING_FORMAT: Final = 0xE2792ACA
 _FEATURE_NAMES: Final = 0x6803F857
@@ -47,7 +54,13 @@ _LAZY_REFCOUNTS: Final = 1 << 0
 _BITMAPS_VALID: Final = 1 << 0
 _RAW_EXTERNAL: Final = 1 << 1
 
-_INCOMPATIBLE_NAMES: Final = ("dirty bit", "corrupt bit", "external data file", "compression type", "extended L2 entries")
+_INCOMPATIBLE_NAMES: Final = (
+    "dirty bit",
+    "corrupt bit",
+    "external data file",
+    "compression type",
+    "extended L2 entries",
+)
 _COMPATIBLE_NAMES: Final = ("lazy refcounts",)
 _AUTOCLEAR_NAMES: Final = ("bitmaps", "raw external data")
 _COMPRESSION_TYPES: Final = ("zlib", "zstd")
@@ -95,7 +108,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         backing,
         header_text(data_file) if incompatible & _EXTERNAL_DATA else None,
         autoclear & _RAW_EXTERNAL != 0,
-        _encryption(window, crypt, crypto, full) if crypt else None,
+        _encryption(window, crypt, crypto, full=full) if crypt else None,
         features,
         incompatible & _DIRTY != 0,
         incompatible & _CORRUPT != 0,
@@ -121,9 +134,9 @@ def _fixed_part(head: bytes) -> tuple[Any, ...]:
     if fields[0] != MAGIC:
         raise _bad("no qcow2 magic", 0)
     version = fields[1]
-    if version == 2:
+    if version == _VERSION_2:
         fields = (*fields[:13], 0, 0, 0, 4, _V2.size)
-    elif version != 3:
+    elif version != _VERSION_3:
         raise _bad(f"unknown version {version}", 4)
     elif not _V3.size <= fields[17] <= 1 << 21:
         raise _bad(f"a header of {fields[17]} bytes", 100)
@@ -133,7 +146,7 @@ def _fixed_part(head: bytes) -> tuple[Any, ...]:
         raise _bad("a capacity that does not fit in 63 bits", 24)
     if fields[11] > _MOST_SNAPSHOTS:
         raise _bad(f"{fields[11]} snapshots", 60)
-    if fields[16] > 6:
+    if fields[16] > _WIDEST_REFCOUNT_ORDER:
         raise _bad(f"refcounts of 2^{fields[16]} bits", 96)
     return fields
 
@@ -143,8 +156,7 @@ def _read_extensions(window: Window, offset: int, end: int) -> tuple[bytes | Non
     backing_format = None
     data_file = bitmaps = crypto = names = b""
     area = window.head if end <= len(window.head) else _extension_area(window, offset, end)
-    if end > len(area):
-        end = len(area)
+    end = min(end, len(area))
     for _ in range(_MOST_EXTENSIONS):
         if offset + 8 > end:
             break
@@ -208,16 +220,16 @@ def _features(incompatible: int, compatible: int, autoclear: int, table: bytes) 
     )
 
 
-def _encryption(window: Window, crypt: int, pointer: bytes, full: bool) -> ImageEncryption:
-    if crypt == 1:
+def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> ImageEncryption:
+    if crypt == _CRYPT_AES:
         return ImageEncryption("aes", "aes-cbc-plain64" if full else None)
-    if crypt != 2:
+    if crypt != _CRYPT_LUKS:
         raise _bad(f"unknown encryption method {crypt}", 32)
     if not full:
         return ImageEncryption("luks1")
-    if len(pointer) != 16:
+    if len(pointer) != _CRYPTO_POINTER.size:
         raise _bad("encrypted with LUKS, and no pointer to the LUKS header", 32)
-    offset, _length = struct.unpack(">QQ", pointer)
+    offset, _length = _CRYPTO_POINTER.unpack(pointer)
     return read_luks(window, offset, full=True)
 
 
@@ -230,8 +242,14 @@ def _bitmaps(window: Window, extension: bytes) -> tuple[Bitmap, ...]:
 
 def _details(window: Window, fixed: tuple[Any, ...]) -> tuple[tuple[str, str | int | bool], ...]:
     """In the order and spelling of ``qemu-img info``'s "Format specific information"."""
-    version, incompatible, compatible, refcount_order, header_length = fixed[1], fixed[13], fixed[14], fixed[16], fixed[17]
-    if version == 2:
+    version, incompatible, compatible, refcount_order, header_length = (
+        fixed[1],
+        fixed[13],
+        fixed[14],
+        fixed[16],
+        fixed[17],
+    )
+    if version == _VERSION_2:
         return (("compat", "0.10"), ("compression type", "zlib"), ("refcount bits", 16))
     compression = 0
     if header_length > _V3.size and incompatible & _COMPRESSION:

@@ -13,8 +13,7 @@ from diskchain.units import MiB
 
 #: l1 offset, l1 size, id length, name length, seconds, nanoseconds, VM clock, VM state size, extra data length
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
-#: VM state size, capacity and instruction count at the time, as far as the extra data goes
-_SNAPSHOT_EXTRA = struct.Struct(">QQQ")
+_NO_ICOUNT: Final = (1 << 64) - 1
 _LARGEST_SNAPSHOT_TABLE: Final = 16 * MiB  # ours; QEMU takes 1024 bytes for each of 65536 snapshots
 _MOST_EXTRA: Final = 1024  # QCOW_MAX_SNAPSHOT_EXTRA_DATA
 
@@ -37,27 +36,28 @@ def read_snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, .
         if extra_length > _MOST_EXTRA:
             raise ImageError(f"a snapshot with {extra_length} bytes of extra data", format="qcow2", offset=offset)
         tail = window.read(offset + _SNAPSHOT.size, extra_length + id_length + name_length)
-        vm_state_size, disk_size, icount = small_size, None, None
-        extra = tail[:extra_length]
-        if extra_length >= 8:
-            vm_state_size = int.from_bytes(extra[:8])
-        if extra_length >= 16:
-            disk_size = int.from_bytes(extra[8:16])
-        if extra_length >= 24:
-            icount = int.from_bytes(extra[16:24])
-        names = tail[extra_length:]
+        extra, names = tail[:extra_length], tail[extra_length:]
+        large_size, disk_size, icount = (_u64(extra, at) for at in (0, 8, 16))
         snapshots.append(
             Snapshot(
                 header_text(names[:id_length]),
                 header_text(names[id_length:]),
-                vm_state_size, date, vm_clock, disk_size, date_ns,
-                None if icount == (1 << 64) - 1 else icount,
-            )  # fmt: skip
+                small_size if large_size is None else large_size,
+                date,
+                vm_clock,
+                disk_size,
+                date_ns,
+                None if icount == _NO_ICOUNT else icount,
+            )
         )
         offset += (_SNAPSHOT.size + len(tail) + 7) & ~7
         if offset - start > _LARGEST_SNAPSHOT_TABLE:
             raise ImageError("the snapshot table is too large", format="qcow2", offset=start)
     return tuple(snapshots)
+
+
+def _u64(extra: bytes, at: int) -> int | None:
+    return int.from_bytes(extra[at : at + 8]) if len(extra) >= at + 8 else None
 
 
 def read_bitmaps(window: Window, offset: int, size: int, count: int) -> tuple[Bitmap, ...]:
