@@ -1,0 +1,80 @@
+"""The main job in one minute, with nothing installed but diskchain: build a chain, show it, complete a domain's XML.
+
+The images are written here, byte by byte, because qemu-img may not be there.
+"""
+
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CLUSTER_BITS = 16
+GIB = 1 << 30
+
+DOMAIN = """\
+<domain type='qemu'>
+  <name>demo</name>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='x86_64'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='none'/>
+      <source file='{top}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
+"""
+
+
+def write_qcow2(path: Path, capacity: int, backing: str, backing_format: str) -> None:
+    """An empty version 3 overlay: a header, a refcount table that covers it, and an empty L1 table."""
+    cluster = 1 << CLUSTER_BITS
+    extension = struct.pack(">II8s", 0xE2792ACA, len(backing_format), backing_format.encode())
+    name_at = 104 + len(extension) + 8
+    l1_entries = -(-capacity // (cluster * cluster // 8))
+    header = struct.pack(
+        ">4sIQIIQIIQQIIQQQQII",
+        b"QFI\xfb", 3, name_at, len(backing), CLUSTER_BITS, capacity, 0, l1_entries, 3 * cluster, cluster, 1, 0, 0,
+        0, 0, 0, 4, 104,
+    )  # fmt: skip
+    with path.open("wb") as file:
+        file.write(header + extension + bytes(8) + backing.encode())
+        file.seek(cluster)
+        file.write(struct.pack(">Q", 2 * cluster))
+        file.seek(2 * cluster)
+        file.write(struct.pack(">4H", 1, 1, 1, 1))
+        file.truncate(4 * cluster)
+
+
+def run(*arguments: str) -> None:
+    """Show a command and what it prints."""
+    print(f"\n$ diskchain {' '.join(arguments)}", flush=True)
+    subprocess.run([sys.executable, "-m", "diskchain", *arguments], check=False)
+
+
+def main() -> None:
+    """Base, two overlays, a domain; then the chain, the completed document, and what a lost base looks like."""
+    with tempfile.TemporaryDirectory(prefix="diskchain-demo-") as directory:
+        place = Path(directory)
+        base, middle, top = place / "base.raw", place / "monday.qcow2", place / "tuesday.qcow2"
+        with base.open("wb") as file:
+            file.truncate(GIB)
+        write_qcow2(middle, GIB, "base.raw", "raw")
+        write_qcow2(top, GIB, str(middle), "qcow2")
+        document = place / "demo.xml"
+        document.write_text(DOMAIN.format(top=top))
+
+        print("A disk of three layers, and a domain that names only the top one. The chain:")
+        run("show", str(document))
+        print("\nThe same document, with every <backingStore> filled in and every other byte as it was:")
+        run("complete", str(document))
+        print("\nNow the base is moved away. The chain is shown down to the fault, and the fault is named:")
+        base.rename(place / "moved.raw")
+        run("show", str(top), "-f", "qcow2")
+        print("\nNext: diskchain --help, and README.md")
+
+
+if __name__ == "__main__":
+    main()

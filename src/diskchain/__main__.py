@@ -1,0 +1,5 @@
+"""``python -m diskchain``."""
+
+from diskchain.cli.main import entry
+
+entry()
