@@ -40,10 +40,9 @@ test: test-packages $(VENV)/stamp-test ## all tests, with the real libvirtd and 
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-dev ## style, types and layer contracts
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \
+		echo "$$check"; $(BIN)/$$check || failed=1; \
+	done; exit $$failed
 
 format: $(VENV)/stamp-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix-only .

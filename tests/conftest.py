@@ -7,8 +7,13 @@ A test that needs a part of the host says so at its head (`@requires("losetup", 
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.live.peers import PEER_VERSIONS, demand
+
+# A loaded machine is no bug: pytest-timeout bounds a test, not the time of one example.
+settings.register_profile("diskchain", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("diskchain")
 
 pytest_plugins = ["tests.live.daemons", "tests.live.domains", "tests.live.storage"]
 

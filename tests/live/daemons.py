@@ -7,6 +7,7 @@ its process id, and the kernel stops it (`setpriv --pdeathsig`) when the test ru
 import grp
 import os
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -121,16 +122,19 @@ def _accepts(path: Path) -> bool:
 
 
 def _open_kvm_to_its_group() -> None:
-    """Gives /dev/kvm the group and mode that udev would give it.
+    """Gives /dev/kvm the group and mode that udev would give it, if root alone may open it.
 
     libvirtd remembers what QEMU can do together with the access to /dev/kvm. Where udev has not run (containers) the
     device is root's alone, the two never agree, and each start of libvirtd asks QEMU anew, for 40 s.
     """
     device = Path("/dev/kvm")
-    if device.exists():
-        with suppress(KeyError, PermissionError):
+    if not device.exists():
+        return
+    mode = stat.S_IMODE(device.stat().st_mode)
+    if device.stat().st_gid == 0 or not mode & stat.S_IWGRP:
+        with suppress(KeyError, PermissionError):  # no group kvm; a read-only /dev
             os.chown(device, -1, grp.getgrnam("kvm").gr_gid)
-            device.chmod(0o660)
+            device.chmod(mode | stat.S_IRGRP | stat.S_IWGRP)
 
 
 def _dotted(version: int) -> str:
