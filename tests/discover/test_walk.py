@@ -261,3 +261,27 @@ def test_a_tail_is_not_shared_between_different_recorded_formats(qemu_img: QemuI
     discoverer = Discoverer()
     chains = [discoverer.discover(Source(FileLocation(str(top)), Format.QCOW2)) for top in (first, second)]
     assert [len(paths(chain)) for chain in chains] == [3, 2]
+
+
+def test_an_image_read_as_a_layer_is_not_read_again_as_a_top(qemu_img: QemuImg, base: Path, tmp_path: Path) -> None:
+    mid = overlay(qemu_img, tmp_path / "mid.qcow2", str(base), "raw")
+    top = overlay(qemu_img, tmp_path / "top.qcow2", str(mid))
+    discoverer = Discoverer()
+    discoverer.discover(Source(FileLocation(str(top)), Format.QCOW2))
+    mid.unlink()
+    again = discoverer.discover(Source(FileLocation(str(mid)), Format.QCOW2))
+    assert again.top.origin is Origin.DECLARED
+    assert not again.source.detected
+    assert paths(again) == [str(mid), str(base)]
+
+
+def test_what_was_declared_for_one_disk_is_not_taken_for_another(qemu_img: QemuImg, base: Path, tmp_path: Path) -> None:
+    top = overlay(qemu_img, tmp_path / "top.qcow2", str(base), "raw")
+    discoverer = Discoverer()
+    plain = Source(FileLocation(str(top)), Format.QCOW2)
+    first = discoverer.discover(plain._replace(chain_index=1))
+    second = discoverer.discover(plain._replace(chain_index=7))
+    ended = discoverer.discover(plain._replace(backing=TERMINATOR))
+    assert [first.source.chain_index, second.source.chain_index] == [1, 7]
+    assert first.source.backing is second.source.backing
+    assert paths(ended) == [str(top)]

@@ -21,6 +21,7 @@ from diskchain.storage.source import DETECTED_TERMINATOR, UNKNOWN, Source, Termi
 from diskchain.storage.terms import BACKING_FORMATS, Format, Unknown
 
 _RECORDED: Final = Origin.RECORDED
+_DECLARED: Final = Origin.DECLARED
 _RAW: Final = Format.RAW
 
 
@@ -33,8 +34,8 @@ class Discoverer:
     def __init__(self, policy: OpenPolicy = LIBVIRT) -> None:
         self._policy = policy
         self._gated = not policy.open
-        #: Detected tails and their depths, by path: the first field of a local location.
-        self._tails: dict[object, tuple[Layer, int]] = {}
+        #: Layers whose chain below was detected to its end, and how many layers that makes, by path.
+        self._known: dict[object, tuple[Layer, int]] = {}
 
     def discover(self, top: Source, *, probe: bool = False) -> BackingChain:
         """The chain of ``top``, complete up to the first fault, which is a finding of a layer. Never raises.
@@ -46,6 +47,9 @@ class Discoverer:
         above: Look | None = None
         source = top
         depth = self._policy.depth
+        known = self._remembered(top, depth)
+        if known is not None:
+            return BackingChain(known[0])
         while True:
             step = self._look(source, above, probe=probe)
             if step.facts is not None and step.facts.identity is not None:
@@ -57,9 +61,9 @@ class Discoverer:
             below = self._below(step, seen[0])
             if not isinstance(below, Source):
                 return self._chain(seen, below)
-            tail = self._tails.get(below.location[0])
-            if tail is not None and len(seen) + tail[1] <= depth and _same(tail[0].source, below):
-                return self._chain(seen, tail[0], tail[1])
+            tail = self._remembered(below, depth - len(seen))
+            if tail is not None:
+                return self._chain(seen, *tail)
             if len(seen) >= depth:
                 return self._chain(seen, step.stop(notes.too_deep(step.name, len(seen))))
             source, above = below, step
@@ -68,7 +72,7 @@ class Discoverer:
         """Open ``source``, say what was guessed about it, and follow its data file."""
         format = source.format
         if format is not None:
-            seen = look(source, format, _RECORDED if source.detected else Origin.DECLARED, above)
+            seen = look(source, format, _RECORDED if source.detected else _DECLARED, above)
         elif above is None and not probe and not isinstance(source.location, DirLocation):
             seen = look(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above)
             self._note_assumption(seen)
@@ -140,7 +144,7 @@ class Discoverer:
             if not isinstance(named, Source):
                 return
             source = named._replace(readonly=seen.source.readonly)
-        origin = _RECORDED if source.detected else Origin.DECLARED
+        origin = _RECORDED if source.detected else _DECLARED
         data = look(source, source.format or _RAW, origin, seen)
         settled = with_backing(data.source, DETECTED_TERMINATOR)
         seen.data_file = Layer(settled, None, origin, data.header, data.facts, data.findings)
@@ -149,23 +153,38 @@ class Discoverer:
     def _chain(self, seen: list[Look], end: Layer | Terminator | Unknown, depth: int = 0) -> BackingChain:
         """Tie the layers together from the bottom up, and remember the detected tails whose end is known."""
         layer, below = (end, end.source) if isinstance(end, Layer) else (None, end)
-        known = below is not UNKNOWN
+        detected = isinstance(below, Source) or below is DETECTED_TERMINATOR
         for step in reversed(seen):
+            detected = detected and step.source.backing is UNKNOWN
             below = with_backing(step.source, below)
             layer = Layer(below, layer, step.origin, step.header, step.facts, step.findings, step.data_file)
             depth += 1
-            if known and step.origin is _RECORDED:
-                self._tails[below.location[0]] = layer, depth
+            if detected and (step.origin is _RECORDED or step.origin is _DECLARED):
+                self._known[below.location[0]] = layer, depth
         return BackingChain(cast("Layer", layer))  # there is always a top
 
-
-def _same(remembered: Source, named: Source) -> bool:
-    """Whether a tail remembered for one overlay is what another overlay names."""
-    return (
-        named.detected
-        and remembered.location == named.location
-        and remembered.format is named.format
-        and remembered.shared == named.shared
-        and remembered.seclabels == named.seclabels
-        and remembered.reference == named.reference
-    )
+    def _remembered(self, source: Source, depth: int) -> tuple[Layer, int] | None:
+        """What was found out about ``source`` before, if it was the same in all that matters, and at most ``depth`` layers."""
+        known = self._known.get(source.location[0])
+        if known is None or known[1] > depth or self._policy.directories == ():
+            return None  # the last: what may be referenced then depends on the top
+        layer, size = known
+        old = layer.source
+        if with_backing(source, old.backing) == old and source.backing is UNKNOWN:
+            return known
+        if (
+            old.location != source.location
+            or old.format is not source.format
+            or old.shared != source.shared
+            or old.seclabels != source.seclabels
+            or source.backing is not UNKNOWN
+            # These depend on who names the layer.
+            or old.encryption
+            or source.encryption
+            or old.data_file
+            or source.data_file
+            or source.slice
+        ):
+            return None
+        origin = _RECORDED if source.detected else _DECLARED
+        return layer._replace(source=with_backing(source, old.backing), origin=origin), size

@@ -1,0 +1,95 @@
+"""Discovery of a deep chain and of a forest of images, beside the floor (open, fstat, pread, close per file) and qemu-img."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from images import write_qcow2
+from rows import Row, best
+
+from diskchain.discover import Discoverer
+from diskchain.readers.policy import LIBVIRT
+from diskchain.storage.location import FileLocation
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Format
+
+MIB = 1 << 20
+DEPTH = 200
+BASES, CHAINS_PER_BASE, OVERLAYS = 200, 11, 9  # with the bases: 20,000 images
+
+
+def run() -> Iterator[Row]:
+    """Rows for a 200-layer chain and for 20,000 images, warm."""
+    with tempfile.TemporaryDirectory(prefix="diskchain-bench-") as directory:
+        yield from _chain(Path(directory))
+        yield from _forest(Path(directory))
+
+
+def _source(path: str) -> Source:
+    return Source(FileLocation(path), Format.QCOW2)
+
+
+def _floor(paths: list[str]) -> None:
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        os.fstat(fd)
+        os.pread(fd, 4096, 0)
+        os.close(fd)
+
+
+def _stack(below: Path, format: str, prefix: str, count: int) -> list[str]:
+    made = []
+    for number in range(count):
+        path = below.with_name(f"{prefix}{number}.qcow2")
+        write_qcow2(path, MIB, below.name, format)
+        made.append(str(path))
+        below, format = path, "qcow2"
+    return made
+
+
+def _base(path: Path) -> Path:
+    with path.open("wb") as file:
+        file.truncate(MIB)
+    return path
+
+
+def _chain(directory: Path) -> Iterator[Row]:
+    base = _base(directory / "base.raw")
+    paths = [str(base), *_stack(base, "raw", "layer", DEPTH - 1)]
+    top = paths[-1]
+    assert len(list(Discoverer(LIBVIRT).discover(_source(top)).layers)) == DEPTH
+    ours, floor = best(lambda: Discoverer(LIBVIRT).discover(_source(top)), lambda: _floor(paths), rounds=50)
+    yield Row(f"a chain of {DEPTH} layers", ours, "the floor", floor, 2.5)
+    command = ["qemu-img", "info", "--backing-chain", "--output=json", top]
+    (qemu,) = best(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), rounds=3)
+    yield Row(f"a chain of {DEPTH} layers", ours, "qemu-img info --backing-chain", qemu)
+
+
+def _forest(directory: Path) -> Iterator[Row]:
+    paths = []
+    for number in range(BASES):
+        place = directory / f"{number}"
+        place.mkdir()
+        base = _base(place / "base.raw")
+        paths.append(str(base))
+        for chain in range(CHAINS_PER_BASE):
+            paths += _stack(base, "raw", f"{chain}-", OVERLAYS)
+    sources = [Source(FileLocation(path), Format.QCOW2 if path.endswith("qcow2") else Format.RAW) for path in paths]
+
+    def discover() -> None:
+        discoverer = Discoverer(LIBVIRT)
+        for source in sources:
+            discoverer.discover(source)
+
+    ours, floor = best(discover, lambda: _floor(paths), rounds=3)
+    yield Row(f"each of {len(paths):,} images, chains up to 10 deep", ours, "the floor", floor, 2.5)
+    few = paths[9 : 9 + 20 * 9 : 9]
+    (qemu,) = best(lambda: [_info(path) for path in few], rounds=1)
+    yield Row("the same, per image", ours / len(paths), "qemu-img info --backing-chain", qemu / len(few))
+
+
+def _info(path: str) -> None:
+    command = ["qemu-img", "info", "--backing-chain", "--output=json", path]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
