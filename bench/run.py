@@ -29,7 +29,11 @@ def main(wanted: list[str]) -> int:
     for name in wanted or names:
         print(f"\n{name}")
         for row in import_module(name).run():
-            goal = "" if row.target is None else f"  (reach: ≤ {row.target:g} ×{'' if row.ratio <= row.target else ', missed'})"
+            goal = (
+                ""
+                if row.target is None
+                else f"  (reach: ≤ {row.target:g} ×{'' if row.ratio <= row.target else ', missed'})"
+            )
             print(
                 f"  {row.name:<44} {shown(row.ours):>9}   {row.ratio:8.3g} × {row.against} ({shown(row.theirs)}){goal}",
                 flush=True,

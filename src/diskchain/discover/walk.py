@@ -187,4 +187,5 @@ class Discoverer:
         ):
             return None
         origin = _RECORDED if source.detected else _DECLARED
-        return layer._replace(source=with_backing(source, old.backing), origin=origin), size
+        renamed = with_backing(source, old.backing)
+        return Layer(renamed, layer.below, origin, layer.header, layer.facts, layer.findings), size
