@@ -6,6 +6,7 @@ from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import printable
 from diskchain.findings import Finding
 from diskchain.report.findings import finding_lines
+from diskchain.report.references import shown_reference
 from diskchain.report.style import Style
 from diskchain.storage.location import describe_location
 from diskchain.storage.source import Terminator
@@ -34,7 +35,7 @@ def _name(position: int, layer: Layer) -> str:
 def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:
     reference = layer.source.reference
     if reference is not None and reference != describe_location(layer.source.location):
-        yield f"stored as {style.dim(_stored(reference))}"
+        yield f"stored as {style.dim(shown_reference(reference))}"
     yield "  ".join(_properties(layer))
     data = layer.data_file
     if data is not None:
@@ -46,15 +47,6 @@ def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:
 def _findings(findings: Iterable[Finding], style: Style) -> Iterator[str]:
     for found in findings:
         yield from finding_lines(found, style)
-
-
-def _stored(reference: str) -> str:
-    """The raw backing string; only its kind when it may hold a password."""
-    from diskchain.storage.reference import is_file_name
-
-    if is_file_name(reference):
-        return f'"{printable(reference)}"'
-    return f"{printable(reference.partition(':')[0])}:… ({len(reference)} characters)"
 
 
 def _properties(layer: Layer) -> Iterator[str]:

@@ -8,7 +8,7 @@ import struct
 from typing import Any, Final
 
 from diskchain.errors import ImageError, TruncatedImage
-from diskchain.image.formats.qcow2_tables import read_bitmaps, read_snapshots
+from diskchain.image.qcow2_tables import read_bitmaps, read_snapshots
 from diskchain.image.header import BackingReference, Bitmap, Features, ImageEncryption, ImageHeader, header_text
 from diskchain.image.luks_header import read_luks
 from diskchain.image.window import Window

@@ -1,0 +1,57 @@
+"""``diskchain info``: everything one header says. Follows nothing it names."""
+
+import argparse
+
+from diskchain.errors import ImageError
+from diskchain.image.header import ImageHeader
+from diskchain.image.inspect import inspect
+from diskchain.readers.facts import ImageFacts
+from diskchain.readers.local import open_local
+from diskchain.storage.terms import Format
+
+EXAMPLE = """\
+examples:
+  diskchain info disk.qcow2
+  diskchain info -f vmdk --json disk.vmdk
+
+Nothing the header names is opened. Without -f the format is guessed: libvirt's way, or with --untrusted refusing
+whatever looks like more than one format."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``info``."""
+    parser.add_argument("image", metavar="IMAGE", help="a file or block device")
+    parser.add_argument("-f", "--format", metavar="FORMAT", choices=[str(f) for f in Format], help="read it as this format")
+    parser.add_argument("--untrusted", action="store_true", help="refuse an image that could be taken for several formats")
+    parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/info/1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read and print."""
+    format, header, facts = _read(args)
+    if args.json:
+        from diskchain.report.documents import info_document, to_json
+
+        print(to_json(info_document(args.image, header, facts, guessed=args.format is None)))
+        return 0
+    from diskchain.report.header import header_lines
+
+    for line in header_lines(args.image, header, facts, guessed=args.format is None):
+        print(line)
+    return 0
+
+
+def _read(args: argparse.Namespace) -> tuple[Format, ImageHeader, ImageFacts]:
+    with open_local(args.image) as image:
+        if args.format is not None:
+            format = Format(args.format)
+        else:
+            from diskchain.image.probe import probe, starts_with_luks
+
+            format = probe(image, "untrusted" if args.untrusted else "libvirt")
+            if format is Format.RAW and starts_with_luks(image):
+                format = Format.LUKS
+        try:
+            return format, inspect(image, format, full=True), image.facts
+        except ImageError as error:
+            raise ImageError(f"{args.image}: {error}") from error
