@@ -138,6 +138,8 @@ def _fixed_part(head: bytes) -> tuple[Any, ...]:
         fields = (*fields[:13], 0, 0, 0, 4, _V2.size)
     elif version != _VERSION_3:
         raise _bad(f"unknown version {version}", 4)
+    elif len(head) < _V3.size:
+        raise TruncatedImage("shorter than a version 3 header", format="qcow2", offset=len(head))
     elif not _V3.size <= fields[17] <= 1 << 21:
         raise _bad(f"a header of {fields[17]} bytes", 100)
     if fields[4] not in _CLUSTER_BITS:
