@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.discover.chains import discover, ids, overlay, paths, unrecorded_overlay
+from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer, Origin
 from diskchain.findings import Severity
@@ -15,8 +17,6 @@ from diskchain.storage.location import BlockLocation, DirLocation, FileLocation
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import DETECTED_TERMINATOR, TERMINATOR, UNKNOWN, Source
 from diskchain.storage.terms import EncryptionFormat, Format
-from tests.discover.chains import discover, ids, overlay, paths, unrecorded_overlay
-from tests.live.storage import QemuImg
 
 
 @pytest.fixture
@@ -55,16 +55,16 @@ def test_layers_found_inherit_security_labels_and_sharing(qemu_img: QemuImg, bas
     assert below.shared
 
 
-def test_a_relative_name_is_resolved_against_the_overlay_as_named(
-    qemu_img: QemuImg, base: Path, tmp_path: Path
-) -> None:
+def test_a_relative_name_is_resolved_against_the_overlay_as_named(qemu_img: QemuImg, base: Path) -> None:
+    tmp_path = base.parent
     (tmp_path / "sub").mkdir()
     overlay(qemu_img, tmp_path / "sub" / "mid.qcow2", "../base.raw", "raw")
     top = overlay(qemu_img, tmp_path / "top.qcow2", "sub/mid.qcow2")
     assert paths(discover(top)) == [str(top), f"{tmp_path}/sub/mid.qcow2", f"{tmp_path}/sub/../base.raw"]
 
 
-def test_a_symlinked_overlay_resolves_names_beside_the_symlink(qemu_img: QemuImg, base: Path, tmp_path: Path) -> None:
+def test_a_symlinked_overlay_resolves_names_beside_the_symlink(qemu_img: QemuImg, tmp_path: Path) -> None:
+    (tmp_path / "base.raw").touch()
     overlay(qemu_img, tmp_path / "top.qcow2", "base.raw", "raw")
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.qcow2"
@@ -184,7 +184,9 @@ def test_a_directory_is_shown_as_fat_below(qemu_img: QemuImg, tmp_path: Path) ->
     assert below.source.format is Format.DIR
 
 
-def test_a_block_device_is_recognised(qemu_img: QemuImg, base: Path, tmp_path: Path, loop_device: Callable[[Path], Path]) -> None:
+def test_a_block_device_is_recognised(
+    qemu_img: QemuImg, base: Path, tmp_path: Path, loop_device: Callable[[Path], Path]
+) -> None:
     device = loop_device(base)
     chain = discover(overlay(qemu_img, tmp_path / "top.qcow2", str(device), "raw"))
     below = list(chain.layers)[1]

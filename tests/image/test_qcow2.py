@@ -1,6 +1,7 @@
 """qcow2 headers: every field, extensions in any order and padded, and bad ones as typed errors."""
 
 import struct
+from contextlib import suppress
 from itertools import permutations
 
 import pytest
@@ -135,10 +136,8 @@ def test_a_name_behind_the_head_is_fetched_and_no_more() -> None:
 def test_any_damage_gives_a_header_or_an_image_error(offset: int, damage: bytes) -> None:
     data = bytearray(header((BACKING_FORMAT, b"qcow2"), (DATA_FILE, b"d"), backing=b"base", incompatible=1 << 2))
     data[offset : offset + len(damage)] = damage
-    try:
+    with suppress(ImageError):
         parse(Window(bytes(data)), full=True)
-    except ImageError:
-        pass
 
 
 def test_a_truncated_header_is_truncated() -> None:

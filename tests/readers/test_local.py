@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.live.peers import requires
 
 from diskchain.errors import NotStorage, StorageDenied, StorageError, StorageMissing, TruncatedImage
 from diskchain.readers.local import open_local
 from diskchain.storage.terms import StorageType
-from tests.live.peers import requires
 
 
 def test_a_file_shows_its_head_its_size_and_what_it_uses(tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_a_file_another_user_may_not_read_is_denied(image_dir: Path) -> None:
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.touch()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(10):
         with open_local(str(path)):
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from tests.discover.chains import ids, overlay, paths
+from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer
 from diskchain.errors import UsageError
@@ -10,8 +12,6 @@ from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy, policy
 from diskchain.storage.location import FileLocation, NetworkLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, Protocol
-from tests.discover.chains import ids, overlay, paths
-from tests.live.storage import QemuImg
 
 
 def test_libvirt_refuses_nothing() -> None:
@@ -38,7 +38,7 @@ def test_strict_follows_no_network() -> None:
     assert refusal(STRICT, NetworkLocation(Protocol.NBD), Format.RAW, "/images/top")
 
 
-def test_formats_can_be_named(tmp_path: Path) -> None:
+def test_formats_can_be_named() -> None:
     policy = OpenPolicy("mine", formats=frozenset({Format.QCOW2}))
     assert refusal(policy, FileLocation("/a"), Format.QCOW2, None) is None
     assert refusal(policy, FileLocation("/a"), Format.RAW, None)
