@@ -54,7 +54,7 @@ def _bad(problem: str, offset: int) -> ImageError:
 def read_regions(window: Window) -> tuple[dict[str, tuple[int, int]], list[str], bool]:
     """Regions as GUID to (offset, length), required ones nobody knows, and whether the first copy of the table was sound.
 
-    Raises ImageError when both copies are broken.
+    Raises ImageError when both copies are broken, or when the metadata or the block allocation table is missing.
     """
     for at in _REGION_TABLES_AT:
         table = window.read(at, _REGION_TABLE_SIZE)
@@ -71,6 +71,8 @@ def read_regions(window: Window) -> tuple[dict[str, tuple[int, int]], list[str],
             regions[name] = (offset, length)
             if required & 1 and name not in _KNOWN_REGIONS:
                 unknown.append(name)
+        if METADATA_REGION not in regions or BAT_REGION not in regions:
+            raise _bad("a region is missing", at)
         return regions, unknown, at == _REGION_TABLES_AT[0]
     raise _bad("both copies of the region table are broken", _REGION_TABLES_AT[0])
 

@@ -13,7 +13,6 @@ from diskchain.image.crc32c import crc32c
 from diskchain.image.guid import NIL, guid_text
 from diskchain.image.header import BackingReference, Features, Identity, ImageHeader
 from diskchain.image.vhdx_tables import (
-    BAT_REGION,
     FILE_PARAMETERS,
     LOGICAL_SECTOR_SIZE,
     METADATA_REGION,
@@ -72,8 +71,6 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         raise _bad("no VHDX signature", 0)
     header, remarks = _current_header(window)
     regions, unknown, first_sound = read_regions(window)
-    if METADATA_REGION not in regions or BAT_REGION not in regions:
-        raise _bad("a region is missing", 192 * KiB)
     if not first_sound:
         remarks.append(("malformed", "the first copy of the region table is broken"))
     metadata = Metadata(window, *regions[METADATA_REGION])

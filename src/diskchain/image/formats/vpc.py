@@ -5,7 +5,7 @@ Source: Microsoft *Virtual Hard Disk Image Format Specification* 1.0; which of t
 """
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from diskchain.errors import ImageError
 from diskchain.image.guid import NIL, uuid_text
@@ -37,14 +37,36 @@ _SECTOR: Final = 512
 _MOST_SECTORS: Final = 0xFF000000  # VHD_MAX_SECTORS: 2040 GiB
 _LARGEST_GEOMETRY: Final = 65535 * 16 * 255  # VHD_MAX_GEOMETRY
 #: Creators whose disks are as large as the footer says; all others mean the geometry, unless that is at its limit.
-_CREATORS_MEANING_SIZE: Final = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS", b"wa\0\0")
+_CREATORS_MEANING_SIZE: Final = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
+#: Azure means the size as well; QEMU knows that since 10.0 only.
+_AZURE: Final = b"wa\0\0"
 
 #: 2000-01-01 00:00 UTC, from which VHD counts seconds.
 _EPOCH: Final = 946684800
 
 
+class _Footer(NamedTuple):
+    """The fields of a footer we use. Sizes in bytes, ``geometry_sectors``: cylinders × heads × sectors."""
+
+    version: int
+    next_at: int
+    creator: bytes
+    creator_version: int
+    original: int
+    current: int
+    geometry_sectors: int
+    kind: int
+    unique: bytes
+    saved_state: bool
+    sound: bool
+
+
 def _bad(problem: str, offset: int) -> ImageError:
     return ImageError(problem, format="vpc", offset=offset)
+
+
+def _remark(problem: str) -> tuple[str, str]:
+    return ("malformed", problem)
 
 
 def parse(window: Window, *, full: bool = False) -> ImageHeader:
@@ -54,54 +76,71 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """
     copy = window.read_up_to(0, _FOOTER_SIZE)
     at = 0 if copy.startswith(COOKIE) else _footer_at(window)
-    footer = copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE)
-    (
-        _, _, version, next_at, _, creator, creator_version, _, original, current, cylinders, heads, sectors_per_track,
-        kind, checksum, unique, saved,
-    ) = _FOOTER.unpack_from(footer)  # fmt: skip
-    if version >> 16 != _VERSION >> 16:
-        raise _bad(f"unknown version {version >> 16}.{version & 0xFFFF}", at + 12)
-    if kind not in _TYPES:
-        raise _bad(f"unknown disk type {kind}", at + 60)
-    sectors = cylinders * heads * sectors_per_track
-    if creator in _CREATORS_MEANING_SIZE or sectors == _LARGEST_GEOMETRY:
-        sectors = current // _SECTOR
-    if sectors > _MOST_SECTORS:
-        raise _bad(f"a capacity of {sectors} sectors", at + 48)
-    remarks = [] if checksum == _checksum(footer, _FOOTER_CHECKSUM_AT) else [_remark("the footer's checksum is wrong")]
+    footer = _read_footer(copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE), at)
+    sectors, remarks = _capacity(footer, at)
+    if not footer.sound:
+        remarks.append(_remark("the footer's checksum is wrong"))
+    own = uuid_text(footer.unique) if footer.unique != NIL else None
+    block_size: int | None = None
+    identity = Identity(own) if own else None
+    locators: tuple[Locator, ...] = ()
+    if footer.kind != _FIXED:
+        block_size, identity, locators = _read_dynamic(window, footer, sectors, remarks)
     details: list[tuple[str, str | int | bool]] = []
     if full:
-        details = [
-            ("disk type", _TYPES[kind]),
-            ("creator", f"{creator.decode('ascii', 'backslashreplace')}".rstrip("\0 ")),
-        ]
-        details += [("creator version", f"{creator_version >> 16}.{creator_version & 0xFFFF}")]
-        details += [("original size", original), ("current size", current), ("saved state", bool(saved))]
-        remarks += _compare(window, copy, kind)
-    own = uuid_text(unique) if unique != NIL else None
-    if kind == _FIXED:
-        identity = Identity(own) if own else None
-        return ImageHeader(
-            Format.VPC,
-            sectors * _SECTOR,
-            version >> 16,
-            identity=identity,
-            details=tuple(details),
-            remarks=tuple(remarks),
-        )
-    block_size, identity, locators, wrong = _read_dynamic(window, next_at, sectors, kind, own)
-    details += [(f"parent locator {locator.code}", locator.text or "") for locator in locators if full]
+        details = _details(footer)
+        details += [(f"parent locator {locator.code}", locator.text or "") for locator in locators]
+        remarks += _compare(window, copy, footer.kind)
     path = preferred_path(locators) or next(iter(identity.parent_names if identity else ()), None)
     return ImageHeader(
         Format.VPC,
         sectors * _SECTOR,
-        version >> 16,
+        footer.version >> 16,
         block_size,
         BackingReference(path, "vpc", implied=True) if path else None,
         identity=identity,
         details=tuple(details),
-        remarks=(*remarks, *wrong),
+        remarks=tuple(remarks),
     )
+
+
+def _read_footer(raw: bytes, at: int) -> _Footer:
+    (
+        _, _, version, next_at, _, creator, creator_version, _, original, current, cylinders, heads, sectors, kind, checksum,
+        unique, saved,
+    ) = _FOOTER.unpack_from(raw)  # fmt: skip
+    if version >> 16 != _VERSION >> 16:
+        raise _bad(f"unknown version {version >> 16}.{version & 0xFFFF}", at + 12)
+    if kind not in _TYPES:
+        raise _bad(f"unknown disk type {kind}", at + 60)
+    sound = checksum == _checksum(raw, _FOOTER_CHECKSUM_AT)
+    return _Footer(
+        version, next_at, creator, creator_version, original, current, cylinders * heads * sectors, kind, unique,
+        bool(saved), sound,
+    )  # fmt: skip
+
+
+def _capacity(footer: _Footer, at: int) -> tuple[int, list[tuple[str, str]]]:
+    """Sectors the guest sees, as QEMU decides, and a remark where its versions differ."""
+    sectors, remarks = footer.geometry_sectors, []
+    if footer.creator in _CREATORS_MEANING_SIZE or sectors == _LARGEST_GEOMETRY:
+        sectors = footer.current // _SECTOR
+    elif footer.creator == _AZURE and sectors * _SECTOR != footer.current:
+        remarks = [_remark(f"made by Azure, which means {footer.current} bytes; QEMU before 10.0 goes by the geometry")]
+    if sectors > _MOST_SECTORS:
+        raise _bad(f"a capacity of {sectors} sectors", at + 48)
+    return sectors, remarks
+
+
+def _details(footer: _Footer) -> list[tuple[str, str | int | bool]]:
+    return [
+        ("disk type", _TYPES[footer.kind]),
+        ("creator", footer.creator.decode("ascii", "backslashreplace").rstrip("\0 ")),
+        ("creator version", f"{footer.creator_version >> 16}.{footer.creator_version & 0xFFFF}"),
+        ("original size", footer.original),
+        ("current size", footer.current),
+        ("saved state", footer.saved_state),
+    ]
 
 
 def _footer_at(window: Window) -> int:
@@ -117,10 +156,6 @@ def _checksum(header: bytes, at: int) -> int:
     return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF
 
 
-def _remark(problem: str) -> tuple[str, str]:
-    return ("malformed", problem)
-
-
 def _compare(window: Window, copy: bytes, kind: int) -> list[tuple[str, str]]:
     if kind == _FIXED:
         return []
@@ -133,8 +168,10 @@ def _compare(window: Window, copy: bytes, kind: int) -> list[tuple[str, str]]:
 
 
 def _read_dynamic(
-    window: Window, at: int, sectors: int, kind: int, own: str | None
-) -> tuple[int, Identity | None, tuple[Locator, ...], tuple[tuple[str, str], ...]]:
+    window: Window, footer: _Footer, sectors: int, remarks: list[tuple[str, str]]
+) -> tuple[int, Identity | None, tuple[Locator, ...]]:
+    """Block size, identity and parent locators. Adds to ``remarks``."""
+    at = footer.next_at
     header = window.read(at, _DYNAMIC_SIZE)
     cookie, _, _, _, entries, block_size, checksum, parent, changed, name = _DYNAMIC.unpack_from(header)
     if cookie != _DYNAMIC_COOKIE:
@@ -143,10 +180,11 @@ def _read_dynamic(
         raise _bad(f"blocks of {block_size} bytes", at + 32)
     if entries * block_size < sectors * _SECTOR:
         raise _bad(f"a table of {entries} blocks, too small for the capacity", at + 28)
-    sound = checksum == _checksum(header, _DYNAMIC_CHECKSUM_AT)
-    wrong = () if sound else (_remark("the dynamic header's checksum is wrong"),)
-    if kind != _DIFFERENCING:
-        return block_size, Identity(own) if own else None, (), wrong
+    if checksum != _checksum(header, _DYNAMIC_CHECKSUM_AT):
+        remarks.append(_remark("the dynamic header's checksum is wrong"))
+    own = uuid_text(footer.unique) if footer.unique != NIL else None
+    if footer.kind != _DIFFERENCING:
+        return block_size, Identity(own) if own else None, ()
     locators = read_locators(window, header[_DYNAMIC.size : _DYNAMIC.size + TABLE_SIZE])
     names = [name.decode("utf-16-be", "replace").split("\0", 1)[0]]
     names += [locator.text for locator in locators if locator.text]
@@ -156,4 +194,4 @@ def _read_dynamic(
         changed + _EPOCH if changed else None,
         tuple(dict.fromkeys(text for text in names if text)),
     )
-    return block_size, identity, locators, wrong
+    return block_size, identity, locators
