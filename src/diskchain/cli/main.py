@@ -16,6 +16,7 @@ from diskchain.errors import DiskchainError
 #: Every verb and what it does, in the order a newcomer meets them. Module names are the verbs with ``_`` for ``-``.
 VERBS: Final[dict[str, str]] = {
     "show": "show the chain of an image, a document or a domain as a tree",
+    "info": "show everything one image header says, and follow nothing",
     "complete": "fill in every <backingStore> of a document, or take out what was filled in",
     "completion": "print the completion script for a shell",
 }
@@ -50,7 +51,7 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"diskchain {__version__}")
-    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
     for verb, summary in VERBS.items():
         if verb not in verbs:
             subparsers.add_parser(verb, help=summary, add_help=False)

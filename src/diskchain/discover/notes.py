@@ -2,6 +2,7 @@
 
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
+from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
 
 
@@ -149,7 +150,8 @@ def credentials(referrer: str) -> Finding:
 
 
 def refused(path: str, referrer: str, rule: str) -> Finding:
-    """The policy does not let us open what a header names."""
+    """The policy does not let us open ``path``, a string in a header."""
+    path = redacted(path)
     return finding(
         "reference-refused",
         f"{printable(referrer)} names {printable(path)}, which is not opened: {rule}",
@@ -159,7 +161,8 @@ def refused(path: str, referrer: str, rule: str) -> Finding:
 
 
 def terminated_early(path: str, below: str) -> Finding:
-    """The document ends the chain; the header does not."""
+    """The document ends the chain; the header names ``below``."""
+    below = redacted(below)
     return finding(
         "terminated-early",
         f"the chain ends at {printable(path)} on purpose, though its header still names {printable(below)}",

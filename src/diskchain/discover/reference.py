@@ -43,8 +43,9 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
         from diskchain.storage.reference import parse_reference
 
         parsed = parse_reference(text)
-        if parsed.credentials:
+        if parsed.unfollowed:
             raise CredentialsInside
+        format = parsed.format or format
         location, window = parsed.location, parsed.slice
     # Positional: this runs once for every layer of every chain, and keywords double the cost.
     return Source(

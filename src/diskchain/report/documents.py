@@ -10,10 +10,14 @@ import msgspec
 
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.findings import Finding
+from diskchain.image.header import ImageHeader
+from diskchain.readers.facts import ImageFacts
 from diskchain.storage.location import describe_location
+from diskchain.storage.reference import redacted
 from diskchain.storage.source import Terminator
 
 CHAIN_SCHEMA = "diskchain/chain/1"
+INFO_SCHEMA = "diskchain/info/1"
 
 
 class FindingDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,7 +46,7 @@ class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     """One layer. ``position`` counts from 0 at the top; ``index`` is libvirt's, in live domains only.
 
     ``format-origin``: declared, recorded, probed or assumed. ``reference``: the string the overlay's header holds.
-    ``backing-filename``: the string this layer's header holds. ``size``: length of the container.
+    ``backing-filename``: the string this layer's header holds. Passwords in either are replaced by ``…``. ``size``: length of the container.
     """
 
     position: int
@@ -106,14 +110,14 @@ def _layer(position: int, layer: Layer) -> LayerDocument:
         index=source.chain_index,
         type=str(source.location.type),
         filename=describe_location(source.location),
-        reference=source.reference,
+        reference=redacted(source.reference) if source.reference is not None else None,
         format=str(source.format) if source.format else None,
         format_origin=str(layer.origin),
         virtual_size=header.capacity if header else None,
         actual_size=facts.allocated if facts else None,
         size=facts.size if facts else None,
         cluster_size=header.cluster_size if header else None,
-        backing_filename=header.backing.text if header and header.backing else None,
+        backing_filename=redacted(header.backing.text) if header and header.backing else None,
         backing_filename_format=header.backing.format if header and header.backing else None,
         encryption=_encryption(layer),
         snapshots=header.snapshot_count if header else 0,
@@ -138,6 +142,71 @@ def _data_file(layer: Layer) -> DataFileDocument:
         layer.facts.allocated if layer.facts else None,
         tuple(map(finding_document, layer.findings)),
     )
+
+
+class InfoDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What ``diskchain info --json`` prints: one header. Keys as in :class:`diskchain.image.header.ImageHeader`."""
+
+    schema: str = INFO_SCHEMA
+    filename: str
+    format: str
+    format_guessed: bool
+    version: int | None
+    virtual_size: int
+    actual_size: int | None
+    size: int
+    cluster_size: int | None
+    backing_filename: str | None
+    backing_filename_format: str | None
+    data_file: str | None
+    data_file_raw: bool
+    encryption: dict[str, Any] | None
+    features: dict[str, list[str]]
+    dirty: bool
+    corrupt: bool
+    snapshots: list[dict[str, Any]]
+    bitmaps: list[dict[str, Any]]
+    extents: list[dict[str, Any]]
+    identity: dict[str, Any] | None
+    format_specific: dict[str, Any]
+    remarks: list[dict[str, str]]
+
+
+def info_document(name: str, header: ImageHeader, facts: ImageFacts, *, guessed: bool) -> InfoDocument:
+    """The JSON form of one header."""
+    return InfoDocument(
+        filename=name,
+        format=str(header.format),
+        format_guessed=guessed,
+        version=header.version,
+        virtual_size=header.capacity,
+        actual_size=facts.allocated,
+        size=facts.size,
+        cluster_size=header.cluster_size,
+        backing_filename=redacted(header.backing.text) if header.backing else None,
+        backing_filename_format=header.backing.format if header.backing else None,
+        data_file=redacted(header.data_file) if header.data_file is not None else None,
+        data_file_raw=header.data_file_raw,
+        encryption=_plain(header.encryption) if header.encryption else None,
+        features=_plain(header.features) if header.features else {},
+        dirty=header.dirty,
+        corrupt=header.corrupt,
+        snapshots=[_plain(snapshot) for snapshot in header.snapshots],
+        bitmaps=[_plain(bitmap) for bitmap in header.bitmaps],
+        extents=[_plain(extent) for extent in header.extents],
+        identity=_plain(header.identity) if header.identity else None,
+        format_specific={key.replace(" ", "-"): value for key, value in header.details},
+        remarks=[{"id": kind, "message": message} for kind, message in header.remarks],
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A NamedTuple as an object, whatever is in it."""
+    if hasattr(value, "_asdict"):
+        return {key.replace("_", "-"): _plain(part) for key, part in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
 
 
 def to_json(document: msgspec.Struct) -> str:

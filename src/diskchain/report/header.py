@@ -24,7 +24,11 @@ def header_lines(name: str, header: ImageHeader, facts: ImageFacts, *, guessed: 
         yield f"cluster size: {header.cluster_size}"
     if header.backing is not None:
         recorded = header.backing.format
-        said = "not recorded" if recorded is None else printable(recorded) + (" (implied)" if header.backing.implied else "")
+        said = (
+            "not recorded"
+            if recorded is None
+            else printable(recorded) + (" (implied)" if header.backing.implied else "")
+        )
         yield f"backing file: {shown_reference(header.backing.text)}, format {said}"
     if header.data_file is not None:
         yield f"data file: {shown_reference(header.data_file)}{' (raw)' if header.data_file_raw else ''}"

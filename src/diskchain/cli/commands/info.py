@@ -21,8 +21,12 @@ whatever looks like more than one format."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``info``."""
     parser.add_argument("image", metavar="IMAGE", help="a file or block device")
-    parser.add_argument("-f", "--format", metavar="FORMAT", choices=[str(f) for f in Format], help="read it as this format")
-    parser.add_argument("--untrusted", action="store_true", help="refuse an image that could be taken for several formats")
+    parser.add_argument(
+        "-f", "--format", metavar="FORMAT", choices=[str(f) for f in Format], help="read it as this format"
+    )
+    parser.add_argument(
+        "--untrusted", action="store_true", help="refuse an image that could be taken for several formats"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/info/1)")
 
 
