@@ -42,7 +42,7 @@ _HOMES = {
     "Format": "storage.terms",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - the names are strings
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - they are strings
 
 
 def __getattr__(name: str) -> Any:

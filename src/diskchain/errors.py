@@ -4,10 +4,12 @@
 
     DiskchainError            something a caller can show to a person
     ├── UsageError            the caller asked for something that cannot be     (fault: caller)
+    │   └── LayerNotFound     … a layer that the chain does not have
     ├── MissingExtra          an optional dependency is not installed           (fault: caller)
     ├── ParseError            a text is not what it claims to be                (fault: caller)
     │   ├── XmlError          … an XML document; carries the line
     │   └── ReferenceSyntaxError  … a backing string in an image header or on the command line
+    │       └── UnsupportedReference  … which is well formed, and beyond its reader
     ├── ImageError            bytes are not the image they claim to be          (fault: image)
     │   ├── TruncatedImage    … because they end too early
     │   └── AmbiguousImage    … because they claim to be several, or something nobody knows
@@ -43,6 +45,15 @@ class DiskchainError(Exception):
 
 class UsageError(DiskchainError):
     """The call itself cannot be carried out: a disk that is not there, options that exclude each other."""
+
+
+class LayerNotFound(UsageError):
+    """No layer of a chain answers to ``name``. ``beneath`` is where the search began, None for the top."""
+
+    def __init__(self, problem: str, *, name: str | None, beneath: str | None = None) -> None:
+        super().__init__(printable(problem))
+        self.name = name
+        self.beneath = beneath
 
 
 class MissingExtra(DiskchainError):
@@ -90,6 +101,14 @@ class XmlError(ParseError):
 
 class ReferenceSyntaxError(ParseError):
     """A backing string cannot be understood. It is never quoted in full: it may hold a password."""
+
+
+class UnsupportedReference(ReferenceSyntaxError):
+    """A backing string is well formed, and names a ``driver`` or a feature that its reader (libvirt, QEMU) or the model lacks."""
+
+    def __init__(self, problem: str, *, driver: str) -> None:
+        super().__init__(problem)
+        self.driver = driver
 
 
 class ImageError(DiskchainError):

@@ -46,7 +46,9 @@ _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 #: Every kind of finding about storage, by id. Kinds about XML live in ``libvirtxml``, about access in ``labels``.
 KINDS: dict[str, Kind] = {
+    "document": Kind(_E, "a document is not well-formed, or says what libvirt's parser refuses"),
     "missing": Kind(_E, "a layer is not where its overlay says"),
+    "candidate": Kind(_I, "a file that could be a missing layer"),
     "unreadable": Kind(_E, "a layer is there, and we may not read it", unknown=True),
     "timeout": Kind(_E, "a layer does not answer", unknown=True),
     "not-storage": Kind(_E, "a layer is a FIFO, socket or character device"),
@@ -62,6 +64,7 @@ KINDS: dict[str, Kind] = {
     "reference-syntax": Kind(_E, "a backing string cannot be understood"),
     "inline-credentials": Kind(_W, "a backing string holds a user name or a password", unknown=True),
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
+    "not-in-xml": Kind(_W, "a name has characters that no XML document can hold"),
     "terminated-early": Kind(_I, "the document ends the chain above files the header still names"),
 }
 

@@ -6,7 +6,6 @@ Imported only when the target is no image: lxml takes longer to import than most
 from diskchain.cli.target import Target
 from diskchain.errors import UsageError
 from diskchain.guest.disk import Disk
-from diskchain.hypervisor.connection import Connection
 from diskchain.libvirtxml import parse_disks
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, layers
@@ -51,12 +50,3 @@ def _layer_numbered(disk: Disk, wanted: str, number: str) -> Source:
     elif int(digits) < len(chain):
         return chain[int(digits)]
     raise UsageError(f"{wanted}: the document declares no such layer")
-
-
-def domain_document(uri: str, name: str) -> bytes:
-    """The XML of a domain, live if it runs. ``name`` is its name or UUID.
-
-    Raises MissingExtra without libvirt-python, UsageError when there is no such domain, PeerError when libvirt refuses.
-    """
-    with Connection(uri) as connection:
-        return connection.domain(name).current

@@ -17,6 +17,8 @@ from diskchain.errors import DiskchainError
 VERBS: Final[dict[str, str]] = {
     "show": "show the chain of an image, a document or a domain as a tree",
     "info": "show everything one image header says, and follow nothing",
+    "check": "name everything that is wrong with images, documents and domains",
+    "diff": "compare what the document, the headers and the running domain say",
     "complete": "fill in every <backingStore> of a document, or take out what was filled in",
     "completion": "print the completion script for a shell",
 }

@@ -28,11 +28,12 @@ class Target(NamedTuple):
     probe: bool = False
 
 
-def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """TARGET and the options that say which part of it is meant."""
+def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """TARGET (``several``: one or more) and the options that say which part of it is meant."""
     parser.add_argument(
         "target",
         metavar="TARGET",
+        nargs="+" if several else None,
         help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain",
     )
     parser.add_argument(
@@ -50,20 +51,33 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def targets(args: argparse.Namespace) -> list[Target]:
-    """The disks that the arguments of :func:`add_target_arguments` mean.
+def targets(args: argparse.Namespace, target: str | None = None) -> list[Target]:
+    """The disks that the arguments of :func:`add_target_arguments` mean; ``target``: one of several.
 
     Raises UsageError when there is no such disk, XmlError for a malformed document, StorageError when it cannot be read.
     """
-    if args.connect is None and (args.format is not None or not is_document(args.target)):
-        return [_image(args.target, args.format)]
-    from diskchain.cli.document_target import document_targets, domain_document
+    name: str = args.target if target is None else target
+    text = document(args, name)
+    if text is None:
+        return [_image(name, args.format)]
+    from diskchain.cli.document_target import document_targets
 
+    return document_targets(text, name, args.disk)
+
+
+def document(args: argparse.Namespace, target: str) -> bytes | None:
+    """The document that ``target`` is or, with a connection, names; None when it is an image.
+
+    Raises StorageError when it cannot be read, and what :class:`diskchain.hypervisor.connection.Connection` raises.
+    """
     if args.connect is not None:
-        text, origin = domain_document(args.connect, args.target), args.target
-    else:
-        text, origin = read_document(args.target), args.target
-    return document_targets(text, origin, args.disk)
+        from diskchain.hypervisor.connection import Connection
+
+        with Connection(args.connect) as connection:
+            return connection.domain(target).current
+    if args.format is not None or not is_document(target):
+        return None
+    return read_document(target)
 
 
 def is_document(target: str) -> bool:

@@ -1,6 +1,6 @@
 """The words of every finding about a chain: what is wrong, and the command that would mend it. Pure."""
 
-from diskchain.errors import printable
+from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
@@ -168,3 +168,24 @@ def terminated_early(path: str, below: str) -> Finding:
         f"the chain ends at {printable(path)} on purpose, though its header still names {printable(below)}",
         file=path,
     )
+
+
+def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...]) -> Finding:
+    """A file that could be a missing layer."""
+    return finding(
+        "candidate",
+        f"{printable(candidate)} could be the missing {printable(missing_path)}: it {', '.join(reasons)}",
+        file=candidate,
+        referrer=missing_path,
+    )
+
+
+def unreadable_target(target: str, error: ParseError | StorageError) -> Finding:
+    """What somebody asked about cannot be read, or is no document."""
+    if isinstance(error, ParseError):
+        return Finding("document", Severity.ERROR, error.problem, target, line=error.line, allowed=error.allowed)
+    if isinstance(error, StorageMissing):
+        return missing(target, None)
+    if isinstance(error, NotStorage):
+        return not_storage(target, None, error.problem)
+    return unreadable(target, None, error.problem)

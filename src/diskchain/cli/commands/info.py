@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read and print."""
-    format, header, facts = _read(args)
+    header, facts = _read(args)
     if args.json:
         from diskchain.report.documents import info_document, to_json
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(args: argparse.Namespace) -> tuple[Format, ImageHeader, ImageFacts]:
+def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts]:
     with open_local(args.image) as image:
         if args.format is not None:
             format = Format(args.format)
@@ -56,6 +56,6 @@ def _read(args: argparse.Namespace) -> tuple[Format, ImageHeader, ImageFacts]:
             if format is Format.RAW and starts_with_luks(image):
                 format = Format.LUKS
         try:
-            return format, inspect(image, format, full=True), image.facts
+            return inspect(image, format, full=True), image.facts
         except ImageError as error:
             raise ImageError(f"{args.image}: {error}") from error

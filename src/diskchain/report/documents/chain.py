@@ -1,35 +1,14 @@
-"""The JSON documents diskchain prints, as typed values: a contract, versioned by ``schema``, published as JSON Schema.
-
-Key names are those of ``qemu-img info --output=json`` where the meaning is the same. Sizes are bytes. Lists of layers are
-flat, top first. Keys are only ever added within a version. Imported only when JSON is asked for.
-"""
-
-from typing import Any
+"""``diskchain show --json``: schema ``diskchain/chain/1``."""
 
 import msgspec
 
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.findings import Finding
-from diskchain.image.header import ImageHeader
-from diskchain.readers.facts import ImageFacts
+from diskchain.report.documents.base import FindingDocument, finding_document
 from diskchain.storage.location import describe_location
 from diskchain.storage.reference import redacted
 from diskchain.storage.source import Terminator
 
 CHAIN_SCHEMA = "diskchain/chain/1"
-INFO_SCHEMA = "diskchain/info/1"
-
-
-class FindingDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One finding. ``id`` is stable and documented; ``fix`` is a shell command that would mend it."""
-
-    id: str
-    severity: str
-    message: str
-    file: str | None = None
-    referrer: str | None = None
-    line: int | None = None
-    fix: str | None = None
 
 
 class DataFileDocument(msgspec.Struct, frozen=True, rename="kebab"):
@@ -88,13 +67,6 @@ class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingDocument, ...] = ()
 
 
-def finding_document(found: Finding) -> FindingDocument:
-    """The JSON form of a finding."""
-    return FindingDocument(
-        found.id, str(found.severity), found.message, found.file, found.referrer, found.line, found.fix
-    )
-
-
 def disk_document(name: str, chain: BackingChain) -> DiskDocument:
     """The JSON form of one disk's chain."""
     layers = tuple(chain.layers)
@@ -142,80 +114,3 @@ def _data_file(layer: Layer) -> DataFileDocument:
         layer.facts.allocated if layer.facts else None,
         tuple(map(finding_document, layer.findings)),
     )
-
-
-class InfoDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What ``diskchain info --json`` prints: one header. Keys as in :class:`diskchain.image.header.ImageHeader`."""
-
-    schema: str = INFO_SCHEMA
-    filename: str
-    format: str
-    format_guessed: bool
-    version: int | None
-    virtual_size: int
-    actual_size: int | None
-    size: int
-    cluster_size: int | None
-    backing_filename: str | None
-    backing_filename_format: str | None
-    data_file: str | None
-    data_file_raw: bool
-    encryption: dict[str, Any] | None
-    features: dict[str, list[str]]
-    dirty: bool
-    corrupt: bool
-    snapshots: list[dict[str, Any]]
-    bitmaps: list[dict[str, Any]]
-    extents: list[dict[str, Any]]
-    identity: dict[str, Any] | None
-    format_specific: dict[str, Any]
-    remarks: list[dict[str, str]]
-
-
-def info_document(name: str, header: ImageHeader, facts: ImageFacts, *, guessed: bool) -> InfoDocument:
-    """The JSON form of one header."""
-    return InfoDocument(
-        filename=name,
-        format=str(header.format),
-        format_guessed=guessed,
-        version=header.version,
-        virtual_size=header.capacity,
-        actual_size=facts.allocated,
-        size=facts.size,
-        cluster_size=header.cluster_size,
-        backing_filename=redacted(header.backing.text) if header.backing else None,
-        backing_filename_format=header.backing.format if header.backing else None,
-        data_file=redacted(header.data_file) if header.data_file is not None else None,
-        data_file_raw=header.data_file_raw,
-        encryption=_plain(header.encryption) if header.encryption else None,
-        features=_plain(header.features) if header.features else {},
-        dirty=header.dirty,
-        corrupt=header.corrupt,
-        snapshots=[_plain(snapshot) for snapshot in header.snapshots],
-        bitmaps=[_plain(bitmap) for bitmap in header.bitmaps],
-        extents=[_plain(extent) for extent in header.extents],
-        identity=_plain(header.identity) if header.identity else None,
-        format_specific={key.replace(" ", "-"): value for key, value in header.details},
-        remarks=[{"id": kind, "message": message} for kind, message in header.remarks],
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A NamedTuple as an object, whatever is in it."""
-    if hasattr(value, "_asdict"):
-        return {key.replace("_", "-"): _plain(part) for key, part in value._asdict().items()}
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return value
-
-
-def to_json(document: msgspec.Struct) -> str:
-    """Indented ASCII JSON. File names that are not UTF-8 keep their bytes as lone surrogates, escaped."""
-    import json
-
-    return json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=True)
-
-
-def schema(document: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a document type."""
-    return msgspec.json.schema(document)

@@ -1,0 +1,101 @@
+"""``diskchain check``: every finding about images, documents and domains; for people, programs and code scanners."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+
+from diskchain.cli.target import add_target_arguments, targets
+from diskchain.discover import BackingChain, Discoverer
+from diskchain.discover.examine import examine
+from diskchain.discover.notes import unreadable_target
+from diskchain.errors import ParseError, StorageError, printable
+from diskchain.findings import KINDS, Finding, Severity
+from diskchain.readers.policy import POLICIES, policy_named
+from diskchain.report.findings import exit_code, finding_lines
+from diskchain.report.style import style_of
+
+EXAMPLE = """\
+examples:
+  diskchain check vm.xml
+  diskchain check --policy upload upload.qcow2
+  diskchain check top.qcow2 --search /var/lib/libvirt/images
+  diskchain check --sarif *.xml > findings.sarif
+
+Every id is explained in docs/findings. Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell. Notes (info) count for
+nothing."""
+
+_MOST_CANDIDATES = 5  # of one missing layer; more is noise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``check``."""
+    add_target_arguments(parser, several=True)
+    parser.add_argument(
+        "--policy",
+        choices=list(POLICIES),
+        default="libvirt",
+        help="what an image may make us open (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--search", metavar="DIR", action="append", default=[], help="look here for missing layers; repeatable"
+    )
+    parser.add_argument(
+        "--depth", metavar="N", type=int, default=30, help="warn about chains deeper than N (default: %(default)s)"
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/check/1)")
+    output.add_argument("--sarif", action="store_true", help="print a SARIF 2.1.0 log")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Collect, print, and say how bad it is."""
+    found = [(target, finding) for target in args.target for finding in _findings(args, target)]
+    if args.json:
+        from diskchain.report.documents import check_document, to_json
+
+        print(to_json(check_document(args.target, found)))
+    elif args.sarif:
+        from diskchain.report.sarif import sarif
+
+        print(sarif(found, {id: kind.title for id, kind in KINDS.items()}))
+    else:
+        _print(args.target, found)
+    return exit_code(finding for _, finding in found)
+
+
+def _findings(args: argparse.Namespace, target: str) -> Iterator[Finding]:
+    """Everything there is to say about one target; that it cannot be read is one more finding."""
+    try:
+        disks = targets(args, target)
+    except (ParseError, StorageError) as error:
+        yield unreadable_target(target, error)
+        return
+    discoverer = Discoverer(policy_named(args.policy))
+    for disk in disks:
+        chain = discoverer.discover(disk.source, probe=disk.probe)
+        yield from chain.findings
+        yield from (finding for _, finding in examine(chain, depth_warning=args.depth))
+        if args.search:
+            yield from _candidates(chain, args.search)
+
+
+def _candidates(chain: BackingChain, directories: list[str]) -> Iterator[Finding]:
+    from diskchain.discover.candidates import candidates, wanted_layers
+    from diskchain.discover.notes import found_again
+
+    for wanted in wanted_layers(chain):
+        for candidate in candidates(wanted, directories)[:_MOST_CANDIDATES]:
+            yield found_again(wanted.path, candidate.path, candidate.reasons)
+
+
+def _print(names: list[str], found: list[tuple[str, Finding]]) -> None:
+    style = style_of(sys.stdout, environ=dict(os.environ))
+    for name in names:
+        mine = [finding for target, finding in found if target == name]
+        worst = sum(finding.severity is not Severity.INFO for finding in mine)
+        verdict = "clean" if not worst else f"{worst} finding{'s' if worst > 1 else ''}"
+        print(f"{style.bold(printable(name))}: {verdict}")
+        for finding in mine:
+            for line in finding_lines(finding, style):
+                print(f"  {line}")

@@ -1,0 +1,68 @@
+"""``diskchain diff``: per layer, what the document declares, what the headers say, and what the domain runs with."""
+
+import argparse
+import os
+import sys
+
+from diskchain.cli.target import add_target_arguments
+from diskchain.discover import Discoverer
+from diskchain.discover.compare import Row, compare, undeclared
+from diskchain.errors import UsageError
+from diskchain.report.findings import CLEAN, FINDINGS
+from diskchain.report.style import style_of
+from diskchain.storage.source import Source
+
+EXAMPLE = """\
+examples:
+  diskchain diff vm.xml
+  diskchain diff -c qemu:///system vm -d vda
+
+With -c the document is the persistent definition, and the running domain is compared, too.
+Exit codes: 0 all views agree, 1 they differ, 2 usage, 3 could not tell"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``diff``."""
+    add_target_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/diff/1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print."""
+    documents, running = _views(args)
+    discoverer = Discoverer()
+    disks: list[tuple[str, list[Row]]] = []
+    for name, source in documents.items():
+        headers = discoverer.discover(undeclared(source)).source
+        disks.append((name, compare(source, headers, running.get(name))))
+    if args.json:
+        from diskchain.report.documents import diff_document, to_json
+
+        print(to_json(diff_document(args.target, disks)))
+    else:
+        from diskchain.report.difference import difference_lines
+
+        style = style_of(sys.stdout, environ=dict(os.environ))
+        for name, rows in disks:
+            for line in difference_lines(name, rows, style, live=bool(running)):
+                print(line)
+    return CLEAN if all(row.agree for _, rows in disks for row in rows) else FINDINGS
+
+
+def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Source]]:
+    """The disks of the document, and of the running domain if there is one, by target."""
+    from diskchain.cli.document_target import document_targets
+    from diskchain.cli.target import document
+
+    if args.connect is None:
+        text = document(args, args.target)
+        if text is None:
+            raise UsageError("diff compares a document with images: name a document, or a domain with -c")
+        return {target.name: target.source for target in document_targets(text, args.target, args.disk)}, {}
+    from diskchain.hypervisor.connection import Connection
+
+    with Connection(args.connect) as connection:
+        domain = connection.domain(args.target)
+    live = document_targets(domain.live, args.target, args.disk) if domain.live else []
+    declared = document_targets(domain.inactive or domain.current, args.target, args.disk)
+    return {t.name: t.source for t in declared}, {t.name: t.source for t in live}

@@ -1,0 +1,107 @@
+"""Where is a missing layer now? Look through directories for files that could be it, and say why each could.
+
+Reads headers through ``readers``; opens no file for writing and follows no symlink to a directory.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from diskchain.discover.chain import BackingChain, Layer
+from diskchain.errors import DiskchainError
+from diskchain.image.header import ImageHeader
+from diskchain.image.inspect import inspect
+from diskchain.image.probe import probe
+from diskchain.readers.local import open_local
+from diskchain.storage.location import local_path
+from diskchain.storage.terms import Format
+
+#: Files looked at before giving up; a bound for a search that was started at ``/``.
+MOST_FILES: Final = 200_000
+
+
+class Wanted(NamedTuple):
+    """What is known of a missing layer: from its overlay's header, which names it.
+
+    ``identity``: the id the overlay remembers of its parent (VMDK, VHD, VHDX, VDI). ``capacity``: the overlay's, in bytes.
+    """
+
+    path: str
+    format: Format | None = None
+    capacity: int | None = None
+    identity: str | None = None
+
+
+class Candidate(NamedTuple):
+    """A file that could be the missing layer. ``reasons``, strongest first; ``score`` orders candidates, higher is likelier."""
+
+    path: str
+    score: int
+    reasons: tuple[str, ...]
+
+
+def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
+    """The layers of ``chain`` that are not there, data files apart."""
+    above: Layer | None = None
+    for layer in chain.layers:
+        path = local_path(layer.source.location)
+        if path is not None and any(found.id == "missing" and found.file == path for found in layer.findings):
+            header = above.header if above is not None else None
+            identity = header.identity.parent if header is not None and header.identity is not None else None
+            yield Wanted(path, layer.source.format, header.capacity if header is not None else None, identity)
+        above = layer
+
+
+def candidates(wanted: Wanted, directories: Iterable[str]) -> list[Candidate]:
+    """Files below ``directories`` that could be ``wanted``, likeliest first. What cannot be read is passed over."""
+    found = {}
+    for number, path in enumerate(_files(directories)):
+        if number >= MOST_FILES:
+            break
+        candidate = _judge(wanted, path)
+        if candidate is not None:
+            found[path] = candidate
+    return sorted(found.values(), key=lambda candidate: (-candidate.score, candidate.path))
+
+
+def _files(directories: Iterable[str]) -> Iterator[str]:
+    pending = list(directories)
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    elif entry.is_file():
+                        yield entry.path
+        except OSError:
+            continue
+
+
+def _judge(wanted: Wanted, path: str) -> Candidate | None:
+    header = _header(path)
+    if header is None:
+        return None
+    score, reasons = 0, []
+    identity = header.identity
+    if wanted.identity is not None and identity is not None and wanted.identity in (identity.own, identity.own_state):
+        score, reasons = 8, ["has the id its overlay remembers"]
+    if os.path.basename(path) == os.path.basename(wanted.path):
+        score += 4
+        reasons.append("has the same name")
+    if wanted.format is not None and header.format is wanted.format:
+        score += 1
+        reasons.append(f"is {header.format}")
+    if wanted.capacity is not None and header.capacity == wanted.capacity:
+        score += 2
+        reasons.append("has the capacity of its overlay")
+    # Format and capacity together are worth a look; either alone is not.
+    return Candidate(path, score, tuple(reasons)) if score > 2 else None  # noqa: PLR2004 - the sum just above
+
+
+def _header(path: str) -> ImageHeader | None:
+    try:
+        with open_local(path) as image:
+            return inspect(image, probe(image))
+    except DiskchainError:
+        return None

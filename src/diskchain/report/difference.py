@@ -1,0 +1,40 @@
+"""Three views of a chain as lines for a terminal."""
+
+from collections.abc import Iterator
+
+from diskchain.discover.compare import End, Row, Seen
+from diskchain.errors import printable
+from diskchain.report.style import Style
+from diskchain.storage.location import describe_location
+
+_ENDS = {"end": "the chain ends", "unknown": "not known"}
+
+
+def difference_lines(title: str, rows: list[Row], style: Style, *, live: bool) -> Iterator[str]:
+    """The lines of ``diskchain diff`` for one disk. ``live``: there is a running domain to compare with."""
+    differing = sum(not row.agree for row in rows)
+    verdict = (
+        "every view agrees" if not differing else style.paint(f"{differing} of {len(rows)} positions differ", "33")
+    )
+    yield f"{style.bold(printable(title))}  {verdict}"
+    for row in rows:
+        elbow = style.elbow if row is rows[-1] else style.tee
+        bar = "   " if row is rows[-1] else style.bar
+        if row.agree:
+            views = [view for view in (row.document, row.headers, row.running) if view is not None]
+            yield f"{elbow}[{row.position}] {_shown(views[0])}"
+            continue
+        yield f"{elbow}[{row.position}] {style.paint('differs', '33')}"
+        yield f"{bar}document: {_shown(row.document)}"
+        yield f"{bar}headers:  {_shown(row.headers)}"
+        if live:
+            yield f"{bar}running:  {_shown(row.running)}"
+        yield f"{bar}at the next start libvirt believes the {row.next_start}"
+
+
+def _shown(view: Seen | End | None) -> str:
+    if view is None:
+        return "says nothing"
+    if isinstance(view, str):
+        return _ENDS[view]
+    return f"{printable(describe_location(view.location))}  {view.format or 'format unknown'}"

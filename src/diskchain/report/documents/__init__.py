@@ -1,0 +1,25 @@
+"""The JSON documents diskchain prints, as typed values: a contract, versioned by ``schema``, published as JSON Schema.
+
+Key names are those of ``qemu-img info --output=json`` where the meaning is the same. Sizes are bytes. Lists of layers are
+flat, top first. Keys are only ever added within a version. Imported only when JSON is asked for.
+"""
+
+from diskchain.report.documents.base import FindingDocument, schema, to_json
+from diskchain.report.documents.chain import ChainDocument, disk_document
+from diskchain.report.documents.check import CheckDocument, check_document
+from diskchain.report.documents.diff import DiffDocument, diff_document
+from diskchain.report.documents.info import InfoDocument, info_document
+
+__all__ = [
+    "ChainDocument",
+    "CheckDocument",
+    "DiffDocument",
+    "FindingDocument",
+    "InfoDocument",
+    "check_document",
+    "diff_document",
+    "disk_document",
+    "info_document",
+    "schema",
+    "to_json",
+]

@@ -1,0 +1,75 @@
+"""The command line as a whole: help, versions, completion, interruption, broken pipes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import diskchain
+
+from diskchain.cli.main import VERBS, build_parser, command
+
+
+def test_help_lists_every_verb() -> None:
+    shown = diskchain("--help")
+    assert shown.code == 0
+    assert all(verb in shown.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    shown = diskchain(verb, "--help")
+    assert shown.code == 0
+    assert f"diskchain {verb}" in command(verb).EXAMPLE
+    assert command(verb).EXAMPLE.splitlines()[-1] in shown.out
+
+
+def test_an_unknown_verb_is_a_usage_error() -> None:
+    shown = diskchain("frobnicate")
+    assert shown.code == 2
+    assert "show" in shown.err
+
+
+def test_the_version_is_printed() -> None:
+    assert diskchain("--version").out.startswith("diskchain ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_every_verb(shell: str) -> None:
+    script = diskchain("completion", shell)
+    assert script.code == 0
+    assert all(verb in script.out for verb in VERBS)
+
+
+def test_every_parser_can_be_built_at_once() -> None:
+    build_parser(tuple(VERBS))
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(512))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "diskchain", "show", "--json", image], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert done.stderr == b""
+
+
+def test_ctrl_c_ends_without_a_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diskchain", "show", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while "show" not in Path(f"/proc/{process.pid}/cmdline").read_text() or _state(process.pid) != "S":
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert err == ""
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
