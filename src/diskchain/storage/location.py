@@ -92,7 +92,13 @@ class IscsiOptions(NamedTuple):
     initiator: str | None = None
 
 
-ProtocolOptions = HttpOptions | NbdOptions | SshOptions | NfsOptions | IscsiOptions
+class RbdOptions(NamedTuple):
+    """rbd. Who logs in, as a reference says it (``id=``); libvirt's XML says it in ``<auth>``."""
+
+    user: str | None = None
+
+
+ProtocolOptions = HttpOptions | NbdOptions | SshOptions | NfsOptions | IscsiOptions | RbdOptions
 
 
 class NetworkLocation(NamedTuple):
@@ -100,7 +106,8 @@ class NetworkLocation(NamedTuple):
 
     ``name`` is the export, ``pool/image``, ``volume/path``, ``iqn/lun`` or path, as one string, without a leading slash
     for URL-like protocols; None where the protocol has none (an unnamed NBD export). ``snapshot`` and
-    ``config_file`` are meant for rbd. ``tls`` None means "as qemu.conf says".
+    ``config_file`` are meant for rbd. ``tls`` None means "as qemu.conf says"; ``tls_from_config``: in a running domain,
+    it did say so.
     """
 
     protocol: Protocol
@@ -110,15 +117,20 @@ class NetworkLocation(NamedTuple):
     tls: bool | None = None
     snapshot: str | None = None
     config_file: str | None = None
+    tls_from_config: bool = False
     type: Literal[StorageType.NETWORK] = StorageType.NETWORK
 
 
 class VolumeLocation(NamedTuple):
-    """A volume of a libvirt storage pool, not translated to a path yet."""
+    """A volume of a libvirt storage pool. Both names empty: an empty drive.
+
+    ``actual`` is what libvirt translated the volume to; in a running domain's status only.
+    """
 
     pool: str
     volume: str
     mode: VolumeMode | None = None
+    actual: "Location | None" = None
     type: Literal[StorageType.VOLUME] = StorageType.VOLUME
 
 

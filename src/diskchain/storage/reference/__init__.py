@@ -1,0 +1,143 @@
+"""Backing strings: what an image header or a command line names, as a value, and back.
+
+Knows which syntax a string is in, and what comes out of it; each syntax has a module of its own, imported when a string needs
+it, because plain file names are on the start-up path. Touches no storage: a file name may turn out to be a device or a directory.
+
+Two programs read these strings, and they do not agree everywhere. ``dialect`` says whose reading is wanted:
+
+* ``"libvirt"`` (11.3.0, ``virStorageSourceNewFromBackingAbsolute``): what the domain's chain will be;
+* ``"qemu"`` (7.2, the block drivers' ``bdrv_parse_filename``): what QEMU opens when it follows the header by itself.
+
+==================================  ====================================  ====================================================
+string                              ``"libvirt"``                         ``"qemu"``
+==================================  ====================================  ====================================================
+``file:``, ``host_device:`` …       refused                               the path after the colon
+``fat:rw:DIR``, ``fat:A:B``         directory ``rw:DIR``, ``A:B``         directory ``DIR``, ``B``; options are unknown keys
+``ssh://``, ``nfs://`` paths        without their slash (a home           with it
+                                    directory's)
+``ssh://USER@…``                    credentials: not followed             the user who logs in
+``…://…?query``                     http(s) keep it, ``socket=``,         ``socket=``, decoded, alone; ssh, nfs: parameters;
+                                    undecoded; else ignored               any other is refused
+``PROTOCOL+TRANSPORT://``           any pair                              nbd and gluster only
+``http://h//x``                     ``x``                                 ``/x``
+``http://h/a%2Fb``                  ``a/b``                               refused: no value of ours can hold it
+``gluster://`` slashes              the first one splits                  runs of slashes count as one
+``iscsi://h/TARGET``                unit 0                                refused
+``rbd://h/p/i``                     a URI                                 colon syntax, pool ``""``: refused
+``rbd:`` escapes                    in ``mon_host`` only                  everywhere
+``rbd:`` namespace, ``id=``, more   ignored                               read; unknown options kept
+tftp, sheepdog, vxhs                read                                  refused: QEMU has no such driver any more
+``json:`` drivers                   protocols, one raw above              also vvfat, and a format above (``format``)
+``json:`` port as a number          ignored, so the default port          that port
+``json:`` numbers as strings        refused                               read, ``64k`` too
+``json:`` in single quotes          refused                               read
+``json:`` host-key-check and other  unknown keys                          read
+newer options
+==================================  ====================================  ====================================================
+
+Where both would take a string that nothing can open (no host, a port above 65535, a unit that is no number, a NUL), it is refused.
+IPv6 addresses lose their brackets everywhere; libvirt leaves them on an iSCSI ``portal``.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+from diskchain.errors import ReferenceSyntaxError
+from diskchain.storage.location import FileLocation, Location
+from diskchain.storage.source import Slice, Source
+from diskchain.storage.terms import Format
+
+Dialect = Literal["libvirt", "qemu"]
+
+#: A JSON value that is no container.
+Scalar = str | int | float | bool | None
+
+#: Longest string looked at, in characters. Headers hold 1023 bytes (qcow2, ``BDRV_MAX_BACKING``…); command lines more.
+MAX_LENGTH: Final = 1 << 16
+
+
+class Reference(NamedTuple):
+    """What a backing string says.
+
+    ``format`` is a hint from the syntax itself (``fat:``, a ``json:`` driver), None nearly always. ``user`` is who logs in.
+    ``credentials`` names what else of a login the string holds (``user`` where libvirt counts it as one, ``password``,
+    ``key``, ``cookie``); their values are dropped, except cookies, which the location keeps out of its repr.
+    ``unfollowed``: libvirt ends its walk here, because of them. ``unknown``: ``json:`` keys that mean nothing to the model,
+    dotted, as they stand in ``{"file": {…}}``; :func:`format_reference` puts them back.
+    """
+
+    location: Location
+    format: Format | None = None
+    slice: Slice | None = None
+    user: str | None = None
+    credentials: tuple[str, ...] = ()
+    unfollowed: bool = False
+    unknown: tuple[tuple[str, Scalar], ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the values of unknown keys: nobody can tell which of them are secrets."""
+        keys = "".join(f" {key}=…" for key, _ in self.unknown)
+        return (
+            f"Reference({self.location!r}, format={self.format!r}, slice={self.slice!r}, user={self.user!r},"
+            f" credentials={self.credentials!r}, unfollowed={self.unfollowed!r}, unknown=({keys.strip()}))"
+        )
+
+
+def is_file_name(text: str) -> bool:
+    """Whether ``text`` is a file name and not a protocol string: it has no ``:`` before its first ``/``."""
+    colon = text.find(":")
+    return colon < 0 or text.find("/", 0, colon) >= 0
+
+
+def is_relative(text: str) -> bool:
+    """Whether ``text`` is a file name to be looked for beside the image that holds it. ``json:`` paths never are."""
+    return text[:1] != "/" and is_file_name(text)
+
+
+def parse_reference(text: str, dialect: Dialect = "libvirt") -> Reference:
+    """What ``text`` names. A relative file name stays relative.
+
+    Raises UnsupportedReference for what the other dialect or the model may know, else ReferenceSyntaxError; never anything
+    else, whatever the text, and never with the text in the message.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ReferenceSyntaxError(f"a backing string of {len(text)} characters is longer than {MAX_LENGTH}")
+    if not text or "\0" in text:
+        raise ReferenceSyntaxError("a backing string with a NUL in it" if text else "an empty backing string")
+    if is_file_name(text):
+        return Reference(FileLocation(text))
+    prefix = text[: text.index(":")]
+    if prefix == "json":
+        from diskchain.storage.reference.json_reference import parse_json
+
+        return parse_json(text, dialect)
+    if "://" in text and prefix != "fat" and (dialect == "libvirt" or prefix not in _COLON_ONLY_IN_QEMU):
+        from diskchain.storage.reference.uri import parse_uri
+
+        return parse_uri(text, dialect)
+    from diskchain.storage.reference.colon import parse_colon
+
+    return parse_colon(text, dialect)
+
+
+#: QEMU's drivers that never look for a URI in what follows their prefix.
+_COLON_ONLY_IN_QEMU: Final = frozenset({"rbd", "file", "host_device", "host_cdrom"})
+
+
+def format_reference(source: Source, unknown: tuple[tuple[str, Scalar], ...] = ()) -> str:
+    """The string to write into an overlay of ``source``: libvirt's choice, the shortest that QEMU reads back to the same thing.
+
+    A path where that will do, else a URI, else ``json:``. ``unknown`` is :attr:`Reference.unknown`, or empty. Of a login only
+    the user name of ssh and rbd goes in; cookies do too, as libvirt writes them. Raises UsageError for what no string can say.
+    """
+    from diskchain.storage.reference.writer import write
+
+    return write(source, unknown)
+
+
+def redacted(text: str) -> str:
+    """``text`` with every password, key, cookie and query that could be one replaced by ``…``. Not yet fit for a terminal."""
+    if is_file_name(text):
+        return text
+    from diskchain.storage.reference.redact import redact
+
+    return redact(text)

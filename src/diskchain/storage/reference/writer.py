@@ -1,0 +1,189 @@
+"""Sources as backing strings: a path where that will do, else a URI, else ``json:``.
+
+Knows which form each source needs, and libvirt's spelling of each. Must not know how strings are read. Sources: libvirt 11.3.0
+``qemuBlockGetBackingStoreString``, ``qemuBlockStorageSourceGetURI``, ``qemuBlockStorageSourceGetBackendProps`` (source only).
+
+Beyond libvirt, because the string would say something else: a name that starts with a slash, an iSCSI initiator and an unplain host
+are written as ``json:``; rbd monitors without a port in colon syntax (libvirt writes port 0); a relative file name with a colon
+gets ``./``; unknown users of nfs are refused, not forgotten.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from diskchain.errors import UsageError
+from diskchain.storage.location import (
+    BlockLocation,
+    DirLocation,
+    FileLocation,
+    HttpOptions,
+    IscsiOptions,
+    Location,
+    NbdOptions,
+    NetworkHost,
+    NetworkLocation,
+    RbdOptions,
+)
+from diskchain.storage.reference import Scalar, is_file_name
+from diskchain.storage.reference.write_json import protocol_object
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Format, Protocol, Transport
+
+#: libvirt writes these as URIs, given one TCP server and no options a URI cannot hold.
+_URI_PROTOCOLS: Final = frozenset(
+    {
+        Protocol.NBD,
+        Protocol.HTTP,
+        Protocol.HTTPS,
+        Protocol.FTP,
+        Protocol.FTPS,
+        Protocol.TFTP,
+        Protocol.ISCSI,
+        Protocol.GLUSTER,
+    }
+)
+_URL_PROTOCOLS: Final = _URI_PROTOCOLS - {Protocol.NBD, Protocol.ISCSI, Protocol.GLUSTER}
+#: libxml2 ``xmlSaveUri``: what it leaves unescaped in a path.
+_ESCAPED_IN_PATH: Final = re.compile(rb"[^A-Za-z0-9\-_.!~*'()/;@&=+$,]")
+_PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9.\-_~:]+")
+_ESCAPED_IN_QUERY: Final = re.compile(rb"[^A-Za-z0-9\-._~!$&'()*+,;=%:@/?]")
+
+
+def write(source: Source, unknown: tuple[tuple[str, Scalar], ...]) -> str:
+    """The string. Raises UsageError for what none can say."""
+    location = source.location
+    text = None
+    if isinstance(location, NetworkLocation) and location.protocol is Protocol.RBD:
+        text = _rbd(location, unknown) if source.slice is None else None
+    elif source.slice is None and not unknown:
+        text = _short(location, source.format)
+    if text is not None:
+        return _without_nul(text)
+    inside = protocol_object(location, url)
+    if source.slice is not None:
+        if isinstance(location, FileLocation | BlockLocation) and not inside["filename"].startswith("/"):
+            raise UsageError("a slice of a relative path: json: strings are not relative to the image that holds them")
+        window: dict[str, Any] = {"driver": "raw", "offset": source.slice.offset}
+        if source.slice.size:
+            window["size"] = source.slice.size
+        inside = {**window, "file": inside}
+    document = {"file": inside}
+    for key, value in unknown:
+        _put(document, key, value)
+    text = "json:" + json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("a name that is not UTF-8 cannot be written as JSON") from None
+    return _without_nul(text)
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text or "\\u0000" in text:
+        raise UsageError("a backing string cannot hold a NUL")
+    return text
+
+
+def _short(location: Location, format: Format | None) -> str | None:
+    """The path or URI, or None where only JSON will do."""
+    match location:
+        case FileLocation(path) | BlockLocation(path):
+            if not path:
+                raise UsageError("an empty drive has no backing string")
+            return path if is_file_name(path) else f"./{path}"
+        case DirLocation(path):
+            if not path:
+                raise UsageError("an empty drive has no backing string")
+            if format is not Format.FAT:
+                return path if is_file_name(path) else f"./{path}"
+            # QEMU takes what follows the last colon.
+            return None if ":" in path else f"fat:{path}"
+        case NetworkLocation():
+            return url(location) if _fits_uri(location) else None
+    return None
+
+
+def _fits_uri(location: NetworkLocation) -> bool:
+    protocol, name, options = location.protocol, location.name or "", location.options
+    if protocol not in _URI_PROTOCOLS or len(location.hosts) != 1:
+        return False
+    host = location.hosts[0]
+    carrier = host.transport is Transport.TCP or (host.transport is Transport.RDMA and protocol is Protocol.GLUSTER)
+    if not carrier or not _PLAIN_HOST.fullmatch(host.name or ""):
+        return False
+    if isinstance(options, NbdOptions) and options.reconnect_delay:
+        return False
+    if isinstance(options, IscsiOptions) and options.initiator:
+        return False
+    if isinstance(options, HttpOptions) and options[1:] != HttpOptions()[1:]:
+        return False
+    if protocol is Protocol.NBD:
+        return not name.startswith("/")
+    return protocol is not Protocol.GLUSTER or not name.partition("/")[2].startswith("/")
+
+
+def url(location: NetworkLocation) -> str:
+    """The URI of the one server of ``location``. Raises UsageError when it has none, or no plain one."""
+    if len(location.hosts) != 1 or not _PLAIN_HOST.fullmatch(location.hosts[0].name or ""):
+        raise UsageError(f"{location.protocol} needs exactly one host, and a plain name of it")
+    host = location.hosts[0]
+    carrier = "" if host.transport is Transport.TCP else f"+{host.transport}"
+    text = f"{location.protocol}{carrier}://{_netloc(host)}"
+    if location.name:
+        slash = "" if location.protocol in _URL_PROTOCOLS and location.name.startswith("/") else "/"
+        text += slash + _escaped(_ESCAPED_IN_PATH, location.name)
+    if isinstance(location.options, HttpOptions) and location.options.query is not None:
+        text += "?" + _escaped(_ESCAPED_IN_QUERY, location.options.query)
+    return text
+
+
+def _netloc(host: NetworkHost) -> str:
+    name = host.name or ""
+    text = f"[{name}]" if ":" in name else name
+    return text if host.port is None else f"{text}:{host.port}"
+
+
+def _escaped(forbidden: re.Pattern[bytes], text: str) -> str:
+    raw = text.encode("utf-8", "surrogateescape")
+    return forbidden.sub(lambda found: b"%%%02X" % found[0][0], raw).decode()
+
+
+def _rbd(location: NetworkLocation, unknown: tuple[tuple[str, Scalar], ...]) -> str | None:
+    """Colon syntax where a monitor has no port (Ceph tries its own), else None: JSON says the same."""
+    from diskchain.storage.reference.rbd import KEY_VALUES, escape
+
+    if all(host.port is not None for host in location.hosts) or any(key != KEY_VALUES for key, _ in unknown):
+        return None
+    text = "rbd:" + escape(location.name or "")
+    if location.snapshot:
+        text += "@" + escape(location.snapshot)
+    monitors = "\\;".join(_netloc(host).replace(":", "\\:") for host in location.hosts)
+    options = [f"mon_host={monitors}"]
+    if location.config_file:
+        options.append(f"conf={escape(location.config_file)}")
+    if isinstance(location.options, RbdOptions) and location.options.user:
+        options.append(f"id={escape(location.options.user)}")
+    for _, pairs in unknown:
+        words = [escape(word) for word in json.loads(str(pairs))]
+        options += [f"{key}={value}" for key, value in zip(words[::2], words[1::2], strict=True)]
+    rest = ":".join(options)
+    if "@" in (location.name or "") + (location.snapshot or "") or ("@" in rest and not location.snapshot):
+        raise UsageError("rbd's own syntax cannot hold an @, and the other one no monitor without a port")
+    return f"{text}:{rest}"
+
+
+def _put(document: dict[str, Any], key: str, value: Scalar) -> None:
+    """Store one unknown key at its place. Raises UsageError when something that is no object is in its way."""
+    *way, last = key.split(".")
+    inside: Any = document
+    for part in way:
+        if isinstance(inside, list):
+            inside = inside[int(part)] if part.isdecimal() and int(part) < len(inside) else None
+        else:
+            inside = inside.setdefault(part, {})
+        if not isinstance(inside, dict | list):
+            raise UsageError("an unknown key that goes through something that is no object")
+    if isinstance(inside, list):
+        raise UsageError("an unknown key that is an element of a list")
+    inside[last] = value
