@@ -233,3 +233,17 @@ def test_bitmaps_are_read_like_qemu_img_lists_them(qemu_img: QemuImg, tmp_path: 
     theirs = qemu_view(qemu_img, path, "qcow2")
     assert our_view(header, theirs) == theirs
     assert [bitmap.name for bitmap in header.bitmaps] == ["daily", "weekly"]
+
+
+@pytest.mark.parametrize("name", ["base\0.img", "\0base", "base.img\0"], ids=repr)
+@pytest.mark.parametrize("format", ["qcow", "qcow2", "qed"])
+def test_a_backing_file_name_ends_at_nul_as_it_does_for_qemu(
+    qemu_img: QemuImg, format: str, name: str, tmp_path: Path
+) -> None:
+    path = create(qemu_img, Case(format, backing="x" * len(name), backing_format="raw"), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"x" * len(name), name.encode()))
+
+    backing = inspect(file_window(path), Format(format)).backing
+
+    theirs = qemu_view(qemu_img, path, format)
+    assert (backing.text if backing else None) == theirs["backing"]

@@ -8,9 +8,9 @@ import struct
 from typing import Any, Final
 
 from diskchain.errors import ImageError, TruncatedImage
-from diskchain.image.qcow2_tables import read_bitmaps, read_snapshots
 from diskchain.image.header import BackingReference, Bitmap, Features, ImageEncryption, ImageHeader, header_text
 from diskchain.image.luks_header import read_luks
+from diskchain.image.qcow2_tables import read_bitmaps, read_snapshots
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 
@@ -95,8 +95,11 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     if backing_at and backing_length:
         name, name_end = window.head, backing_at + backing_length
         name = name[backing_at:name_end] if name_end <= len(name) else window.read(backing_at, backing_length)
-        recorded = None if backing_format is None else backing_format.decode("utf-8", "surrogateescape")
-        backing = BackingReference(name.decode("utf-8", "surrogateescape"), recorded)
+        if b"\0" in name:  # where QEMU and libvirt stop reading, so "/etc/passwd\0.img" is what it looks like to them
+            name = name.split(b"\0", 1)[0]
+        if name:
+            recorded = None if backing_format is None else header_text(backing_format.split(b"\0", 1)[0])
+            backing = BackingReference(name.decode("utf-8", "surrogateescape"), recorded)
     features = _NO_FEATURES
     if incompatible or compatible or autoclear:
         features = _features(incompatible, compatible, autoclear, names)
@@ -106,7 +109,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         version,
         cluster_size,
         backing,
-        header_text(data_file) if incompatible & _EXTERNAL_DATA else None,
+        header_text(data_file.split(b"\0", 1)[0]) if incompatible & _EXTERNAL_DATA else None,
         autoclear & _RAW_EXTERNAL != 0,
         _encryption(window, crypt, crypto, full=full) if crypt else None,
         features,

@@ -89,7 +89,9 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         return _cowd(window, full=full)
     if window.read_up_to(0, len(SESPARSE)) == SESPARSE:
         return _sesparse(window, full=full)
-    return _described(parse_descriptor(window.read_up_to(0, _LARGEST_DESCRIPTOR)), 0, full=full)
+    head = window.head
+    text = head if b"\0" in head else window.read_up_to(0, _LARGEST_DESCRIPTOR)
+    return _described(parse_descriptor(text), 0, full=full)
 
 
 def _hosted(window: Window, *, full: bool) -> ImageHeader:

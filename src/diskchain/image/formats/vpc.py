@@ -7,7 +7,7 @@ Source: Microsoft *Virtual Hard Disk Image Format Specification* 1.0; which of t
 import struct
 from typing import Final, NamedTuple
 
-from diskchain.errors import ImageError
+from diskchain.errors import ImageError, TruncatedImage
 from diskchain.image.guid import NIL, uuid_text
 from diskchain.image.header import BackingReference, Identity, ImageHeader
 from diskchain.image.vhd_locator import TABLE_SIZE, Locator, preferred_path, read_locators
@@ -76,6 +76,8 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """
     copy = window.read_up_to(0, _FOOTER_SIZE)
     at = 0 if copy.startswith(COOKIE) else _footer_at(window)
+    if at == 0 and window.size < _OLD_FOOTER_SIZE:
+        raise TruncatedImage("shorter than a footer", format="vpc", offset=window.size)
     footer = _read_footer(copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE), at)
     sectors, remarks = _capacity(footer, at)
     if not footer.sound:
