@@ -7,6 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+from lxml import etree
 
 _GAPS = ("", "", " ", "\n", "\n  ", "\n\t", "\n\n      ", " \t ")
 _SPACES = (" ", " ", "  ", "\n   ", "\t")
@@ -72,6 +73,14 @@ def documents(draw: st.DrawFn, *, max_layers: int = 3) -> Document:
         gaps[0] = gaps[0].lstrip()
     text = writer.random.choice(("\n", "\n", "\r\n")).join((prologue + gaps[0] + root + gaps[1]).split("\n"))
     return Document(text.encode(codec), tuple(writer.disks))
+
+
+def lxml_disks(root: etree._Element) -> list[etree._Element]:
+    """The disks that can have a backing chain, found without diskchain's help."""
+    if root.tag == "disk":
+        return [root]
+    domains = [root] if root.tag == "domain" else [n for n in root if n.tag in ("domain", "inactiveDomain")]
+    return [disk for domain in domains for disk in domain.findall("devices/disk")]
 
 
 class _Writer:

@@ -17,8 +17,8 @@ from xml.parsers import expat
 from diskchain.errors import XmlError
 from diskchain.units import MiB
 
-#: Twice libvirt's own bound for a document (``REMOTE_STRING_MAX``, 4 MiB), for those in UTF-16.
-MAX_DOCUMENT = 8 * MiB
+#: As much as virsh reads from a file (``VSH_MAX_XML_FILE``).
+MAX_DOCUMENT = 10 * MiB
 
 #: libxml2's ``xmlParserMaxDepth``, which is libvirt's bound too.
 MAX_DEPTH = 256
@@ -68,8 +68,8 @@ class Comment(NamedTuple):
 class Element(NamedTuple):
     """An element as a place in the document: offsets are in bytes, ends exclusive; ``line`` counts from 1.
 
-    ``name`` of an element in a namespace is the namespace, a space and the local name. ``children`` are the elements
-    and comments right below, in order. A self-closed element ends where its start tag does.
+    ``name`` is as written, with its prefix; in a default namespace (libvirt has none) that and a space come before it.
+    ``children`` are the elements and comments right below, in order. A self-closed element ends where its start tag does.
     """
 
     name: str
@@ -149,9 +149,11 @@ class _Surveyor:
         self.encoding = _encoding_of(document, None)
         self.disks: list[Element | Comment] = []
         self._path: list[str] = []
+        self._default_namespaces = [""]
         self._open: list[Element] = []  # inside a disk: the elements begun; their ends are not known yet
         self._children = [self.disks]
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        # Without expat's namespaces: it refuses prefixes that nobody declared, as in a <disk> cut out of its domain.
+        self._parser = expat.ParserCreate()
 
     def run(self) -> None:
         parser = self._parser
@@ -182,8 +184,11 @@ class _Surveyor:
     def _document_type(self, *_: object) -> None:
         raise self._refusal("document type declarations are refused (they can define entities)")
 
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
         path = self._path
+        self._default_namespaces.append(attributes.get("xmlns", self._default_namespaces[-1]))
+        if self._default_namespaces[-1] and ":" not in name:
+            name = f"{self._default_namespaces[-1]} {name}"
         path.append(name)
         if len(path) > MAX_DEPTH:
             raise self._refusal(f"elements are nested more than {MAX_DEPTH} deep")
@@ -200,6 +205,7 @@ class _Surveyor:
 
     def _end(self, _name: str) -> None:
         self._path.pop()
+        self._default_namespaces.pop()
         if not self._open:
             return
         element = self._open.pop()
