@@ -6,8 +6,9 @@ the header is malformed, or when it refers to anything or has a feature nobody k
 * QED images: oslo.utils refuses them all, as a format nobody should use; ours only those with a backing file.
 * LUKS: oslo.utils has an opinion on the contents only with the passphrase at hand.
 * Text descriptors and ESX extents of VMDK: oslo.utils does not know them and calls them raw.
-* Sparse VMDKs without a descriptor: oslo.utils wants one; an extent of a split disk has none, and names nothing.
+* Sparse VMDKs whose descriptor is missing, or has a line oslo.utils does not understand: ours is read as QEMU reads it (`test_vmdk`).
 * qcow2 with extended L2 entries: a feature oslo.utils does not know, QEMU has had it since 5.2.
+* A qcow2 that says where its backing file's name is, and that it has no bytes: no backing file to QEMU and libvirt.
 * Raw disks with an odd partition table: oslo.utils checks MBR entries; contents of a raw disk are no danger to QEMU.
 """
 
@@ -157,14 +158,25 @@ _MUTATED = {
 @settings(max_examples=300)
 @given(
     st.integers(4, 111).flatmap(lambda at: st.tuples(st.just(at), st.binary(min_size=1, max_size=4))),
-    st.sampled_from(["vdi", "vhdx", "vmdk", "qcow2"]),
+    st.sampled_from(["vdi", "vhdx", "qcow2"]),
 )
 def test_what_oslo_refuses_after_any_change_to_a_header_we_refuse(change: tuple[int, bytes], kind: str) -> None:
     image = bytearray(_MUTATED[kind])
     at, put = change
     image[at : at + len(put)] = put
 
-    assert we_refuse(bytes(image)) or not oslo_refuses(bytes(image))
+    refusal = oslo_refuses(bytes(image))
+    assert we_refuse(bytes(image)) or not refusal or (kind == "qcow2" and _tolerated(image, refusal))
+
+
+def _tolerated(qcow2: bytearray, refusal: str) -> bool:
+    """Whether oslo.utils refuses for the listed differences alone."""
+    allowed = set()
+    if qcow2[16:20] == bytes(4):
+        allowed.add("backing_file")
+    if qcow2[79] & 0x10:
+        allowed.add("unknown_features")
+    return {check.strip() for check in refusal.rpartition(":")[2].split(",")} <= allowed
 
 
 def test_the_images_to_change_are_accepted_unchanged_by_both() -> None:
