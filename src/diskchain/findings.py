@@ -66,6 +66,23 @@ KINDS: dict[str, Kind] = {
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
     "not-in-xml": Kind(_W, "a name has characters that no XML document can hold"),
     "terminated-early": Kind(_I, "the document ends the chain above files the header still names"),
+    # What a chain says once all of it is known: discover.examine.
+    "capacity-mismatch": Kind(_W, "an overlay and its backing file have different capacities"),
+    "base-changed": Kind(_E, "a backing file is not, or no longer, the one its overlay was made over"),
+    "dirty": Kind(_W, "an image is in use, or was not closed properly"),
+    "corrupt": Kind(_E, "an image is marked as damaged"),
+    "unknown-incompatible-feature": Kind(_E, "an image has a feature that forbids opening it"),
+    "legacy-qcow2-encryption": Kind(_E, "an image is encrypted in the old AES scheme, which no domain can use"),
+    "parent-unsupported": Kind(_E, "an image holds only differences to a parent that QEMU does not read"),
+    "backing-on-raw": Kind(_E, "a document puts a backing file below a format that cannot have one"),
+    "reference-outside-allowed": Kind(_W, "a layer is outside the directories it should be in"),
+    "relative-unresolvable": Kind(_W, "a layer has a relative name and nothing it is relative to", unknown=True),
+    "absolute-reference": Kind(_I, "a backing file lies beside its overlay and is named by its absolute path"),
+    "json-reference": Kind(_I, "a backing string is a json: object"),
+    "data-file-reference": Kind(_I, "an image keeps its data in another file"),
+    "world-writable-base": Kind(_W, "everybody may write a backing file"),
+    "base-writable-while-shared": Kind(_E, "a backing file can be written while an overlay relies on it"),
+    "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
 }
 
 

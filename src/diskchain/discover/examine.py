@@ -1,0 +1,305 @@
+"""What a discovered chain says once all of it is known: sizes, ids, flags, references and modes that do not fit together.
+
+The walk says what stops it; this says what lets it pass and still deserves a word. Pure, unless directories are given to
+check against. Two steps: a few plain tests find the layers that could have a finding (nearly none has), and those are looked
+at in full. Words are in ``observations``.
+
+What counts as a finding, where opinions differ:
+
+* An overlay *larger* than its base is how cloud images are used: a note. *Smaller* hides data: a warning.
+* An absolute reference is a note only where a relative name would serve, that is, beside or below the overlay.
+* ``dirty`` is the normal state of a top image in use: a note, except where QEMU would refuse it; in a base, a warning.
+* One chain cannot show who else writes to its base; the other attached disks can: :func:`uses`. A group that may write to
+  a shared base is how oVirt runs: a note. Everybody: a warning, always.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from stat import S_IMODE, S_IWGRP, S_IWOTH
+from typing import Final, NamedTuple
+
+from diskchain.discover import observations
+from diskchain.discover.chain import BackingChain, Layer, Origin
+from diskchain.discover.reference import RECORDED_FORMATS
+from diskchain.errors import printable
+from diskchain.findings import Finding, Severity, finding
+from diskchain.image.header import BackingReference, Identity, ImageHeader
+from diskchain.readers.facts import ImageFacts
+from diskchain.readers.policy import OpenPolicy, refusal
+from diskchain.storage.location import FileLocation, describe_location, local_path
+from diskchain.storage.reference import redacted
+from diskchain.storage.source import Source
+from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType
+from diskchain.units import MiB
+
+_DECLARED: Final = Origin.DECLARED
+_SECTOR: Final = 512  # capacities are rounded up to sectors
+#: Logical volumes are rounded up to whole extents (oVirt's are this large); what lies behind the disk is no data.
+_LARGEST_EXTENT: Final = 128 * MiB
+#: Formats whose parent only their own hypervisor reads.
+_DIFFERENCING: Final = frozenset({Format.VPC, Format.VHDX, Format.VDI})
+_CLOCK_STEP: Final = 2  # seconds: FAT keeps no finer times
+
+FileIdentity = tuple[int, int]
+
+
+class Use(NamedTuple):
+    """Who uses one file. ``writer``: the disk whose guest writes to it; ``overlays``: how many images rely on it."""
+
+    writer: str | None = None
+    overlays: int = 0
+
+
+_UNUSED: Final = Use()
+
+
+def uses(disks: Iterable[tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
+    """The backing files among ``disks`` (names and chains) that can be written while overlays rely on them, by identity.
+
+    ``disks`` are those attached to domains. A chain that starts at an image somebody merely named says nothing about who
+    writes to it: leave those out.
+    """
+    writers: dict[FileIdentity, str] = {}
+    overlays: dict[FileIdentity, set[FileIdentity | None]] = {}
+    open_to_group: set[FileIdentity] = set()
+    for name, chain in disks:
+        above: ImageFacts | None = None
+        for position, layer in enumerate(chain.layers):
+            facts = layer.facts
+            if facts is not None and facts.identity is not None and facts.stat is not None:
+                if position:
+                    overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
+                elif not layer.source.readonly:
+                    writers[facts.identity] = name
+                if facts.stat.st_mode & S_IWGRP:
+                    open_to_group.add(facts.identity)
+            above = facts
+    found = {each: Use(writers.get(each), len(above_it)) for each, above_it in overlays.items()}
+    return {each: use for each, use in found.items() if use.writer or (use.overlays > 1 and each in open_to_group)}
+
+
+def examine(
+    chain: BackingChain,
+    *,
+    depth_warning: int = 30,
+    allowed: tuple[str, ...] = (),
+    used: Mapping[FileIdentity, Use] | None = None,
+) -> tuple[tuple[int, Finding], ...]:
+    """Findings and the positions of their layers, the top being 0. Never raises.
+
+    ``depth_warning``: layers a chain may have. ``allowed``: directories that every layer below the top should be in, symlinks
+    resolved; empty: anywhere. ``used``: from :func:`uses`.
+    """
+    found: list[tuple[int, Finding]] = []
+    above: Layer | None = None
+    layer: Layer | None = chain.top
+    position = 0
+    while layer is not None:
+        if allowed or not _unremarkable(layer, above) or (used and _is_used(layer, used)):
+            found += [(position, each) for each in _examined(layer, above, allowed, used or {})]
+        header = layer.header
+        named = header.backing if header is not None else None
+        if header is not None and named is not None and named.text[:1] == "/":
+            absolute = _absolute(layer, header, named)
+            if absolute is not None:
+                found.append((position, absolute))
+        above, layer = layer, layer.below
+        position += 1
+    if position > depth_warning and above is not None and all(each.id != "too-deep" for each in above.findings):
+        found.insert(0, (0, observations.deep(_name(chain.top), position, depth_warning)))
+    return tuple(found)
+
+
+def _unremarkable(layer: Layer, above: Layer | None) -> bool:
+    """Whether plain tests already show that nothing is to be said, absolute references apart; False means: look closer."""
+    source, below, _, header, facts, _, data_file = layer
+    if header is None:
+        if below is not None:
+            return False
+    else:
+        named, features = header.backing, header.features
+        if (
+            header.dirty
+            or header.corrupt
+            or header.remarks
+            or header.identity is not None
+            or header.encryption is not None
+            or header.data_file is not None
+            or data_file is not None
+            or (features is not None and features.unknown_incompatible)
+            or (named is not None and named.text[:2] == "js")
+        ):
+            return False
+        if below is not None:
+            base = below.header
+            if below.origin is _DECLARED or (base is not None and base.capacity != header.capacity):
+                return False
+    if above is not None and facts is not None:
+        stat = facts.stat
+        if stat is not None and stat.st_mode & S_IWOTH:
+            return False
+    path = source[0][0]  # of a local location; other locations have something else there
+    return path.__class__ is not str or path[:1] == "/"
+
+
+def _absolute(layer: Layer, header: ImageHeader, named: BackingReference) -> Finding | None:
+    """Where the header names a file beside or below its own by an absolute path, a relative one would do."""
+    text, path = named.text, layer.source[0][0]
+    if path.__class__ is not str or not text.startswith(path[: path.rfind("/") + 1]):
+        return None
+    directory, _, _ = (local_path(layer.source.location) or "").rpartition("/")
+    relative = text[len(directory) :].lstrip("/")
+    if not directory or not relative:
+        return None
+    return observations.absolute(_name(layer), text, relative, header.format, None if named.implied else named.format)
+
+
+def _is_used(layer: Layer, used: Mapping[FileIdentity, Use]) -> bool:
+    return layer.facts is not None and layer.facts.identity in used
+
+
+def _examined(
+    layer: Layer, above: Layer | None, allowed: tuple[str, ...], used: Mapping[FileIdentity, Use]
+) -> Iterator[Finding]:
+    header, below = layer.header, layer.below
+    if header is not None:
+        yield from _flags(layer, header, base=above is not None)
+        yield from _references(layer, header)
+        if below is not None and below.header is not None:
+            yield from _sizes(layer, below)
+            yield from _parent(layer, below)
+    if below is not None:
+        yield from _declaration(layer, below)
+    yield from _place(layer, above, allowed)
+    if above is not None:
+        yield from _writers(layer, used)
+
+
+def _flags(layer: Layer, header: ImageHeader, *, base: bool) -> Iterator[Finding]:
+    """What the header says of its own state."""
+    name = _name(layer)
+    for id, message in header.remarks:
+        yield finding(id, f"{printable(name)}: {message}", severity=Severity.WARNING, file=name)
+    if header.dirty:
+        yield observations.dirty(name, header.format, base=base)
+    if header.corrupt:
+        yield observations.corrupt(name, header.format)
+    if header.features is not None and header.features.unknown_incompatible:
+        yield observations.unknown_features(name, header.features.unknown_incompatible)
+    if header.encryption is not None and header.encryption.kind == "aes":
+        yield observations.legacy_encryption(name, header.format)
+    if header.identity is not None and header.identity.parent is not None and header.format in _DIFFERENCING:
+        yield observations.parent_unsupported(name, header.format)
+
+
+def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
+    """How the header names other files."""
+    name = _name(layer)
+    named = header.backing
+    if named is not None and named.text.startswith("json:"):
+        yield observations.json_reference(name, len(named.text))
+    if header.data_file is not None:
+        data = layer.data_file
+        yield observations.data_file_reference(
+            name, describe_location(data.source.location) if data is not None else redacted(header.data_file)
+        )
+
+
+def _sizes(layer: Layer, below: Layer) -> Iterator[Finding]:
+    capacity, base = _capacity(layer), _capacity(below)
+    if capacity is None or base is None:
+        return
+    hidden = base - capacity
+    if -_SECTOR < hidden < _SECTOR:
+        return
+    if hidden < 0:
+        yield observations.larger(_name(layer), _name(below), capacity, base)
+    elif not (_is_raw_device(below) and hidden < _LARGEST_EXTENT):
+        yield observations.smaller(_name(layer), _name(below), capacity, base)
+
+
+def _capacity(layer: Layer) -> int | None:
+    """What the next one up sees of a layer, in bytes. A slice is a part of the container; only for raw is that the capacity."""
+    part = layer.source.slice
+    if part is None:
+        return layer.header.capacity if layer.header is not None else None
+    return part.size if layer.source.format is Format.RAW and layer.source.encryption is None else None
+
+
+def _is_raw_device(layer: Layer) -> bool:
+    return layer.source.format is Format.RAW and layer.facts is not None and layer.facts.type is StorageType.BLOCK
+
+
+def _parent(layer: Layer, below: Layer) -> Iterator[Finding]:
+    """Whether the backing file is the image the overlay was made over, where the overlay remembers one."""
+    header, base = layer.header, below.header
+    if header is None or base is None or header.identity is None or header.format is not base.format:
+        return
+    mine, its = header.identity, base.identity or Identity()
+    overlay, name = _name(layer), _name(below)
+    if mine.parent is not None and its.own != mine.parent:
+        yield observations.other_parent(overlay, name, mine.parent, its.own)
+    elif mine.parent_state is not None and its.own_state != mine.parent_state:
+        yield observations.other_parent(overlay, name, mine.parent_state, its.own_state)
+    elif mine.parent_time is not None and _modified(below) > mine.parent_time + _CLOCK_STEP:
+        yield observations.written_since(overlay, name)
+
+
+def _modified(layer: Layer) -> float:
+    """When the layer's file was last modified, in seconds since 1970; 0 when nobody knows."""
+    return layer.facts.stat.st_mtime if layer.facts is not None and layer.facts.stat is not None else 0.0
+
+
+def _declaration(layer: Layer, below: Layer) -> Iterator[Finding]:
+    """What the document says of the layer below, against the format above and what the header records."""
+    if below.origin is not _DECLARED:
+        return
+    format, name, base = layer.source.format, _name(layer), _name(below)
+    if format is not None and format not in BACKING_FORMATS:
+        yield observations.backing_on_raw(name, format, base)
+    named = layer.header.backing if layer.header is not None else None
+    declared = below.source.format
+    if named is None or named.format is None or named.implied or declared is None:
+        return
+    if RECORDED_FORMATS.get(named.format, Format.RAW) is not declared:
+        yield observations.declared_otherwise(base, name, declared, named.format)
+
+
+def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Iterator[Finding]:
+    """Where the layer is."""
+    location = layer.source.location
+    path = local_path(location)
+    if not path:
+        return
+    referrer = _name(above) if above is not None else None
+    if path[0] != "/" and not (isinstance(location, FileLocation) and location.fdgroup):
+        yield observations.relative_unresolvable(path, referrer)
+    if allowed and referrer is not None:
+        policy = OpenPolicy("", directories=allowed)
+        parts: list[Source] = [layer.source, *((layer.data_file.source,) if layer.data_file is not None else ())]
+        for part in parts:
+            if refusal(policy, part.location, part.format, None) is not None:
+                yield observations.outside(_shown(part), referrer, allowed)
+
+
+def _writers(layer: Layer, used: Mapping[FileIdentity, Use]) -> Iterator[Finding]:
+    """Who may write, or does write, to this backing file and its data file."""
+    for part in (layer, layer.data_file):
+        if part is None or part.facts is None or part.facts.stat is None:
+            continue
+        name, mode = _name(part), S_IMODE(part.facts.stat.st_mode)
+        identity = part.facts.identity
+        use = used.get(identity, _UNUSED) if identity is not None else _UNUSED
+        if use.writer is not None:
+            yield observations.written_elsewhere(name, use.writer)
+        if mode & S_IWOTH:
+            yield observations.world_writable(name, mode)
+        elif mode & S_IWGRP and use.overlays > 1:
+            yield observations.group_writable(name, mode, use.overlays)
+
+
+def _name(layer: Layer) -> str:
+    return describe_location(layer.source.location)
+
+
+def _shown(source: Source) -> str:
+    return describe_location(source.location)
