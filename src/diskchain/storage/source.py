@@ -15,7 +15,9 @@ from typing import Final, NamedTuple
 
 from diskchain.storage.auth import Auth
 from diskchain.storage.encryption import Encryption
+from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import Location
+from diskchain.storage.runtime import Runtime
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.terms import Format, Unknown
 
@@ -46,19 +48,6 @@ class Reservations(NamedTuple):
     socket: str | None = None
 
 
-class Runtime(NamedTuple):
-    """What only a running domain has; never part of a configuration.
-
-    ``storage_node``, ``format_node`` and ``slice_node`` are QEMU node names. ``relative`` is the backing string the
-    overlay holds when that was relative (libvirt's relPath).
-    """
-
-    storage_node: str | None = None
-    format_node: str | None = None
-    slice_node: str | None = None
-    relative: str | None = None
-
-
 class Source(NamedTuple):
     """One layer.
 
@@ -66,6 +55,7 @@ class Source(NamedTuple):
     ``data_file``: qcow2's external data file. ``metadata_cache``: bytes. ``readonly``: how this layer is opened.
     ``reference``: the raw string the overlay's header holds, when this layer came from there. ``detected``: found by
     discovery, not declared. ``chain_index``: libvirt's id in a live domain (the N of ``vda[N]``), from 1.
+    ``foreign``: what a document says of it and this model does not know.
     """
 
     location: Location
@@ -84,6 +74,7 @@ class Source(NamedTuple):
     detected: bool = False
     chain_index: int | None = None
     runtime: Runtime | None = None
+    foreign: tuple[Foreign, ...] = ()
 
 
 Backing = Unknown | Terminator | Source

@@ -1,0 +1,182 @@
+"""``<source>``, ``<backingStore>`` and ``<dataStore>``.
+
+Source: libvirt 11.3.0 (``virDomainDiskSourceFormat``, ``virDomainDiskBackingStoreFormat``,
+``virDomainDiskDataStoreFormat``).
+"""
+
+from typing import NamedTuple
+
+from diskchain.errors import UsageError
+from diskchain.guest.terms import StartupPolicy
+from diskchain.libvirtxml.format.network import network_parts
+from diskchain.libvirtxml.format.runtime import source_runtime
+from diskchain.libvirtxml.format.secrets import auth_element, encryption_element, seclabel_element
+from diskchain.libvirtxml.format.style import Style
+from diskchain.libvirtxml.layout import attribute, element, escape, yes_no
+from diskchain.libvirtxml.vocabulary import FORMAT_NAMES
+from diskchain.storage.location import (
+    BlockLocation,
+    DirLocation,
+    FileLocation,
+    Location,
+    NetworkLocation,
+    NvmeLocation,
+    VhostUserLocation,
+    VhostVdpaLocation,
+    VolumeLocation,
+)
+from diskchain.storage.source import Backing, Reservations, Source, Terminator
+from diskchain.storage.terms import Format
+
+
+class Within(NamedTuple):
+    """What the element around ``<source>`` decides: where the index goes, and what it has already said itself."""
+
+    indexed: bool = False
+    startup_policy: StartupPolicy | None = None
+    auth_outside: bool = False
+    encryption_outside: bool = False
+
+
+_BACKING = Within()
+_INDEXED = Within(indexed=True)
+
+
+def format_name(format: Format) -> str:
+    """The name libvirt has for a format. Raises UsageError for ``luks``: to libvirt that is raw and ``<encryption>``."""
+    if format is Format.LUKS:
+        raise UsageError("libvirt has no format luks: it takes raw with <encryption>")
+    return FORMAT_NAMES.get(format, format.value)
+
+
+def source_element(pad: str, source: Source, style: Style, within: Within = _INDEXED, name: str = "source") -> str:
+    """The element that says where a layer is; nothing for an empty drive."""
+    location = source.location
+    attributes, inside = _location(pad + "  ", location, style)
+    actual = location.actual if style.status and isinstance(location, VolumeLocation) and location.actual else location
+    networked = isinstance(actual, NetworkLocation)
+    if within.startup_policy is not None and not networked:
+        attributes += f" startupPolicy='{within.startup_policy}'"
+    if within.indexed and source.chain_index and not style.inactive:
+        attributes += f" index='{source.chain_index}'"
+    if style.status or not _is_plain(source):
+        inside += _inside(pad + "  ", source, style, within, networked=networked)
+    return element(pad, name, attributes, inside)
+
+
+def _is_plain(source: Source) -> bool:
+    return not (
+        source.slice or source.seclabels or source.auth or source.encryption or source.reservations or source.data_file
+    )
+
+
+def _inside(pad: str, source: Source, style: Style, within: Within, *, networked: bool) -> str:
+    lines: list[str] = []
+    if source.slice is not None:
+        window = f" type='storage' offset='{source.slice.offset}' size='{source.slice.size}'"
+        lines.append(element(pad, "slices", "", element(pad + "  ", "slice", window)))
+    if not networked:  # libvirt reads labels of network storage and never writes them
+        lines += [seclabel_element(pad, label, style) for label in source.seclabels]
+    if source.auth is not None and not within.auth_outside and not isinstance(source.location, VolumeLocation):
+        lines.append(auth_element(pad, source.auth))
+    if source.encryption is not None and not within.encryption_outside:
+        lines.append(encryption_element(pad, source.encryption))
+    if source.reservations is not None:
+        lines.append(_reservations(pad, source.reservations, style))
+    if source.data_file is not None:
+        lines.append(data_store_element(pad, source.data_file, style))
+    if style.status:
+        lines.append(source_runtime(pad, source.runtime))
+    return "".join(lines)
+
+
+def _location(pad: str, location: Location, style: Style) -> tuple[str, str]:
+    """The attributes, and the lines inside, that say where."""
+    if isinstance(location, FileLocation):
+        path = "" if not location.path else f" file='{escape(location.path)}'"
+        return path + attribute("fdgroup", location.fdgroup), ""
+    if isinstance(location, BlockLocation):
+        return attribute("dev", location.path or None), ""
+    if isinstance(location, NetworkLocation):
+        return network_parts(pad, location, style)
+    if isinstance(location, DirLocation):
+        return attribute("dir", location.path or None), ""
+    if isinstance(location, VolumeLocation):
+        return _volume(pad, location, style)
+    if isinstance(location, NvmeLocation):
+        at = location.address
+        inside = f" domain='0x{at.domain:04x}' bus='0x{at.bus:02x}' slot='0x{at.slot:02x}' function='0x{at.function:x}'"
+        return (
+            f" type='pci'{attribute('managed', yes_no(location.managed))} namespace='{location.namespace}'",
+            element(pad, "address", inside),
+        )
+    if isinstance(location, VhostVdpaLocation):
+        return attribute("dev", location.path), ""
+    return _vhost_user(pad, location)
+
+
+def _volume(pad: str, location: VolumeLocation, style: Style) -> tuple[str, str]:
+    if not location.pool and not location.volume:
+        return "", ""
+    attributes = f" pool='{escape(location.pool)}' volume='{escape(location.volume)}'{attribute('mode', location.mode)}"
+    if not style.status or location.actual is None:
+        return attributes, ""
+    actual, inside = _location(pad, location.actual, style)
+    return f"{attributes} actualType='{location.actual.type}'{actual}", inside
+
+
+def _vhost_user(pad: str, location: VhostUserLocation) -> tuple[str, str]:
+    attributes = f" type='unix'{attribute('path', location.path)}"
+    if location.reconnect is None:
+        return attributes, ""
+    timeout = f" timeout='{location.reconnect_timeout or 0}'" if location.reconnect else ""
+    return attributes, f"{pad}<reconnect enabled='{yes_no(location.reconnect)}'{timeout}/>\n"
+
+
+def _reservations(pad: str, reservations: Reservations, style: Style) -> str:
+    start = f"{pad}<reservations managed='{yes_no(reservations.managed)}'"
+    if reservations.socket is None or (reservations.managed and style.migratable):
+        return f"{start}/>\n"
+    socket = f"{pad}  <source type='unix'{attribute('path', reservations.socket)} mode='client'/>\n"
+    return f"{start}>\n{socket}{pad}</reservations>\n"
+
+
+def data_store_element(pad: str, data_file: Source, style: Style) -> str:
+    """qcow2's external data file, which is always raw."""
+    if style.inactive and data_file.detected:
+        return ""
+    inner = pad + "  "
+    return (
+        f"{pad}<dataStore type='{data_file.location.type}'>\n{inner}<format type='raw'/>\n"
+        f"{source_element(inner, data_file, style)}{pad}</dataStore>\n"
+    )
+
+
+def metadata_cache_element(pad: str, size: int | None) -> str:
+    """The most memory a layer's metadata may take."""
+    if not size:
+        return ""
+    return f"{pad}<metadata_cache>\n{pad}  <max_size unit='bytes'>{size}</max_size>\n{pad}</metadata_cache>\n"
+
+
+def backing_element(pad: str, backing: Backing, style: Style) -> str:
+    """Everything below a layer: nothing when nothing is known, or when a configuration need not know."""
+    starts: list[str] = []
+    ends: list[str] = []
+    while isinstance(backing, Source) and not (style.inactive and backing.detected):
+        inner = pad + "  "
+        index = f" index='{backing.chain_index}'" if backing.chain_index and not style.inactive else ""
+        if backing.format is None:
+            raise UsageError("a backing store needs a format")
+        format = f" type='{format_name(backing.format)}'"
+        cache = metadata_cache_element(inner + "  ", backing.metadata_cache)
+        starts.append(
+            f"{pad}<backingStore type='{backing.location.type}'{index}>\n{element(inner, 'format', format, cache)}"
+            f"{source_element(inner, backing, style, _BACKING)}"
+        )
+        ends.append(f"{pad}</backingStore>\n")
+        backing, pad = backing.backing, inner
+    if isinstance(backing, Terminator) and not (style.inactive and backing.detected):
+        starts.append(f"{pad}<backingStore/>\n")
+    ends.reverse()
+    return "".join(starts) + "".join(ends)
