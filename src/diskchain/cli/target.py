@@ -7,7 +7,7 @@ documents, since a pipe is no disk.
 import argparse
 import os
 import sys
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from diskchain.errors import StorageError, UsageError
 from diskchain.readers.local import open_local
@@ -15,17 +15,24 @@ from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, StorageType
 
+if TYPE_CHECKING:
+    from diskchain.discover import BackingChain, Discoverer
+
 #: More than any domain libvirt would take; a bound for pipes and for files that only look like documents.
 LARGEST_DOCUMENT: Final = 256 << 20
 _ROOTS: Final = ("domain", "disk", "domainsnapshot", "domainbackup", "domstatus")
 
 
 class Target(NamedTuple):
-    """One disk to look at. ``probe``: nobody could declare a format, so guessing it is what the user wants."""
+    """One disk to look at.
+
+    ``probe``: nobody could declare a format, so guessing it is what the user wants. ``host``: the other host it is on, if any.
+    """
 
     name: str
     source: Source
     probe: bool = False
+    host: str | None = None
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -54,30 +61,29 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = Fal
 def targets(args: argparse.Namespace, target: str | None = None) -> list[Target]:
     """The disks that the arguments of :func:`add_target_arguments` mean; ``target``: one of several.
 
-    Raises UsageError when there is no such disk, XmlError for a malformed document, StorageError when it cannot be read.
+    Of all disks; ``-d`` picks from their chains, in ``selection``. Raises XmlError for a malformed document, StorageError
+    when it cannot be read.
     """
     name: str = args.target if target is None else target
-    text = document(args, name)
-    if text is None:
+    if args.connect is None and (args.format is not None or not is_document(name)):
         return [_image(name, args.format)]
     from diskchain.cli.document_target import document_targets
 
-    return document_targets(text, name, args.disk)
+    if args.connect is None:
+        return document_targets(read_document(name), name)
+    from diskchain.hypervisor.connection import Connection
+
+    with Connection(args.connect) as connection:
+        return document_targets(connection.domain(name).current, name, connection.host)
 
 
-def document(args: argparse.Namespace, target: str) -> bytes | None:
-    """The document that ``target`` is or, with a connection, names; None when it is an image.
+def discovered(discoverer: "Discoverer", target: Target) -> "BackingChain":
+    """The chain of a target: discovered, or only as described when its files are on another host."""
+    if target.host is None:
+        return discoverer.discover(target.source, probe=target.probe)
+    from diskchain.discover.described import described
 
-    Raises StorageError when it cannot be read, and what :class:`diskchain.hypervisor.connection.Connection` raises.
-    """
-    if args.connect is not None:
-        from diskchain.hypervisor.connection import Connection
-
-        with Connection(args.connect) as connection:
-            return connection.domain(target).current
-    if args.format is not None or not is_document(target):
-        return None
-    return read_document(target)
+    return described(target.source, target.host)
 
 
 def is_document(target: str) -> bool:

@@ -50,6 +50,12 @@ def not_inspected(where: str, referrer: str | None) -> Finding:
     return finding("not-inspected", message, file=where, referrer=referrer)
 
 
+def elsewhere(where: str, host: str) -> Finding:
+    """The whole chain is on another host."""
+    message = f"{printable(where)} and what is below it are on {printable(host)}: nothing was looked at"
+    return finding("not-inspected", message, file=where)
+
+
 def malformed(path: str, referrer: str | None, problem: str) -> Finding:
     """The header contradicts itself or the format."""
     return finding("malformed", f"{printable(path)}: {problem}", file=path, referrer=referrer)

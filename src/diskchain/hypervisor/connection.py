@@ -1,6 +1,7 @@
 """Ask a libvirt daemon for its domains and their XML. Read-only. Needs libvirt-python (extra ``libvirt``)."""
 
 from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from diskchain.errors import MissingExtra, PeerError, UsageError
 
@@ -46,6 +47,12 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def host(self) -> str | None:
+        """The other host this connection leads to, whose files are not ours; None for this host."""
+        host = urlsplit(self.uri).hostname
+        return None if host in (None, "localhost", "127.0.0.1", "::1") else host
 
     def close(self) -> None:
         """Hang up."""

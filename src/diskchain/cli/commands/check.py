@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Iterator
 
-from diskchain.cli.target import add_target_arguments, targets
+from diskchain.cli.selection import select
+from diskchain.cli.target import add_target_arguments, discovered, targets
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.discover.examine import examine
 from diskchain.discover.notes import unreadable_target
@@ -72,8 +73,8 @@ def _findings(args: argparse.Namespace, target: str) -> Iterator[Finding]:
         yield unreadable_target(target, error)
         return
     discoverer = Discoverer(policy_named(args.policy))
-    for disk in disks:
-        chain = discoverer.discover(disk.source, probe=disk.probe)
+    chains = [(disk.name, discovered(discoverer, disk)) for disk in disks]
+    for _, chain in select(chains, args.disk):
         yield from chain.findings
         yield from (finding for _, finding in examine(chain, depth_warning=args.depth))
         if args.search:

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from diskchain.cli.target import add_target_arguments
+from diskchain.cli.target import Target, add_target_arguments, is_document, read_document
 from diskchain.discover import Discoverer
 from diskchain.discover.compare import Row, compare, undeclared
 from diskchain.errors import UsageError
@@ -52,17 +52,22 @@ def run(args: argparse.Namespace) -> int:
 def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Source]]:
     """The disks of the document, and of the running domain if there is one, by target."""
     from diskchain.cli.document_target import document_targets
-    from diskchain.cli.target import document
 
+    live: list[Target] = []
     if args.connect is None:
-        text = document(args, args.target)
-        if text is None:
+        if args.format is not None or not is_document(args.target):
             raise UsageError("diff compares a document with images: name a document, or a domain with -c")
-        return {target.name: target.source for target in document_targets(text, args.target, args.disk)}, {}
-    from diskchain.hypervisor.connection import Connection
+        declared = document_targets(read_document(args.target), args.target)
+    else:
+        from diskchain.hypervisor.connection import Connection
 
-    with Connection(args.connect) as connection:
-        domain = connection.domain(args.target)
-    live = document_targets(domain.live, args.target, args.disk) if domain.live else []
-    declared = document_targets(domain.inactive or domain.current, args.target, args.disk)
-    return {t.name: t.source for t in declared}, {t.name: t.source for t in live}
+        with Connection(args.connect) as connection:
+            if connection.host is not None:
+                raise UsageError(f"the images are on {connection.host}: run diff there")
+            domain = connection.domain(args.target)
+        declared = document_targets(domain.inactive or domain.current, args.target)
+        live = document_targets(domain.live, args.target) if domain.live else []
+    wanted = {target.name: target.source for target in declared if args.disk in (None, target.name)}
+    if not wanted:
+        raise UsageError(f"{args.target} has no disk called {args.disk}")
+    return wanted, {target.name: target.source for target in live}

@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from diskchain.cli.target import add_target_arguments, targets
+from diskchain.cli.selection import select
+from diskchain.cli.target import add_target_arguments, discovered, targets
 from diskchain.discover import Discoverer
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Discover and print."""
     discoverer = Discoverer(policy_named(args.policy))
-    chains = [(t.name, discoverer.discover(t.source, probe=t.probe)) for t in targets(args)]
+    chains = select([(t.name, discovered(discoverer, t)) for t in targets(args)], args.disk)
     if args.json:
         from diskchain.report.documents import ChainDocument, disk_document, to_json
 
