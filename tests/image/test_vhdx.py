@@ -125,7 +125,7 @@ def test_a_broken_copy_is_passed_over_and_remarked_upon(at: int, problem: str) -
     image = bytearray(vhdx.make(Vhdx()))
     image[at] ^= 0xFF
 
-    header = inspect(bytes_window(bytes(image)), Format.VHDX)
+    header = inspect(bytes_window(bytes(image)), Format.VHDX, full=True)
 
     assert header.capacity == 20 * MiB
     assert [problem in message for _, message in header.remarks] == [True]

@@ -13,12 +13,17 @@ from diskchain.image.header import Extent, header_text
 
 _SECTOR: Final = 512
 
-#: Access, size in sectors, kind, then a name in quotes, and for flat extents the offset in sectors. Gives nothing back, like sscanf.
+#: Access, size in sectors, kind, then a name in quotes, and for flat extents the offset in sectors. Gives nothing back, like sscanf;
+#: a look-ahead, because what one line start yields must not hide the next.
 _EXTENT: Final = re.compile(
-    rb"\s*+(RW|RDONLY|NOACCESS)\s++([+-]?\d++)\s*+(\S{1,10}+)(?:\s*+\"([^\n\r\"]{1,511}+)(?:\"\s*+([+-]?\d++))?)?"
+    rb"^[ \t\v\f\r]*+(?=(RW|RDONLY|NOACCESS)\s++([+-]?\d++)\s*+(\S{1,10}+)"
+    rb"(?:\s*+\"([^\n\r\"]{1,511}+)(?:\"\s*+([+-]?\d++))?)?)",
+    re.MULTILINE,
 )
-_KEY: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_.:]{0,127}")
-_CID: Final = re.compile(r"[0-9a-fA-F]{1,8}")
+_PAIR: Final = re.compile(rb"^[ \t]*+([A-Za-z][A-Za-z0-9_.:]{0,127}+)[ \t]*+=[ \t]*+([^\r\n]*+)", re.MULTILINE)
+#: The pairs that tell what is below.
+_CHAIN_PAIR: Final = re.compile(rb"^[ \t]*+(CID|parentCID|parentFileNameHint)[ \t]*+=[ \t]*+([^\r\n]*+)", re.MULTILINE)
+_CID: Final = re.compile(rb"[0-9a-fA-F]{1,8}")
 _HINT: Final = b"parentFileNameHint"
 
 #: How much of a descriptor QEMU searches for the parent's name: DESC_SIZE.
@@ -32,46 +37,39 @@ NO_PARENT: Final = "ffffffff"
 
 
 class Descriptor(NamedTuple):
-    """What the text says. ``values``: all ``key=value`` lines, unquoted; of a repeated key the first. CIDs: 8 hex digits.
+    """What the text says; what not every reader needs is worked out when asked for. CIDs: 8 hex digits.
 
     ``parents``: every name a reader may take for that of the image below, without repetition, QEMU's choice first.
     """
 
-    values: dict[str, str]
-    extents: tuple[Extent, ...]
+    text: bytes
     cid: str | None
     parent_cid: str | None
     parents: tuple[str, ...]
 
-    @property
-    def create_type(self) -> str | None:
-        """``monolithicSparse`` and so on."""
-        return self.values.get("createType")
+    def extents(self) -> tuple[Extent, ...]:
+        """The extents, those that QEMU would not open among them."""
+        return tuple(_extent(*found) for found in _EXTENT.findall(self.text))
+
+    def settings(self) -> dict[str, str]:
+        """All ``key=value`` lines, unquoted; of a repeated key the first."""
+        settings: dict[str, str] = {}
+        for key, value in _PAIR.findall(self.text):
+            settings.setdefault(header_text(key), header_text(_unquoted(value)))
+        return settings
 
 
 def parse_descriptor(text: bytes, at: int = 0) -> Descriptor:
     """The descriptor in ``text``, up to its first NUL; ``at`` is where it stands in the image. Raises ImageError."""
     text = text.split(b"\0", 1)[0]
-    if text.count(b"\n") + text.count(b"\r") > _MOST_LINES:
+    if text.count(b"\n") > _MOST_LINES:
         raise ImageError(f"more than {_MOST_LINES} lines", format="vmdk", offset=at)
-    values: dict[str, str] = {}
-    extents: list[Extent] = []
-    start = 0
-    for line in text.splitlines(keepends=True):
-        here, start = start, start + len(line)
-        content = line.strip()
-        if not content or content.startswith(b"#"):
-            continue
-        key, equals, value = content.partition(b"=")
-        key = key.rstrip()
-        if equals and _KEY.fullmatch(key):
-            values.setdefault(header_text(key), header_text(_unquoted(value.strip())))
-        elif match := _EXTENT.match(text, here):
-            extents.append(_extent(*match.groups()))
-    hint = header_text(_HINT)
-    names = [*_searched_parents(text[:SEARCHED], at), values.get(hint, "")]
-    parents = tuple(dict.fromkeys(name for name in names if name))
-    return Descriptor(values, tuple(extents), _cid(values.get("CID")), _cid(values.get("parentCID")), parents)
+    values = dict(reversed(_CHAIN_PAIR.findall(text)))  # the first of a repeated key
+    names = _searched_parents(text[:SEARCHED], at)
+    if hint := values.get(_HINT):
+        names.append(header_text(_unquoted(hint)))
+    parents = tuple(dict.fromkeys(name for name in names if name)) if names else ()
+    return Descriptor(text, _cid(values.get(b"CID")), _cid(values.get(b"parentCID")), parents)
 
 
 def _searched_parents(text: bytes, at: int) -> list[str]:
@@ -89,13 +87,13 @@ def _searched_parents(text: bytes, at: int) -> list[str]:
     return found
 
 
-def _extent(access: bytes, sectors: bytes, kind: bytes, name: bytes | None, offset: bytes | None) -> Extent:
+def _extent(access: bytes, sectors: bytes, kind: bytes, name: bytes, offset: bytes) -> Extent:
     return Extent(
-        header_text(name or b""),
+        header_text(name),
         kind.decode("ascii", "backslashreplace"),
         _number(sectors) * _SECTOR,
         access.decode("ascii"),
-        _number(offset) * _SECTOR if offset is not None else None,
+        _number(offset) * _SECTOR if offset else None,
     )
 
 
@@ -107,9 +105,10 @@ def _number(digits: bytes) -> int:
 
 
 def _unquoted(value: bytes) -> bytes:
+    value = value.strip()
     return value[1:-1] if len(value) > 1 and value.startswith(b'"') and value.endswith(b'"') else value
 
 
-def _cid(text: str | None) -> str | None:
-    match = _CID.match(text) if text else None
-    return match[0].lower().rjust(8, "0") if match else None
+def _cid(value: bytes | None) -> str | None:
+    match = _CID.match(value) if value else None
+    return match[0].decode("ascii").lower().rjust(8, "0") if match else None

@@ -69,7 +69,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """
     if window.read(0, len(SIGNATURE)) != SIGNATURE:
         raise _bad("no VHDX signature", 0)
-    header, remarks = _current_header(window)
+    header, remarks = _current_header(window, full=full)
     regions, unknown, first_sound = read_regions(window)
     if not first_sound:
         remarks.append(("malformed", "the first copy of the region table is broken"))
@@ -109,21 +109,27 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     )
 
 
-def _current_header(window: Window) -> tuple[_Header, list[tuple[str, str]]]:
-    """The sound header with the higher sequence number, and remarks on a broken one."""
-    sound = []
+def _current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[str, str]]]:
+    """The sound header with the higher sequence number; ``full`` also looks whether the other one is broken."""
+    headers = []
     for at in _HEADERS_AT:
         raw = window.read(at, _HEADER_SIZE)
         signature, checksum, sequence, file_write, data_write, log, _, version, log_length, _ = _HEADER.unpack_from(raw)
-        if signature != b"head" or crc32c(raw[:4] + bytes(4) + raw[8:]) != checksum:
-            continue
-        if version != _VERSION:
-            raise _bad(f"unknown version {version}", at + 66)
-        sound.append(_Header(sequence, file_write, data_write, log, log_length))
+        if signature == b"head" and version == _VERSION:
+            header = _Header(sequence, file_write, data_write, log, log_length)
+            headers.append((header, checksum, raw))
+    headers.sort(reverse=True)
+    sound = [header for header, checksum, raw in headers[: None if full else 1] if _sound(raw, checksum)]
+    if not sound and not full:
+        return _current_header(window, full=True)
     if not sound:
-        raise _bad("both headers are broken", _HEADERS_AT[0])
-    broken = [] if len(sound) == len(_HEADERS_AT) else [("malformed", "one of the two headers is broken")]
-    return max(sound), broken
+        raise _bad("both headers are broken, or of an unknown version", _HEADERS_AT[0])
+    broken = full and len(sound) < len(_HEADERS_AT)
+    return sound[0], [("malformed", "one of the two headers is broken")] if broken else []
+
+
+def _sound(raw: bytes, checksum: int) -> bool:
+    return crc32c(raw[:4] + bytes(4) + raw[8:]) == checksum
 
 
 def _parent(metadata: Metadata) -> dict[str, str]:

@@ -102,11 +102,10 @@ def _hosted(window: Window, *, full: bool) -> ImageHeader:
     streamed = sparse.directory_at == _AT_END
     if streamed:
         sparse = _footer(window)
-    details: list[tuple[str, str | int | bool]] = []
+    details: tuple[tuple[str, str | int | bool], ...] = ()
     if full:
-        details = _descriptor_details(descriptor, "monolithicSparse")
-        details += [("compressed", sparse.compression == _DEFLATE), ("footer", streamed), ("flags", sparse.flags)]
-        details += _settings(descriptor)
+        compressed = ("compressed", sparse.compression == _DEFLATE)
+        details = _details(descriptor, "monolithicSparse", compressed, ("footer", streamed), ("flags", sparse.flags))
     return ImageHeader(
         Format.VMDK,
         sparse.capacity * _SECTOR,
@@ -115,7 +114,7 @@ def _hosted(window: Window, *, full: bool) -> ImageHeader:
         _backing(descriptor),
         dirty=sparse.unclean,
         identity=_identity(descriptor),
-        details=tuple(details),
+        details=details,
         remarks=tuple(_remarks(descriptor)),
     )
 
@@ -206,10 +205,11 @@ def _sesparse(window: Window, *, full: bool) -> ImageHeader:
 
 def _described(descriptor: Descriptor, at: int, *, full: bool) -> ImageHeader:
     """The header of a disk whose bytes are in other files."""
-    if not descriptor.create_type:
+    extents = descriptor.extents()
+    if not extents and "createType" not in descriptor.settings():
         raise _bad("neither a sparse extent nor a descriptor", at)
-    opened = sum(extent.size for extent in descriptor.extents if extent.access == "RW" and extent.kind in _OPENED)
-    skipped = sum(extent.size for extent in descriptor.extents) - opened
+    opened = sum(extent.size for extent in extents if extent.access == "RW" and extent.kind in _OPENED)
+    skipped = sum(extent.size for extent in extents) - opened
     if opened > _MOST_SECTORS * _SECTOR:
         raise _bad("extents too large for one disk", at)
     remarks = _remarks(descriptor)
@@ -221,9 +221,9 @@ def _described(descriptor: Descriptor, at: int, *, full: bool) -> ImageHeader:
         Format.VMDK,
         opened,
         backing=_backing(descriptor),
-        extents=descriptor.extents,
+        extents=extents,
         identity=_identity(descriptor),
-        details=(*_descriptor_details(descriptor, descriptor.create_type), *_settings(descriptor)) if full else (),
+        details=_details(descriptor, "custom") if full else (),
         remarks=tuple(remarks),
     )
 
@@ -245,14 +245,16 @@ def _identity(descriptor: Descriptor) -> Identity | None:
     return Identity(descriptor.cid, parent if parent != NO_PARENT else None, parent_names=descriptor.parents)
 
 
-def _descriptor_details(descriptor: Descriptor, create_type: str) -> list[tuple[str, str | int | bool]]:
-    """In the order and spelling of ``qemu-img info``."""
+def _details(
+    descriptor: Descriptor, create_type: str, *more: tuple[str, str | int | bool]
+) -> tuple[tuple[str, str | int | bool], ...]:
+    """In the order and spelling of ``qemu-img info``; then ``more``, and everything else the descriptor sets.
+
+    That is the disk database, change tracking, long content ids. ``create_type``: what it is when the descriptor does not say.
+    """
     cids = (("cid", descriptor.cid), ("parent cid", descriptor.parent_cid))
     numbers: list[tuple[str, str | int | bool]] = [(name, int(cid, 16)) for name, cid in cids if cid]
-    return [*numbers, ("create type", descriptor.create_type or create_type)]
-
-
-def _settings(descriptor: Descriptor) -> list[tuple[str, str | int | bool]]:
-    """Everything else the descriptor sets: the disk database, change tracking, long content ids."""
+    settings = descriptor.settings()
     shown = {"CID", "parentCID", "createType", "parentFileNameHint", "version"}
-    return [(key, value) for key, value in descriptor.values.items() if key not in shown]
+    others = [(key, value) for key, value in settings.items() if key not in shown]
+    return (*numbers, ("create type", settings.get("createType") or create_type), *more, *others)

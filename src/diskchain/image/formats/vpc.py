@@ -58,7 +58,6 @@ class _Footer(NamedTuple):
     kind: int
     unique: bytes
     saved_state: bool
-    sound: bool
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -72,27 +71,26 @@ def _remark(problem: str) -> tuple[str, str]:
 def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """The footer (or its copy) and the dynamic header of ``window``. Raises ImageError.
 
-    ``full`` also compares the footer with its copy, and shows all parent locators.
+    ``full`` also verifies checksums, compares the footer with its copy, and shows all parent locators.
     """
     copy = window.read_up_to(0, _FOOTER_SIZE)
     at = 0 if copy.startswith(COOKIE) else _footer_at(window)
     if at == 0 and window.size < _OLD_FOOTER_SIZE:
         raise TruncatedImage("shorter than a footer", format="vpc", offset=window.size)
-    footer = _read_footer(copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE), at)
+    raw = copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE)
+    footer = _read_footer(raw, at)
     sectors, remarks = _capacity(footer, at)
-    if not footer.sound:
-        remarks.append(_remark("the footer's checksum is wrong"))
     own = uuid_text(footer.unique) if footer.unique != NIL else None
     block_size: int | None = None
     identity = Identity(own) if own else None
     locators: tuple[Locator, ...] = ()
     if footer.kind != _FIXED:
-        block_size, identity, locators = _read_dynamic(window, footer, sectors, remarks)
+        block_size, identity, locators = _read_dynamic(window, footer, sectors)
     details: list[tuple[str, str | int | bool]] = []
     if full:
         details = _details(footer)
         details += [(f"parent locator {locator.code}", locator.text or "") for locator in locators]
-        remarks += _compare(window, copy, footer.kind)
+        remarks += _verify(window, raw, copy, footer)
     path = preferred_path(locators) or next(iter(identity.parent_names if identity else ()), None)
     return ImageHeader(
         Format.VPC,
@@ -108,18 +106,15 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
 
 def _read_footer(raw: bytes, at: int) -> _Footer:
     (
-        _, _, version, next_at, _, creator, creator_version, _, original, current, cylinders, heads, sectors, kind, checksum,
-        unique, saved,
+        _, _, version, next_at, _, creator, creator_version, _, original, current, cylinders, heads, sectors, kind, _, unique,
+        saved,
     ) = _FOOTER.unpack_from(raw)  # fmt: skip
     if version >> 16 != _VERSION >> 16:
         raise _bad(f"unknown version {version >> 16}.{version & 0xFFFF}", at + 12)
     if kind not in _TYPES:
         raise _bad(f"unknown disk type {kind}", at + 60)
-    sound = checksum == _checksum(raw, _FOOTER_CHECKSUM_AT)
-    return _Footer(
-        version, next_at, creator, creator_version, original, current, cylinders * heads * sectors, kind, unique,
-        bool(saved), sound,
-    )  # fmt: skip
+    geometry = cylinders * heads * sectors
+    return _Footer(version, next_at, creator, creator_version, original, current, geometry, kind, unique, bool(saved))
 
 
 def _capacity(footer: _Footer, at: int) -> tuple[int, list[tuple[str, str]]]:
@@ -153,37 +148,39 @@ def _footer_at(window: Window) -> int:
     raise _bad("no VHD footer", max(0, window.size - _FOOTER_SIZE))
 
 
-def _checksum(header: bytes, at: int) -> int:
-    """One's complement of the sum of all bytes but the checksum's own."""
-    return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF
+def _sound(header: bytes, at: int) -> bool:
+    """Whether the checksum at ``at`` is right: the one's complement of the sum of all bytes but its own."""
+    return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF == int.from_bytes(header[at : at + 4], "big")
 
 
-def _compare(window: Window, copy: bytes, kind: int) -> list[tuple[str, str]]:
-    if kind == _FIXED:
-        return []
-    if not copy.startswith(COOKIE):
-        return [_remark("the footer's copy at the start is gone; QEMU reads such an image as a fixed disk")]
+def _verify(window: Window, raw: bytes, copy: bytes, footer: _Footer) -> list[tuple[str, str]]:
+    """Remarks on checksums that are wrong, and on a footer that differs from its copy."""
+    remarks = [] if _sound(raw, _FOOTER_CHECKSUM_AT) else [_remark("the footer's checksum is wrong")]
+    if footer.kind == _FIXED:
+        return remarks
+    if not _sound(window.read(footer.next_at, _DYNAMIC_SIZE), _DYNAMIC_CHECKSUM_AT):
+        remarks.append(_remark("the dynamic header's checksum is wrong"))
     last = window.read(window.size - _FOOTER_SIZE, _FOOTER_SIZE)
-    if not last.startswith(COOKIE):
-        return [_remark("the footer at the end is gone")]
-    return [] if last == copy else [_remark("the footer and its copy at the start differ")]
+    if not copy.startswith(COOKIE):
+        remarks.append(_remark("the footer's copy at the start is gone; QEMU reads such an image as a fixed disk"))
+    elif not last.startswith(COOKIE):
+        remarks.append(_remark("the footer at the end is gone"))
+    elif last != copy:
+        remarks.append(_remark("the footer and its copy at the start differ"))
+    return remarks
 
 
-def _read_dynamic(
-    window: Window, footer: _Footer, sectors: int, remarks: list[tuple[str, str]]
-) -> tuple[int, Identity | None, tuple[Locator, ...]]:
-    """Block size, identity and parent locators. Adds to ``remarks``."""
+def _read_dynamic(window: Window, footer: _Footer, sectors: int) -> tuple[int, Identity | None, tuple[Locator, ...]]:
+    """Block size, identity and parent locators."""
     at = footer.next_at
     header = window.read(at, _DYNAMIC_SIZE)
-    cookie, _, _, _, entries, block_size, checksum, parent, changed, name = _DYNAMIC.unpack_from(header)
+    cookie, _, _, _, entries, block_size, _, parent, changed, name = _DYNAMIC.unpack_from(header)
     if cookie != _DYNAMIC_COOKIE:
         raise _bad("no dynamic disk header", at)
     if block_size & (block_size - 1) or block_size < _SECTOR:
         raise _bad(f"blocks of {block_size} bytes", at + 32)
     if entries * block_size < sectors * _SECTOR:
         raise _bad(f"a table of {entries} blocks, too small for the capacity", at + 28)
-    if checksum != _checksum(header, _DYNAMIC_CHECKSUM_AT):
-        remarks.append(_remark("the dynamic header's checksum is wrong"))
     own = uuid_text(footer.unique) if footer.unique != NIL else None
     if footer.kind != _DIFFERENCING:
         return block_size, Identity(own) if own else None, ()
