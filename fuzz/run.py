@@ -109,7 +109,7 @@ def _mutate(data: bytes, max_size: int, seed: int) -> bytes:
     image = decode(data)
     choice = chance.random()
     if choice < 0.1 or not image.chunks:  # noqa: PLR2004
-        return atheris.Mutate(data, max_size)
+        return bytes(atheris.Mutate(data, max_size))
     chunks = list(image.chunks)
     index = chance.randrange(len(chunks))
     offset, chunk = chunks[index]
