@@ -9,7 +9,7 @@ from lxml import etree
 from tests.libvirtxml.documents import DeclaredDisk, Document, documents, lxml_disks
 
 from diskchain.errors import XmlError
-from diskchain.libvirtxml.completion import MARKER, MARKER_IN_EMPTY, complete, strip, unwritable
+from diskchain.libvirtxml.completion import MARKER, MARKER_IN_EMPTY, complete, declared_disks, strip, unwritable
 from diskchain.libvirtxml.splice import locate
 from diskchain.storage.auth import Auth, SecretReference
 from diskchain.storage.location import BlockLocation, FileLocation, NetworkHost, NetworkLocation
@@ -323,6 +323,17 @@ def test_names_that_xml_cannot_hold_are_told(name: str) -> None:
     assert unwritable(TOP) is None
     assert unwritable(TOP._replace(backing=BASE._replace(location=FileLocation(name)))) == name
     assert unwritable(TOP._replace(data_file=DATA._replace(location=FileLocation(name)))) == name
+
+
+@given(documents())
+def test_declared_disks_are_those_that_are_completed_in_the_same_order(document: Document) -> None:
+    declared = declared_disks(document.data)
+    assert [disk.target.dev for disk in declared] == [f"vd{number}" for number in range(1, len(declared) + 1)]
+    assert len(declared) == len(document.disks)
+    for disk, wanted in zip(declared, document.disks, strict=True):
+        known = list(layers(disk.source))
+        assert [layer.data_file is not None for layer in known] == list(wanted.data_files)
+        assert known[-1].backing == (TERMINATOR if wanted.ended else UNKNOWN)
 
 
 def test_each_disk_needs_its_chain() -> None:

@@ -16,10 +16,18 @@ from diskchain.errors import NotStorage, StorageError, UsageError
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def state_of(path: str) -> os.stat_result:
+    """What identifies the present content of ``path``, for :func:`replace_file`. Raises StorageError."""
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise StorageError(error.strerror or str(error), path=path) from error
+
+
 def replace_file(path: str, data: bytes, seen: os.stat_result) -> None:
     """Give the regular file ``path`` (or what the symlink leads to) the content ``data``.
 
-    ``seen`` is what :func:`os.stat` said before the old content was read. Raises UsageError when the file has changed
+    ``seen`` is its :func:`state_of` from before the old content was read. Raises UsageError when the file has changed
     since or would change its owner, StorageError when it cannot be replaced; then it is as it was.
     """
     real = os.path.realpath(path)

@@ -11,11 +11,14 @@ comments, so what comes back from it can no longer be stripped.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
+from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.codec import format_backing_store, format_data_store
+from diskchain.libvirtxml.document import as_document
 from diskchain.libvirtxml.handwriting import Handwriting, handwriting
-from diskchain.libvirtxml.splice import WHITESPACE, Comment, Edit, Element, Encoding, apply, locate
+from diskchain.libvirtxml.parse.disk import read_disk
+from diskchain.libvirtxml.splice import DISK_PATHS, WHITESPACE, Comment, Edit, Element, Encoding, apply, locate
 from diskchain.libvirtxml.view import View
 from diskchain.storage.source import UNKNOWN, Source, layers
 
@@ -26,6 +29,20 @@ MARKER_IN_EMPTY: Final = f"{MARKER} in an empty source"
 
 #: Anything but ``Char`` of XML 1.0, section 2.2. Surrogates stand for the bytes of a file name that are no UTF-8.
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def declared_disks(document: bytes, origin: str | None = None) -> list[Disk]:
+    """What each disk of ``document`` says itself, in document order: those that :func:`complete` wants chains for.
+
+    Raises XmlError for what is malformed and for a disk that libvirt's parser refuses.
+    """
+    with as_document(document, origin).reading() as root:
+        return [read_disk(disk, View.LIVE) for disk in root.iter("disk") if _path(disk) in DISK_PATHS]
+
+
+def _path(element: Any) -> tuple[str, ...]:
+    above = (str(ancestor.tag) for ancestor in element.iterancestors())
+    return (*reversed([*above]), str(element.tag))
 
 
 def complete(document: bytes, chains: Sequence[Source | None], origin: str | None = None) -> bytes:

@@ -11,7 +11,7 @@ edition), sections 2.4 (where a tag ends), 2.5 (comments), 4.3.3 and appendix F 
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from xml.parsers import expat
 
 from diskchain.errors import XmlError
@@ -26,7 +26,7 @@ MAX_DEPTH = 256
 WHITESPACE = " \t\r\n"
 
 #: From the root down to a disk that can have a backing chain. A snapshot's own ``<disks>`` cannot.
-DISK_PATHS = (
+DISK_PATHS: Final[tuple[tuple[str, ...], ...]] = (
     ("disk",),
     ("domain", "devices", "disk"),
     ("domainsnapshot", "domain", "devices", "disk"),

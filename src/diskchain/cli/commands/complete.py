@@ -1,0 +1,103 @@
+"""``diskchain complete``: the same document with every ``<backingStore>`` filled in; ``--strip`` takes that out again."""
+
+import argparse
+import os
+import sys
+from collections.abc import Collection
+
+from diskchain.cli.target import read_document
+from diskchain.errors import UsageError, printable
+from diskchain.findings import Finding, finding
+from diskchain.storage.source import Source
+
+EXAMPLE = """\
+examples:
+  diskchain complete vm.xml                  the completed document on stdout
+  diskchain complete vm.xml --in-place       in the file itself
+  virsh dumpxml --inactive vm | diskchain complete - -d vda -o vda-completed.xml
+  diskchain complete vm.xml --strip          without what was filled in
+
+What is filled in follows a comment, <!-- detected by diskchain -->, by which --strip finds it. Everything else stays as
+it is, byte for byte. What a disk declares is believed; a chain with a fault is filled in down to the fault.
+
+exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell; the document is written in all cases but usage errors"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``complete``."""
+    parser.add_argument(
+        "document", metavar="DOMAIN.xml", help="a file with <domain>, <domainsnapshot> or <disk>; - for stdin"
+    )
+    parser.add_argument(
+        "-d", "--disk", metavar="DISK", action="append", help="only this disk, by its target: vda (may be repeated)"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-o", "--output", metavar="FILE", default="-", help="write there (default: stdout)")
+    where.add_argument(
+        "--in-place", action="store_true", help="replace DOMAIN.xml, all or nothing; keeps owner, mode, ACL and labels"
+    )
+    parser.add_argument("--strip", action="store_true", help="remove what was filled in instead")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Complete or strip, write, and tell what was found."""
+    from diskchain.cli.replacement import replace_file, state_of, write_file
+    from diskchain.libvirtxml.completion import strip
+    from diskchain.report.findings import exit_code, finding_lines
+    from diskchain.report.style import style_of
+
+    if args.in_place and args.document == "-":
+        raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
+    seen = state_of(args.document) if args.in_place else None
+    document = read_document(args.document)
+    chosen = None if args.disk is None else _chosen(document, args.document, args.disk)
+    document = strip(document, chosen, args.document)
+    findings: tuple[Finding, ...] = ()
+    if not args.strip:
+        document, findings = _completed(document, args.document, chosen)
+    if seen is not None:
+        replace_file(args.document, document, seen)
+    else:
+        write_file(args.output, document)
+    style = style_of(sys.stderr, environ=dict(os.environ))
+    for found in findings:
+        for line in finding_lines(found, style):
+            print(line, file=sys.stderr)
+    return exit_code(findings)
+
+
+def _chosen(document: bytes, origin: str, wanted: list[str]) -> set[int]:
+    """The numbers, in document order, of the disks with these targets; a snapshot's document may have one twice."""
+    from diskchain.libvirtxml.completion import declared_disks
+
+    targets = [disk.target.dev for disk in declared_disks(document, origin)]
+    for target in wanted:
+        if target not in targets:
+            known = ", ".join(str(each) for each in dict.fromkeys(targets)) or "none"
+            raise UsageError(f"no disk is called {target}: the disks are {known}")
+    return {number for number, target in enumerate(targets) if target in wanted}
+
+
+def _completed(document: bytes, origin: str, chosen: Collection[int] | None) -> tuple[bytes, tuple[Finding, ...]]:
+    """The document with the chains of the ``chosen`` disks, and everything found on the way, each once."""
+    from diskchain.discover import Discoverer
+    from diskchain.discover.certain import certain
+    from diskchain.libvirtxml.completion import complete, declared_disks, unwritable
+
+    discoverer = Discoverer()
+    findings: list[Finding] = []
+    chains: list[Source | None] = []
+    for number, disk in enumerate(declared_disks(document, origin)):
+        chains.append(None)
+        if disk.is_empty or (chosen is not None and number not in chosen):
+            continue
+        chain = discoverer.discover(disk.source)
+        findings += chain.findings
+        source = certain(chain)
+        name = unwritable(source)
+        if name is None:
+            chains[-1] = source
+        else:
+            message = f"{printable(name)} cannot be written in XML, so disk {disk.target.dev} is left as it was"
+            findings.append(finding("not-in-xml", message, file=name))
+    return complete(document, chains, origin), tuple(dict.fromkeys(findings))

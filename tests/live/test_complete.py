@@ -1,0 +1,155 @@
+"""`diskchain complete` against libvirt: what it fills in is what a started domain shows."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from lxml import etree
+
+from diskchain.cli.main import main
+from tests.live.chains import ChainMaker, generated_chain
+from tests.live.daemons import Libvirtd
+from tests.live.domains import PausedDomain
+from tests.live.storage import QemuImg
+
+CHAINS = 48
+PER_DOMAIN = 8
+
+#: What a live XML adds to each disk: identities of one run. XPath relative to the disk.
+_OF_THE_RUN = ("alias", "address")
+
+#: Every other difference: what we write and libvirt does not show, up to which version, and why.
+_DIFFERENCES = (("dataStore", 10_010_000, "libvirt before 10.10 knows no external data files: it leaves them to QEMU"),)
+
+
+def disks(document: bytes, libvirt_version: int) -> dict[str, object]:
+    found = {}
+    for disk in etree.fromstring(document).findall("devices/disk"):
+        target = disk.find("target")
+        assert target is not None
+        for name in _OF_THE_RUN:
+            for element in disk.findall(name):
+                disk.remove(element)
+        for name, until, _reason in _DIFFERENCES:
+            if libvirt_version < until:
+                for element in disk.findall(f".//{name}"):
+                    parent = element.getparent()
+                    assert parent is not None
+                    parent.remove(element)
+        found[str(target.get("dev"))] = as_value(disk)
+    return found
+
+
+def as_value(element: etree._Element) -> object:
+    attributes = {key: value for key, value in element.items() if key != "index"}
+    return (
+        element.tag,
+        attributes,
+        (element.text or "").strip(),
+        [as_value(child) for child in element.iterchildren(etree.Element)],
+    )
+
+
+def test_the_generated_chains_cover_every_feature() -> None:
+    chains = [generated_chain(seed) for seed in range(CHAINS)]
+    layers = [layer for chain in chains for layer in chain.layers]
+    assert {len(chain.layers) for chain in chains} == set(range(1, 9))
+    counts: Counter[str] = Counter(layer.kind for layer in layers)
+    counts.update(layer.naming for chain in chains for layer in chain.layers[1:])
+    counts["block device"] = sum(layer.block for layer in layers)
+    counts["data file"] = sum(layer.data_file for layer in layers)
+    counts["format not recorded"] = sum(not layer.recorded for layer in layers)
+    counts["partial chain"] = sum(0 < chain.declared < len(chain.layers) - 1 for chain in chains)
+    counts["end above more files"] = sum(chain.ended and chain.declared < len(chain.layers) - 1 for chain in chains)
+    assert len(counts) == 11
+    assert min(counts.values()) >= 4, counts
+
+
+class Bench(NamedTuple):
+    """What a test needs to compare `complete` with libvirt."""
+
+    start: Callable[..., PausedDomain]
+    version: int
+    directory: Path
+
+    def completed(self, xml: str, *, exit_codes: tuple[int, ...] = (0,)) -> bytes:
+        """A domain's document with these disks, completed; stripped, it is the same as before."""
+        document, output = self.directory / "vm.xml", self.directory / "completed.xml"
+        document.write_text(f"<domain>\n<devices>\n{xml}</devices>\n</domain>\n")
+        assert main(["complete", str(document), "-o", str(output)]) in exit_codes
+        completed = output.read_bytes()
+        assert main(["complete", "--strip", str(output), "--in-place"]) == 0
+        assert output.read_bytes() == document.read_bytes()
+        return completed
+
+    def live(self, xml: str) -> dict[str, object]:
+        """The disks of a domain started with these."""
+        return disks(self.start(xml).live_xml().encode(), self.version)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, libvirtd: Libvirtd, paused_domain: Callable[..., PausedDomain]) -> Bench:
+    return Bench(paused_domain, libvirtd.connection.getLibVersion(), tmp_path)
+
+
+@pytest.fixture
+def maker(image_dir: Path, qemu_img: QemuImg, loop_device: Callable[[Path], Path]) -> ChainMaker:
+    return ChainMaker(image_dir, qemu_img, loop_device)
+
+
+def generated_disks(maker: ChainMaker, first: int) -> str:
+    letters = "abcdefghijklmnopqrstuvwxyz"[:PER_DOMAIN]
+    return "".join(maker.disk_xml(generated_chain(first + n), f"vd{letter}") for n, letter in enumerate(letters))
+
+
+@pytest.mark.parametrize("first", range(0, CHAINS, PER_DOMAIN))
+def test_completed_disks_are_those_of_the_started_domain(maker: ChainMaker, bench: Bench, first: int) -> None:
+    xml = generated_disks(maker, first)
+    # 1: a format that is not recorded is a finding.
+    assert disks(bench.completed(xml, exit_codes=(0, 1)), bench.version) == bench.live(xml)
+
+
+def test_a_domain_started_from_the_completed_document_has_the_same_disks(maker: ChainMaker, bench: Bench) -> None:
+    xml = generated_disks(maker, 0)
+    completed = bench.completed(xml, exit_codes=(0, 1)).decode()
+    from_completed = completed.partition("<devices>")[2].partition("</devices>")[0]
+    assert bench.live(from_completed) == disks(completed.encode(), bench.version)
+
+
+def test_labels_slices_and_removable_media_are_as_libvirt_has_them(
+    bench: Bench, image_dir: Path, qemu_img: QemuImg
+) -> None:
+    base, middle, top, iso = (image_dir / name for name in ("base.raw", "middle.qcow2", "top.qcow2", "cd.iso"))
+    part = f'json:{{"driver":"raw","offset":512,"size":1048576,"file":{{"driver":"file","filename":"{base}"}}}}'
+    qemu_img("create", "-q", "-f", "raw", base, "2M")
+    qemu_img("create", "-q", "-f", "qcow2", "-u", "-b", part, "-F", "raw", middle, "1M")
+    qemu_img("create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", top)
+    qemu_img("create", "-q", "-f", "raw", iso, "1M")
+    for path in (base, middle, top):
+        path.chmod(0o666)  # the label says that libvirt must not open them to QEMU itself
+    xml = f"""\
+<disk type='file' device='disk'>
+  <driver name='qemu' type='qcow2'/>
+  <source file='{top}'>
+    <seclabel model='dac' relabel='no'/>
+  </source>
+  <target dev='vda' bus='virtio'/>
+</disk>
+<disk type='file' device='cdrom'>
+  <driver name='qemu' type='raw'/>
+  <source file='{iso}'/>
+  <target dev='hda' bus='ide'/>
+  <readonly/>
+</disk>
+<disk type='file' device='cdrom'>
+  <driver name='qemu'/>
+  <target dev='hdb' bus='ide'/>
+  <readonly/>
+</disk>
+"""
+    completed = bench.completed(xml)
+    assert completed.count(b"<slice ") == 1
+    assert completed.count(b"<seclabel") == 3
+    assert disks(completed, bench.version) == bench.live(xml)
