@@ -1,8 +1,10 @@
 """Where and how the guest finds the disk, and the shape the disk claims to have.
 
-Source: libvirt 11.3.0 ``<target>``, ``<geometry>``, ``<blockio>``. Knows only ``terms``.
+Source: libvirt 11.3.0 ``<target>``, ``<geometry>``, ``<blockio>``, and ``virDiskNameParse`` for names. Knows only
+``terms``.
 """
 
+import re
 from typing import NamedTuple
 
 from diskchain.guest.terms import DiskBus, Translation, Tray
@@ -37,3 +39,24 @@ class BlockIo(NamedTuple):
     logical_block_size: int | None = None
     physical_block_size: int | None = None
     discard_granularity: int | None = None
+
+
+_DISK_NAME = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]*)[0-9]*", re.ASCII)
+_LONGEST_NAME = 64
+
+
+def target_index(dev: str) -> int | None:
+    """Which disk a name means, from 0: letters count like digits, a number behind them is a partition.
+
+    >>> target_index("vda"), target_index("sdz"), target_index("vdaa"), target_index("hdb3"), target_index("nvme0n1")
+    (0, 25, 26, 1, None)
+
+    None when libvirt cannot tell, so such a disk needs an address.
+    """
+    match = _DISK_NAME.fullmatch(dev) if len(dev) <= _LONGEST_NAME else None
+    if match is None:
+        return None
+    index = 0
+    for position, letter in enumerate(match[1]):
+        index = (index + (position > 0)) * 26 + ord(letter) - ord("a")
+    return index

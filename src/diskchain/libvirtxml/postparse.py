@@ -1,0 +1,178 @@
+"""What libvirt fills in between parsing a document and using it, as a step of its own. Never fails, never removes.
+
+Two profiles: ``GENERIC`` is what every hypervisor driver gets, ``QEMU`` adds what the QEMU driver does. Source: libvirt
+11.3.0 (``virDomainDiskDefPostParse`` in ``conf/domain_postparse.c``, ``qemuDomainDeviceDiskDefPostParse`` in
+``qemu/qemu_postparse.c``). One thing libvirt's parser does by itself is here too: the default ports.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from diskchain.guest.address import DriveAddress
+from diskchain.guest.disk import Disk
+from diskchain.guest.target import target_index
+from diskchain.guest.terms import DiskBus, DiskDevice, SnapshotPolicy
+from diskchain.storage.location import Location, NetworkHost, NetworkLocation, NvmeLocation, VhostUserLocation
+from diskchain.storage.source import Backing, Source, with_backing
+from diskchain.storage.terms import DEFAULT_PORTS, EncryptionEngine, Format, Protocol, StorageType, Transport
+
+
+class Profile(Enum):
+    """Whose defaults apply."""
+
+    GENERIC = "generic"
+    QEMU = "qemu"
+
+
+#: How libvirt's Xen driver once wrote targets.
+_XEN_PREFIX = "ioemu:"
+
+#: The bus a target's name suggests; the first prefix that fits.
+_BUS_BY_PREFIX = (
+    ("hd", DiskBus.IDE),
+    ("sd", DiskBus.SCSI),
+    ("vd", DiskBus.VIRTIO),
+    ("xvd", DiskBus.XEN),
+    ("ubd", DiskBus.UML),
+)
+
+#: Units of a narrow SCSI bus that can be disks: the eighth is the controller.
+_SCSI_UNITS = 7
+
+
+def post_parse(disks: Sequence[Disk], profile: Profile = Profile.QEMU) -> tuple[Disk, ...]:
+    """The disks of one domain with libvirt's defaults filled in.
+
+    >>> from diskchain.libvirtxml.codec import parse_disk
+    >>> (disk,) = post_parse([parse_disk("<disk device='cdrom'><target dev='hda'/></disk>")])
+    >>> str(disk.bus), disk.readonly, disk.driver.name, str(disk.source.format), disk.info.address.unit
+    ('ide', True, 'qemu', 'raw', 0)
+
+    Bus, then address from the target's name; read-only CD-ROMs; no snapshots of what cannot be written; ``/0`` for an
+    iSCSI name without a LUN; ports. A disk in a throttling group without limits takes those of the first in the group
+    that has some, which is why the disks come together. ``QEMU``: driver name, raw, who decrypts.
+    """
+    filled = [_with_defaults(disk if profile is Profile.GENERIC else _with_qemu_defaults(disk)) for disk in disks]
+    groups = {
+        disk.iotune.group_name: disk.iotune
+        for disk in reversed(filled)
+        if disk.iotune is not None and disk.iotune.group_name and disk.iotune.has_limits
+    }
+    for position, disk in enumerate(filled):
+        tune = disk.iotune
+        if tune is not None and tune.group_name in groups and not tune.has_limits:
+            filled[position] = disk._replace(iotune=groups[tune.group_name])
+    return tuple(filled)
+
+
+def post_parse_source(source: Source) -> Source:
+    """A chain with the ports of its TCP hosts filled in, which libvirt does for every source it parses.
+
+    >>> from diskchain.libvirtxml.codec import parse_source
+    >>> source = parse_source("<source protocol='nbd'><host name='a'/></source>", type=StorageType.NETWORK)
+    >>> post_parse_source(source).location.hosts[0].port
+    10809
+    """
+    return _each_layer(source, _with_ports)
+
+
+def _each_layer(top: Source, change: Callable[[Source], Source]) -> Source:
+    """``change`` applied to every layer; what did not change stays the same object."""
+    chain: list[Source] = []
+    below: Backing = top
+    while isinstance(below, Source):
+        chain.append(below)
+        below = below.backing
+    for layer in reversed(chain):
+        changed = change(layer)
+        below = changed if changed.backing is below else with_backing(changed, below)
+    return below if isinstance(below, Source) else top
+
+
+def _with_ports(layer: Source) -> Source:
+    if layer.data_file is not None:
+        data_file = post_parse_source(layer.data_file)
+        layer = layer if data_file is layer.data_file else layer._replace(data_file=data_file)
+    location = layer.location
+    if not isinstance(location, NetworkLocation):
+        return layer
+    port = DEFAULT_PORTS.get(location.protocol)
+    if port is None or all(map(_needs_no_port, location.hosts)):
+        return layer
+    hosts = tuple(host if _needs_no_port(host) else host._replace(port=port) for host in location.hosts)
+    return layer._replace(location=location._replace(hosts=hosts))
+
+
+def _needs_no_port(host: NetworkHost) -> bool:
+    return bool(host.port) or host.transport is not Transport.TCP
+
+
+def _with_defaults(disk: Disk) -> Disk:
+    disk = disk._replace(source=post_parse_source(disk.source))
+    if disk.mirror is not None:
+        disk = disk._replace(mirror=disk.mirror._replace(source=post_parse_source(disk.mirror.source)))
+    target = disk.target
+    if target.dev.startswith(_XEN_PREFIX):
+        target = target._replace(dev=target.dev.removeprefix(_XEN_PREFIX))
+    if disk.device is DiskDevice.CDROM and not disk.readonly:
+        disk = disk._replace(source=disk.source._replace(readonly=True))
+    if target.bus is None:
+        target = target._replace(bus=_guess_bus(disk.device, target.dev))
+    location = _with_location_defaults(disk.source.location)
+    if location is not disk.source.location:
+        disk = disk._replace(source=disk.source._replace(location=location))
+    if disk.snapshot is None and (disk.readonly or isinstance(location, VhostUserLocation)):
+        disk = disk._replace(snapshot=SnapshotPolicy.NO)
+    if disk.info.address is None and target.bus is not None:
+        disk = disk._replace(info=disk.info._replace(address=_drive_address(target.bus, target_index(target.dev))))
+    return disk if target is disk.target else disk._replace(target=target)
+
+
+def _guess_bus(device: DiskDevice, dev: str) -> DiskBus:
+    if device is DiskDevice.FLOPPY:
+        return DiskBus.FDC
+    return next((bus for prefix, bus in _BUS_BY_PREFIX if dev.startswith(prefix)), DiskBus.IDE)
+
+
+def _with_location_defaults(location: Location) -> Location:
+    """What the *top* image's location gets; libvirt leaves the layers below alone."""
+    if isinstance(location, NvmeLocation) and location.managed is None:
+        return location._replace(managed=True)
+    if isinstance(location, NetworkLocation) and location.protocol is Protocol.ISCSI:
+        name = location.name
+        if name is not None and "/" not in name:
+            return location._replace(name=f"{name}/0")
+    return location
+
+
+def _drive_address(bus: DiskBus, index: int | None) -> DriveAddress | None:
+    """Where on its bus's controllers the disk with this index sits; None on buses without any."""
+    if index is None:
+        return None
+    match bus:
+        case DiskBus.SCSI:
+            return DriveAddress(controller=index // _SCSI_UNITS, unit=index % _SCSI_UNITS)
+        case DiskBus.IDE:  # two channels of two on each controller
+            return DriveAddress(controller=index // 4, bus=index % 4 // 2, unit=index % 2)
+        case DiskBus.SATA:
+            return DriveAddress(controller=index // 6, unit=index % 6)
+        case DiskBus.FDC:
+            return DriveAddress(controller=index // 2, unit=index % 2)
+        case _:
+            return None
+
+
+def _with_qemu_defaults(disk: Disk) -> Disk:
+    if not disk.driver.name:
+        disk = disk._replace(driver=disk.driver._replace(name="qemu"))
+    if disk.source.format is None and disk.source.location.type is not StorageType.VOLUME:
+        disk = disk._replace(source=disk.source._replace(format=Format.RAW))
+    if disk.mirror is not None and disk.mirror.source.format is None:
+        disk = disk._replace(mirror=disk.mirror._replace(source=disk.mirror.source._replace(format=Format.RAW)))
+    return disk._replace(source=_each_layer(disk.source, _decrypted_by_qemu))
+
+
+def _decrypted_by_qemu(layer: Source) -> Source:
+    if layer.encryption is None or layer.encryption.engine is not None:
+        return layer
+    return layer._replace(encryption=layer.encryption._replace(engine=EncryptionEngine.QEMU))
