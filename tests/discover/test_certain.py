@@ -4,7 +4,7 @@ from diskchain.discover.certain import certain
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.findings import Finding, finding
 from diskchain.image.header import ImageHeader
-from diskchain.storage.location import FileLocation, NetworkLocation
+from diskchain.storage.location import Cookie, FileLocation, HttpOptions, NetworkLocation
 from diskchain.storage.source import DETECTED_TERMINATOR, TERMINATOR, UNKNOWN, Source, Terminator, layers, with_backing
 from diskchain.storage.terms import Format, Protocol, Unknown
 
@@ -26,6 +26,11 @@ def layer(
         FileLocation(name), format, data_file=data_file.source if data_file else None, detected=not declared
     )
     return Layer(source, None, origin, HEADER if read else None, None, findings, data_file)
+
+
+def remote(format: Format | None, options: HttpOptions | None = None) -> Layer:
+    location = NetworkLocation(Protocol.HTTPS, "disk", options=options)
+    return Layer(Source(location, format, detected=True), None, Origin.RECORDED)
 
 
 def chain(*parts: Layer, end: Terminator | Unknown = DETECTED_TERMINATOR) -> BackingChain:
@@ -73,12 +78,14 @@ def test_a_guessed_format_stays_only_when_libvirt_would_guess_it() -> None:
 
 
 def test_a_remote_layer_stays_when_its_format_is_recorded() -> None:
-    def remote(format: Format | None) -> Layer:
-        source = Source(NetworkLocation(Protocol.NBD, "disk"), format, detected=True)
-        return Layer(source, None, Origin.RECORDED)
-
     assert told(chain(TOP, remote(Format.RAW), end=UNKNOWN)) == (["top", "?"], UNKNOWN)
     assert told(chain(TOP, remote(None), end=UNKNOWN)) == (["top"], UNKNOWN)
+
+
+def test_a_remote_layer_that_needs_a_cookie_is_cut_off() -> None:
+    with_cookie = HttpOptions(cookies=(Cookie("session", "secret"),))
+    assert told(chain(TOP, remote(Format.RAW, HttpOptions()), end=UNKNOWN)) == (["top", "?"], UNKNOWN)
+    assert told(chain(TOP, remote(Format.RAW, with_cookie), end=UNKNOWN)) == (["top"], UNKNOWN)
 
 
 def test_a_detected_layer_goes_with_its_missing_data_file() -> None:

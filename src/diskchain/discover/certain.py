@@ -6,7 +6,7 @@ not see: a layer that is missing or unreadable, a format that libvirt would refu
 
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.findings import Severity
-from diskchain.storage.location import local_path
+from diskchain.storage.location import HttpOptions, NetworkLocation, local_path
 from diskchain.storage.source import UNKNOWN, Source, Terminator, stack
 from diskchain.storage.terms import Unknown
 
@@ -14,8 +14,9 @@ from diskchain.storage.terms import Unknown
 def certain(chain: BackingChain) -> Source:
     """``chain`` as far down as it is sure, ending UNKNOWN where it was cut; what was declared always stays.
 
-    A remote layer counts as sure when its overlay records its format: that is all libvirt knows of it, too. A layer
-    whose data file could not be seen is cut off with all below it; a declared one loses that data file instead.
+    A remote layer counts as sure when its overlay records its format: that is all libvirt knows of it, too; but not one
+    that needs a cookie, which is a secret and stays where it is. A layer whose data file could not be seen is cut off
+    with all below it; a declared one loses that data file instead.
     """
     kept: list[Source] = []
     end: Terminator | Unknown = UNKNOWN
@@ -37,4 +38,7 @@ def _sure(layer: Layer) -> bool:
         return False
     if layer.origin is Origin.PROBED and any(found.severity is Severity.ERROR for found in layer.findings):
         return False
-    return layer.header is not None or local_path(layer.source.location) is None
+    location = layer.source.location
+    if isinstance(location, NetworkLocation) and isinstance(location.options, HttpOptions) and location.options.cookies:
+        return False
+    return layer.header is not None or local_path(location) is None

@@ -8,15 +8,16 @@ What is inserted follows a comment, by which it is found again: ``<!-- detected 
 comments, so what comes back from it can no longer be stripped.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from diskchain.errors import UsageError
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.codec import format_backing_store, format_data_store
 from diskchain.libvirtxml.document import as_document
 from diskchain.libvirtxml.handwriting import Handwriting, handwriting
+from diskchain.libvirtxml.layout import escape
 from diskchain.libvirtxml.parse.disk import read_disk
 from diskchain.libvirtxml.splice import DISK_PATHS, WHITESPACE, Comment, Edit, Element, Encoding, apply, locate
 from diskchain.libvirtxml.view import View
@@ -25,10 +26,6 @@ from diskchain.storage.source import UNKNOWN, Source, layers
 MARKER: Final = "detected by diskchain"
 #: Before the data file of a ``<source …/>`` that had no content, so that it gets its short form back.
 MARKER_IN_EMPTY: Final = f"{MARKER} in an empty source"
-
-
-#: Anything but ``Char`` of XML 1.0, section 2.2. Surrogates stand for the bytes of a file name that are no UTF-8.
-_NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def declared_disks(document: bytes, origin: str | None = None) -> list[Disk]:
@@ -74,7 +71,9 @@ def unwritable(chain: Source) -> str | None:
     """The first string in ``chain`` that no XML document can hold, or None: a control character, a byte that is no UTF-8."""
     for layer in layers(chain):
         for text in _strings(layer._replace(backing=UNKNOWN, reference=None, runtime=None)):
-            if _NOT_XML.search(text):
+            try:
+                escape(text)
+            except UsageError:
                 return text
     return None
 
@@ -96,7 +95,7 @@ def _insertions(document: bytes, encoding: Encoding, disk: Element, top: Source)
         if store is None:
             if below is not UNKNOWN:
                 hand = handwriting(document, encoding, element, source)
-                text = _marked(hand, format_backing_store(below, view=View.LIVE, secure=True))
+                text = _marked(hand, format_backing_store(below, view=View.LIVE))
                 yield Edit(source.end, source.end, encoding.encode(text))
             return
         if not isinstance(below, Source):
@@ -111,7 +110,7 @@ def _data_file(document: bytes, encoding: Encoding, parent: Element, source: Ele
         hand, place = handwriting(document, encoding, source, inside[-1]), inside[-1].end
     else:
         hand, place = handwriting(document, encoding, parent, source).deeper(), source.start_tag_end
-    markup = format_data_store(data_file, view=View.LIVE, secure=True)
+    markup = format_data_store(data_file, view=View.LIVE)
     if not source.self_closed:
         return Edit(place, place, encoding.encode(_marked(hand, markup)))
     outside = handwriting(document, encoding, parent, source).line()
