@@ -44,9 +44,9 @@ def parse_uri(text: str, dialect: Dialect) -> Reference:
         from diskchain.storage.reference.qemu_uri import parse_qemu_uri
 
         return parse_qemu_uri(text)
-    uri = split_uri(text)
-    name, plus, carrier = uri.scheme.partition("+")
+    name, plus, carrier = text.partition("://")[0].partition("+")
     protocol = protocol_called(name)
+    uri = split_uri(text)
     transport = _transport_called(carrier) if plus else Transport.TCP
     socket = None
     if uri.query is not None and protocol not in _HTTP and uri.query.startswith("socket="):
@@ -102,7 +102,10 @@ def unescaped(text: str) -> str:
     """``text`` with percent escapes resolved; bytes that are no UTF-8 become surrogate escapes."""
     if "%" not in text:
         return text
-    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ReferenceSyntaxError("a URI with a character that no encoding has") from None
     return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw).decode("utf-8", "surrogateescape")
 
 

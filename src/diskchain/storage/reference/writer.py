@@ -118,9 +118,12 @@ def _fits_uri(location: NetworkLocation) -> bool:
         return False
     if isinstance(options, HttpOptions) and options[1:] != HttpOptions()[1:]:
         return False
-    if protocol is Protocol.NBD:
-        return not name.startswith("/")
-    return protocol is not Protocol.GLUSTER or not name.partition("/")[2].startswith("/")
+    first, _, rest = name.partition("/")
+    if protocol is Protocol.ISCSI:
+        return bool(first) and rest.isascii() and rest.isdecimal()
+    if protocol is Protocol.GLUSTER:
+        return bool(first) and rest[:1] not in ("", "/")
+    return protocol is not Protocol.NBD or not name.startswith("/")
 
 
 def url(location: NetworkLocation) -> str:
@@ -145,7 +148,10 @@ def _netloc(host: NetworkHost) -> str:
 
 
 def _escaped(forbidden: re.Pattern[bytes], text: str) -> str:
-    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError("a name with a character that no encoding has") from None
     return forbidden.sub(lambda found: b"%%%02X" % found[0][0], raw).decode()
 
 
