@@ -147,11 +147,12 @@ class _Surveyor:
         self.origin = origin
         self.root = ""
         self.encoding = _encoding_of(document, None)
+        self._slash = self.encoding.encode("/>")
         self.disks: list[Element | Comment] = []
         self._path: list[str] = []
         self._default_namespaces = [""]
-        self._open: list[Element] = []  # inside a disk: the elements begun; their ends are not known yet
-        self._children = [self.disks]
+        # Inside a disk, the elements begun: name, start, end of the start tag, line, and what is below so far.
+        self._open: list[tuple[str, int, int, int, list[Element | Comment]]] = []
         # Without expat's namespaces: it refuses prefixes that nobody declared, as in a <disk> cut out of its domain.
         self._parser = expat.ParserCreate()
 
@@ -200,26 +201,25 @@ class _Surveyor:
         if self._open or (name == "disk" and tuple(path) in DISK_PATHS):
             start = self._parser.CurrentByteIndex
             end = self._end_of("tag", start)
-            self._open.append(Element(name, start, end, end, end, self._parser.CurrentLineNumber))
-            self._children.append([])
+            self._open.append((name, start, end, self._parser.CurrentLineNumber, []))
 
     def _end(self, _name: str) -> None:
         self._path.pop()
         self._default_namespaces.pop()
         if not self._open:
             return
-        element = self._open.pop()
-        slash = self.encoding.encode("/>")
-        if not self.document.endswith(slash, element.start, element.start_tag_end):
-            tag = self._parser.CurrentByteIndex
-            element = element._replace(end_tag_start=tag, end=self._end_of("tag", tag))
-        element = element._replace(children=tuple(self._children.pop()))
-        self._children[-1].append(element)
+        name, start, start_tag_end, line, below = self._open.pop()
+        end_tag = end = start_tag_end
+        if not self.document.endswith(self._slash, start, start_tag_end):
+            end_tag = self._parser.CurrentByteIndex
+            end = self._end_of("tag", end_tag)
+        element = Element(name, start, start_tag_end, end_tag, end, line, tuple(below))
+        (self._open[-1][-1] if self._open else self.disks).append(element)
 
     def _comment(self, text: str) -> None:
         if self._open:
             start = self._parser.CurrentByteIndex
-            self._children[-1].append(Comment(text, start, self._end_of("comment", start)))
+            self._open[-1][-1].append(Comment(text, start, self._end_of("comment", start)))
 
     def _end_of(self, markup: Literal["tag", "comment"], start: int) -> int:
         match = _patterns(self.encoding.codec)[markup].match(self.document, start)
