@@ -14,8 +14,10 @@ Targets are the image formats and ``probe`` (:mod:`fuzz.targets`), and every ``f
 import argparse
 import random
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -55,27 +57,27 @@ def names() -> list[str]:
 
 def fuzz(target: str, limits: list[str], seed: int, *, learn: bool) -> Outcome:
     """Runs one target in a process of its own; ``learn``: start from what earlier runs found, and add to it."""
-    corpus, crashes = ROOT / "corpus" / target, ROOT / "crashes" / target
-    for folder in (corpus, crashes) if learn else (crashes,):
-        folder.mkdir(parents=True, exist_ok=True)
-    # libFuzzer writes what it learns into the first folder, and nowhere when there is none but files.
-    folders = [str(corpus)] if learn else []
-    known = [path for path in (ROOT / "seeds" / target, crashes) if path.is_dir()]
-    folders += [str(path) for path in known] if learn else []
-    given = [str(file) for path in known for file in sorted(path.iterdir())]
+    known = [path for path in (ROOT / "seeds" / target, ROOT / "crashes" / target) if path.is_dir()]
     options = [f"-timeout={_SLOWEST}", f"-rss_limit_mb={_MEMORY}", f"-max_len={_LONGEST_INPUT}", f"-seed={seed}"]
-    options += [f"-artifact_prefix={crashes}/", "-print_final_stats=1", *limits]
-    if not learn:
-        options.append(f"-seed_inputs={','.join(given)}")
+    options += ["-print_final_stats=1", *limits]
+    if learn:  # libFuzzer writes what it learns into the first folder, and nowhere when there is none
+        corpus = ROOT / "corpus" / target
+        corpus.mkdir(parents=True, exist_ok=True)
+        options += [str(path) for path in (corpus, *known)]
+    else:
+        options.append(f"-seed_inputs={','.join(str(file) for path in known for file in sorted(path.iterdir()))}")
     start = time.monotonic()
-    done = subprocess.run(  # noqa: S603  # ourselves
-        [sys.executable, str(ROOT / "run.py"), "--one", target, "--", *options, *folders],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="diskchain-fuzz-") as found:
+        done = subprocess.run(  # noqa: S603  # ourselves
+            [sys.executable, str(ROOT / "run.py"), "--one", target, "--", f"-artifact_prefix={found}/", *options],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        for crash in Path(found).iterdir():
+            kept = ROOT / "crashes" / target / crash.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(crash, kept)
     log = done.stdout + done.stderr
     counted = _EXECUTED.search(log)
-    if not any(crashes.iterdir()):
-        crashes.rmdir()
     return Outcome(target, int(counted[1]) if counted else 0, time.monotonic() - start, done.returncode != 0, log)
 
 

@@ -14,6 +14,7 @@ the header is malformed, or when it refers to anything or has a feature nobody k
 
 import io
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -136,7 +137,7 @@ def test_both_refuse_what_was_crafted(image: bytes) -> None:
     [
         vhd.differencing(MiB, vhd.NIL, vhd.Parent(vhd.NIL, vhd.EPOCH, "base.vhd", {})),
         vhdx.make(vhdx.Vhdx(locator={"relative_path": ".\\base.vhdx"})),
-        vdi.make(vdi.Vdi(link=vdi.UUID(int=1), kind=vdi.DIFFERENCING)),
+        vdi.make(vdi.Vdi(link=UUID(int=1), kind=vdi.DIFFERENCING)),
     ],
     ids=["VHD", "VHDX", "VDI"],
 )

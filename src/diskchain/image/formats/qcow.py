@@ -21,6 +21,8 @@ _L2_BITS: Final = range(6, 14)
 _LONGEST_BACKING_NAME: Final = 1023
 _LARGEST_L1: Final = (1 << 31) - 1  # bytes; INT_MAX
 _CRYPT_AES: Final = 1
+#: The guest sees whole sectors.
+_SECTOR: Final = 512
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -55,7 +57,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         backing = BackingReference(name) if name else None
     return ImageHeader(
         Format.QCOW,
-        capacity,
+        capacity & -_SECTOR,
         version,
         1 << cluster_bits,
         backing,

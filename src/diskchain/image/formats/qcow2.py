@@ -15,6 +15,7 @@ from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 
 _QCOW2: Final = Format.QCOW2
+_WHOLE_SECTORS: Final = -512  # what QEMU shows the guest of a capacity that ends within a sector
 MAGIC: Final = b"QFI\xfb"
 
 #: magic, version, backing offset, backing size, cluster bits, capacity, crypt method, l1 size, l1 offset, refcount table offset
@@ -105,7 +106,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         features = _features(incompatible, compatible, autoclear, names)
     header = (
         _QCOW2,
-        capacity,
+        capacity & _WHOLE_SECTORS,
         version,
         cluster_size,
         backing,

@@ -208,7 +208,7 @@ def _described(descriptor: Descriptor, at: int, *, full: bool) -> ImageHeader:
     extents = descriptor.extents()
     if not extents and "createType" not in descriptor.settings():
         raise _bad("neither a sparse extent nor a descriptor", at)
-    opened = sum(extent.size for extent in extents if extent.access == "RW" and extent.kind in _OPENED)
+    opened = sum(extent.size for extent in extents if extent.access == "RW" and extent.kind in _OPENED and extent.name)
     skipped = sum(extent.size for extent in extents) - opened
     if opened > _MOST_SECTORS * _SECTOR:
         raise _bad("extents too large for one disk", at)
