@@ -41,6 +41,8 @@ def compare(document: Source, headers: Source, running: Source | None) -> list[R
 
     ``document``: as declared, not completed. ``headers``: discovered from the top image alone. ``running``: from live XML.
     """
+    if document.format is None:
+        document = document._replace(format=Format.RAW)  # what libvirt takes it for
     views = [_view(document), _view(headers), _view(running) if running is not None else []]
     declared = len(views[0])
     rows = []

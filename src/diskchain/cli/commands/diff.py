@@ -8,7 +8,7 @@ from diskchain.cli.target import Target, add_target_arguments, is_document, read
 from diskchain.discover import Discoverer
 from diskchain.discover.compare import Row, compare, undeclared
 from diskchain.errors import UsageError
-from diskchain.report.findings import CLEAN, FINDINGS
+from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS
 from diskchain.report.style import style_of
 from diskchain.storage.source import Source
 
@@ -32,9 +32,11 @@ def run(args: argparse.Namespace) -> int:
     documents, running = _views(args)
     discoverer = Discoverer()
     disks: list[tuple[str, list[Row]]] = []
+    complete = True
     for name, source in documents.items():
-        headers = discoverer.discover(undeclared(source)).source
-        disks.append((name, compare(source, headers, running.get(name))))
+        headers = discoverer.discover(undeclared(source))
+        complete = complete and headers.complete
+        disks.append((name, compare(source, headers.source, running.get(name))))
     if args.json:
         from diskchain.report.documents import diff_document, to_json
 
@@ -46,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
         for name, rows in disks:
             for line in difference_lines(name, rows, style, live=bool(running)):
                 print(line)
-    return CLEAN if all(row.agree for _, rows in disks for row in rows) else FINDINGS
+    if not all(row.agree for _, rows in disks for row in rows):
+        return FINDINGS
+    return CLEAN if complete else COULD_NOT_TELL
 
 
 def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Source]]:

@@ -1,0 +1,67 @@
+"""``diskchain check`` reports for people, programs and code scanners."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import diskchain
+from tests.discover.chains import overlay
+from tests.live.storage import QemuImg
+
+
+@pytest.fixture
+def broken(qemu_img: QemuImg, tmp_path: Path) -> Path:
+    return overlay(qemu_img, tmp_path / "top.qcow2", "gone/base.qcow2")
+
+
+def test_a_sound_image_is_clean(qemu_img: QemuImg, tmp_path: Path) -> None:
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "a.qcow2", "1M")
+    shown = diskchain("check", "-f", "qcow2", tmp_path / "a.qcow2")
+    assert (shown.code, shown.out) == (0, f"{tmp_path}/a.qcow2: clean\n")
+
+
+def test_every_target_is_checked(broken: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw").write_bytes(bytes(512))
+    shown = diskchain("check", broken, tmp_path / "raw", tmp_path / "nothing")
+    assert shown.code == 1
+    assert f"{broken}: 1 finding" in shown.out
+    assert f"{tmp_path}/raw: clean" in shown.out
+    assert f"{tmp_path}/nothing: 1 finding" in shown.out
+
+
+def test_a_missing_layer_is_looked_for(qemu_img: QemuImg, broken: Path, tmp_path: Path) -> None:
+    (tmp_path / "attic").mkdir()
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "attic" / "base.qcow2", "1M")
+    shown = diskchain("check", broken, "--search", tmp_path / "attic")
+    assert (
+        f"{tmp_path}/attic/base.qcow2 could be the missing {tmp_path}/gone/base.qcow2: it has the same name"
+        in shown.out
+    )
+
+
+def test_an_upload_may_not_reference_anything(broken: Path) -> None:
+    shown = diskchain("check", "--policy", "upload", broken)
+    assert shown.code == 1
+    assert "[reference-refused]" in shown.out
+    assert "[missing]" not in shown.out
+
+
+def test_json_names_each_finding_by_a_stable_id(broken: Path) -> None:
+    (target,) = json.loads(diskchain("check", "--json", broken).out)["targets"]
+    assert target["target"] == str(broken)
+    assert {"missing", "format-probed"} <= {found["id"] for found in target["findings"]}
+
+
+def test_sarif_has_a_rule_for_every_result(broken: Path) -> None:
+    (run,) = json.loads(diskchain("check", "--sarif", broken).out)["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert run["results"]
+    assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
+
+
+def test_a_malformed_document_is_one_more_finding(tmp_path: Path) -> None:
+    (tmp_path / "bad.xml").write_text("<domain>\n<devices>")
+    shown = diskchain("check", "--json", tmp_path / "bad.xml")
+    assert shown.code == 1
+    ((found,),) = [target["findings"] for target in json.loads(shown.out)["targets"]]
+    assert (found["id"], found["line"]) == ("document", 2)
