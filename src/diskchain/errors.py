@@ -5,6 +5,9 @@
     DiskchainError            something a caller can show to a person
     ├── UsageError            the caller asked for something that cannot be     (fault: caller)
     │   └── LayerNotFound     … a layer that the chain does not have
+    ├── SecretError               a layer's key                                 (fault: caller)
+    │   ├── SecretMissing     … is nowhere we looked
+    │   └── SecretWrong       … does not open the layer
     ├── MissingExtra          an optional dependency is not installed           (fault: caller)
     ├── ParseError            a text is not what it claims to be                (fault: caller)
     │   ├── XmlError          … an XML document; carries the line
@@ -66,6 +69,22 @@ class MissingExtra(DiskchainError):
         super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'diskchain[{extra}]'")
         self.package = package
         self.extra = extra
+
+
+class SecretError(DiskchainError):
+    """Something about the key of ``layer`` (``vda[2]``, or a path). Never carries the key."""
+
+    def __init__(self, problem: str, *, layer: str) -> None:
+        super().__init__(f"{printable(layer)}: {printable(problem)}")
+        self.layer = layer
+
+
+class SecretMissing(SecretError):
+    """Nobody named a secret for the layer, or it is not where we looked."""
+
+
+class SecretWrong(SecretError):
+    """There is a secret, and it does not open the layer."""
 
 
 class ParseError(DiskchainError):

@@ -1,0 +1,217 @@
+"""A qemu-storage-daemon of our own: started, spoken to over QMP, and gone when its context is left, whatever happens.
+
+Knows processes and QMP. Must not know what is opened in it. Nobody else can reach its monitor: it is one end of a socket pair.
+When this process dies, the kernel ends the daemon. A thin adapter on the ``qemu.qmp`` package (extra ``open``).
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from diskchain.errors import MissingExtra, PeerError, StorageTimeout, UsageError, printable
+from diskchain.qemu.master_key import KEY_ID, MasterKey
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from qemu.qmp import QMPClient
+
+PROGRAM: Final = "qemu-storage-daemon"
+#: ``<linux/prctl.h>``
+_PR_SET_PDEATHSIG: Final = 1
+_START_SECONDS: Final = 20.0
+_STOP_SECONDS: Final = 10.0
+#: How much of the daemon's last words goes into an error, in bytes.
+_LAST_WORDS: Final = 2000
+
+T = TypeVar("T")
+
+
+class QmpRefused(PeerError):
+    """QEMU answered a command with an error. ``command`` is its name; its arguments may hold secrets and are not kept."""
+
+    def __init__(self, problem: str, *, command: str) -> None:
+        super().__init__(printable(problem))
+        self.command = command
+
+
+class StorageDaemon:
+    """A running daemon. Use as a context manager.
+
+    ``timeout``: seconds one command may take. Raises MissingExtra without qemu.qmp, UsageError without the program,
+    PeerError when it does not start.
+    """
+
+    def __init__(self, *, timeout: float = 60.0) -> None:
+        self._timeout = timeout
+        self._key = MasterKey()
+        self._runner = asyncio.Runner()
+        self._client: QMPClient | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._words: int = -1
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running().pid
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        try:
+            from qemu.qmp import QMPClient
+        except ImportError:
+            raise MissingExtra("qemu.qmp", "open", "running a qemu-storage-daemon") from None
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise UsageError(
+                f"{PROGRAM} is not installed (Debian and Ubuntu: qemu-system-common or qemu-storage-daemon)"
+            )
+        logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())  # its arguments may be secrets
+        logging.getLogger("qemu.qmp").propagate = False
+        ours, theirs = socket.socketpair()
+        key = self._key.pipe()
+        self._words = os.memfd_create("last-words", os.MFD_CLOEXEC)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 (no shell, fixed arguments)
+                [
+                    program,
+                    "--object",
+                    f"secret,id={KEY_ID},format=raw,file=/dev/fd/{key}",
+                    "--chardev",
+                    f"socket,id=monitor,fd={theirs.fileno()}",
+                    "--monitor",
+                    "chardev=monitor",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=self._words,
+                stderr=self._words,
+                pass_fds=(key, theirs.fileno()),
+                start_new_session=True,  # Ctrl-C is for us: the daemon ends in good order afterwards
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
+            )
+        finally:
+            os.close(key)
+            theirs.close()
+        self._client = QMPClient("diskchain")
+        try:
+            self._await(self._client.connect(ours), _START_SECONDS)
+        except Exception as error:
+            raise self._dead() from error
+
+    def execute(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Run one QMP command and return what it returns.
+
+        Raises QmpRefused when QEMU says no, StorageTimeout when it does not answer, PeerError when it is gone.
+        """
+        from qemu.qmp import ExecuteError, QMPError
+
+        if self._client is None:
+            raise self._dead()
+        try:
+            return self._await(self._client.execute(command, dict(arguments or {})), self._timeout)
+        except ExecuteError as error:
+            raise QmpRefused(str(error), command=command) from None  # the cause holds the arguments
+        except TimeoutError as error:
+            raise StorageTimeout(f"no answer to {command} in {self._timeout:g} s", path=PROGRAM) from error
+        except (QMPError, EOFError, ConnectionError) as error:
+            raise self._dead() from error
+
+    def job(self, command: str, arguments: Mapping[str, Any], id: str) -> None:
+        """Start a job and wait for its end. Raises as :meth:`execute`, QmpRefused also when the job fails."""
+        if self._client is None:
+            raise self._dead()
+
+        def concluded(event: Mapping[str, Any]) -> bool:
+            return bool(event["data"] == {"id": id, "status": "concluded"})
+
+        with self._client.listener("JOB_STATUS_CHANGE", concluded) as listener:
+            self.execute(command, {**arguments, "job-id": id})
+            try:
+                self._await(listener.get(), self._timeout)
+            except TimeoutError as error:
+                raise StorageTimeout(f"{command} did not end in {self._timeout:g} s", path=PROGRAM) from error
+        job = next(job for job in self.execute("query-jobs") if job["id"] == id)
+        self.execute("job-dismiss", {"id": id})
+        if "error" in job:
+            raise QmpRefused(job["error"], command=command)
+
+    def add_secret(self, id: str, value: bytes | bytearray | memoryview) -> None:
+        """Make the ``secret`` object ``id``. The value travels encrypted. Raises as :meth:`execute`."""
+        self.execute("object-add", self._key.object(id, value))
+
+    def last_words(self) -> str:
+        """What it wrote to its terminal, at most the end of it."""
+        if self._words < 0:
+            return ""
+        size = os.fstat(self._words).st_size
+        start = max(0, size - _LAST_WORDS)
+        return printable(os.pread(self._words, size - start, start).decode("utf-8", "replace").strip())
+
+    def close(self) -> None:
+        """End it: politely, then not. Harmless when repeated."""
+        process, self._process = self._process, None
+        client, self._client = self._client, None
+        if process is not None:
+            _end(process)
+        if client is not None:
+            with contextlib.suppress(Exception):
+                self._await(client.disconnect(), _STOP_SECONDS)
+        with contextlib.suppress(RuntimeError):
+            self._runner.close()
+        if self._words >= 0:
+            os.close(self._words)
+            self._words = -1
+        self._key.wipe()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise self._dead()
+        return self._process
+
+    def _await(self, work: "Coroutine[Any, Any, T]", seconds: float) -> T:
+        return self._runner.run(asyncio.wait_for(work, seconds))
+
+    def _dead(self) -> PeerError:
+        words = self.last_words()
+        return PeerError(f"{PROGRAM} is gone" + (f": {words}" if words else ""))
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """What a child calls before it becomes the daemon, so that the kernel ends it when we die."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return before_exec
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,58 @@
+"""What an emission is made of: objects, secrets to be filled in, and nodes, in the order QEMU must see them. Pure values.
+
+A secret is named, never held: its value joins when it goes over QMP.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+from diskchain.storage.auth import SecretReference
+from diskchain.storage.location import Cookie
+
+Purpose = Literal["encryption", "auth", "cookie"]
+
+
+class SecretItem(NamedTuple):
+    """A secret QEMU needs before the node that comes after it.
+
+    ``id``: QEMU's name of the object. ``layer`` counts from the top, 0 being the top. ``reference``: the libvirt secret; None
+    when nobody named one. ``cookies``: what a cookie secret is made of.
+    """
+
+    id: str
+    purpose: Purpose
+    layer: int
+    reference: SecretReference | None = None
+    cookies: tuple[Cookie, ...] = ()
+    type: Literal["secret"] = "secret"
+
+
+class ObjectItem(NamedTuple):
+    """Another object: TLS credentials, a reservation helper. ``properties`` as ``object-add`` takes them."""
+
+    properties: dict[str, Any]
+    layer: int
+    type: Literal["object"] = "object"
+
+
+class NodeItem(NamedTuple):
+    """A node. ``properties`` as ``blockdev-add`` takes them. ``effective``: the topmost of its layer."""
+
+    properties: dict[str, Any]
+    layer: int
+    effective: bool = False
+    type: Literal["node"] = "node"
+
+
+Item = SecretItem | ObjectItem | NodeItem
+
+
+class Emission(NamedTuple):
+    """All of one disk, bottom up. ``top`` is the node the guest's device gets; ``layers`` the effective node of each, top first."""
+
+    items: tuple[Item, ...]
+    top: str
+    layers: tuple[str, ...]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """The ``-blockdev`` list alone."""
+        return [item.properties for item in self.items if isinstance(item, NodeItem)]

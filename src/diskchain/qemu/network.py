@@ -1,0 +1,222 @@
+"""The protocol node of what is on a server: driver and properties, in libvirt's order.
+
+Knows each protocol's properties. Must not know formats. Source: libvirt ``qemuBlockStorageSourceGetBackendProps`` and its
+parts (9.0, as ``domxml-to-native`` shows them; 11.3.0).
+"""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from diskchain.errors import UsageError, printable
+from diskchain.storage.location import (
+    HttpOptions,
+    IscsiOptions,
+    NbdOptions,
+    NetworkHost,
+    NetworkLocation,
+    NfsOptions,
+    RbdOptions,
+    SshOptions,
+)
+from diskchain.storage.reference.writer import url
+from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
+
+Properties = dict[str, Any]
+
+#: ``gluster_debug_level`` of qemu.conf, unless told otherwise.
+_GLUSTER_DEBUG: Final = 4
+#: librbd's word for "whatever the server likes".
+_RBD_NO_PORT: Final = "0"
+#: A user or group of nfs as a number is written ``+N``.
+_NUMERIC: Final = "+"
+
+
+class Login(NamedTuple):
+    """Names of QEMU objects that hold what logs us in; None: not needed. ``user`` is no secret."""
+
+    user: str | None = None
+    secret: str | None = None
+    cookies: str | None = None
+    tls: str | None = None
+    #: librbd's own decryption: format and secrets, outermost first.
+    encryption: tuple[str, tuple[str, ...]] | None = None
+
+
+def network_node(location: NetworkLocation, login: Login, *, newer: bool = True) -> Properties:
+    """``driver`` and what belongs to it. ``newer``: also what libvirt 9 does not know. Raises UsageError."""
+    build = _BUILDERS.get(location.protocol)
+    if build is None:
+        raise UsageError(f"QEMU has no driver for {location.protocol}")
+    node: Properties = {"driver": str(location.protocol)}
+    build(node, location, login)
+    if newer and isinstance(location.options, NbdOptions) and location.options.reconnect_delay:
+        node["reconnect-delay"] = location.options.reconnect_delay
+    return node
+
+
+def _only_host(location: NetworkLocation) -> NetworkHost:
+    if len(location.hosts) != 1:
+        raise UsageError(f"{location.protocol} takes exactly one host, not {len(location.hosts)}")
+    return location.hosts[0]
+
+
+def _port(host: NetworkHost, protocol: Protocol, otherwise: str | None = None) -> str:
+    port = host.port if host.port is not None else DEFAULT_PORTS.get(protocol)
+    if port is None and otherwise is None:
+        raise UsageError(f"{protocol} needs a port")
+    return otherwise if port is None and otherwise is not None else str(port)
+
+
+def _inet(host: NetworkHost, protocol: Protocol, otherwise: str | None = None) -> Properties:
+    if host.transport is not Transport.TCP or not host.name:
+        raise UsageError(f"{protocol} takes a TCP host here, not {host.transport}")
+    return {"host": host.name, "port": _port(host, protocol, otherwise)}
+
+
+def _address(host: NetworkHost, protocol: Protocol) -> Properties:
+    if host.transport is Transport.UNIX:
+        return {"type": "unix", "path": host.socket or ""}
+    return {"type": "inet", **_inet(host, protocol)}
+
+
+def _pair(location: NetworkLocation, what: str) -> tuple[str, str]:
+    first, slash, rest = (location.name or "").partition("/")
+    if not slash or not first:
+        raise UsageError(f"{location.protocol} needs {what}")
+    return first, rest
+
+
+def _curl(node: Properties, location: NetworkLocation, login: Login) -> None:
+    host = _only_host(location)
+    _inet(host, location.protocol)
+    options = location.options if isinstance(location.options, HttpOptions) else HttpOptions()
+    port = int(_port(host, location.protocol))
+    node["url"] = url(location._replace(hosts=(host._replace(port=port),), options=options._replace(query=None)))
+    if options.query is not None:
+        node["url"] += f"?{options.query}"
+    if login.secret is not None:
+        node |= {"username": login.user, "password-secret": login.secret}
+    if options.ssl_verify is not None:
+        node["sslverify"] = options.ssl_verify
+    if login.cookies is not None:
+        node["cookie-secret"] = login.cookies
+    if options.timeout:
+        node["timeout"] = options.timeout
+    if options.readahead:
+        node["readahead"] = options.readahead
+
+
+def _nbd(node: Properties, location: NetworkLocation, login: Login) -> None:
+    node["server"] = _address(_only_host(location), Protocol.NBD)
+    if location.name:
+        node["export"] = location.name
+    if login.tls is not None:
+        node["tls-creds"] = login.tls
+    if isinstance(location.options, NbdOptions) and location.options.tls_hostname is not None:
+        node["tls-hostname"] = location.options.tls_hostname
+
+
+def _iscsi(node: Properties, location: NetworkLocation, login: Login) -> None:
+    host = _only_host(location)
+    address = _inet(host, Protocol.ISCSI)
+    target, _, unit = (location.name or "").partition("/")
+    if unit and not (unit.isascii() and unit.isdecimal()):
+        raise UsageError(f"the unit of an iSCSI target must be a number, not {printable(unit)}")
+    name = f"[{address['host']}]" if _is_v6(address["host"]) else address["host"]
+    node |= {"portal": f"{name}:{address['port']}", "target": target, "lun": int(unit or 0), "transport": "tcp"}
+    if login.secret is not None:
+        node |= {"user": login.user, "password-secret": login.secret}
+    if isinstance(location.options, IscsiOptions) and location.options.initiator:
+        node["initiator-name"] = location.options.initiator
+
+
+def _is_v6(host: str) -> bool:
+    try:
+        return isinstance(ipaddress.ip_address(host), ipaddress.IPv6Address)
+    except ValueError:
+        return False
+
+
+def _rbd(node: Properties, location: NetworkLocation, login: Login) -> None:
+    node["pool"], node["image"] = _pair(location, "a pool and an image")
+    if location.snapshot:
+        node["snapshot"] = location.snapshot
+    if location.config_file:
+        node["conf"] = location.config_file
+    if location.hosts:
+        node["server"] = [_inet(host, Protocol.RBD, _RBD_NO_PORT) for host in location.hosts]
+    if login.encryption is not None:
+        format, secrets = login.encryption
+        encrypt: Properties | None = None
+        for secret in reversed(secrets):
+            encrypt = {"format": format, "key-secret": secret} | ({"parent": encrypt} if encrypt else {})
+        node["encrypt"] = encrypt
+    user = login.user
+    if user is None and isinstance(location.options, RbdOptions):
+        user = location.options.user
+    if user is not None:
+        node["user"] = user
+    if login.secret is not None:
+        node |= {"auth-client-required": ["cephx", "none"], "key-secret": login.secret}
+
+
+def _gluster(node: Properties, location: NetworkLocation, _login: Login) -> None:
+    node["volume"], node["path"] = _pair(location, "a volume and a path")
+    if not location.hosts:
+        raise UsageError("gluster needs a host")
+    node["server"] = [_address(host, Protocol.GLUSTER) for host in location.hosts]
+    node["debug"] = _GLUSTER_DEBUG
+
+
+def _ssh(node: Properties, location: NetworkLocation, _login: Login) -> None:
+    node["path"] = location.name or ""
+    node["server"] = _inet(_only_host(location), Protocol.SSH)
+    if isinstance(location.options, SshOptions):
+        if location.options.username:
+            node["user"] = location.options.username
+        if not location.options.check_host_key:
+            node["host-key-check"] = {"mode": "none"}
+
+
+def _nfs(node: Properties, location: NetworkLocation, _login: Login) -> None:
+    host = _only_host(location)
+    if host.transport is not Transport.TCP or host.port is not None:
+        raise UsageError("nfs takes a TCP host without a port")
+    node["server"] = {"host": host.name, "type": "inet"}
+    node["path"] = location.name or ""
+    if isinstance(location.options, NfsOptions):
+        import grp
+        import pwd
+
+        if location.options.user:
+            node["user"] = _number(location.options.user, lambda name: pwd.getpwnam(name).pw_uid)
+        if location.options.group:
+            node["group"] = _number(location.options.group, lambda name: grp.getgrnam(name).gr_gid)
+
+
+def _number(name: str, look_up: Callable[[str], int]) -> int:
+    """As ``virGetUserID``: ``+N`` is N; else a name; else a number all the same."""
+    digits = name.removeprefix(_NUMERIC)
+    if not name.startswith(_NUMERIC):
+        try:
+            return look_up(name)
+        except KeyError:
+            pass
+    if digits.isascii() and digits.isdecimal():
+        return int(digits)
+    raise UsageError(f"this host knows no user or group called {printable(name)}")
+
+
+_BUILDERS: Final[dict[Protocol, Callable[[Properties, NetworkLocation, Login], None]]] = {
+    Protocol.NBD: _nbd,
+    Protocol.RBD: _rbd,
+    Protocol.ISCSI: _iscsi,
+    Protocol.GLUSTER: _gluster,
+    Protocol.HTTP: _curl,
+    Protocol.HTTPS: _curl,
+    Protocol.FTP: _curl,
+    Protocol.FTPS: _curl,
+    Protocol.SSH: _ssh,
+    Protocol.NFS: _nfs,
+}

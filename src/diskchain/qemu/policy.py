@@ -1,0 +1,72 @@
+"""What shapes block nodes besides the Source: what the disk asks for, and whose habits are followed. Pure values."""
+
+from typing import Final, Literal, NamedTuple
+
+from diskchain.errors import UsageError
+
+
+class ThrottleFilter(NamedTuple):
+    """A filter node, by the name of its throttle group."""
+
+    group: str
+    node: str
+
+
+class NodePolicy(NamedTuple):
+    """What a disk says about all nodes of its chain; None: not said.
+
+    ``direct`` (bypass the host's page cache) and ``no_flush`` are two thirds of ``cache=``; the third belongs to the device.
+    ``detect_zeroes`` and ``discard_no_unref`` concern the top image alone. ``copy_on_read`` is the disk's target, which
+    names the node. ``throttle_filters``: the one nearest the guest last. ``floppy``: a directory is shown as one. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's own reservation helper.
+    """
+
+    direct: bool | None = None
+    no_flush: bool = False
+    aio: Literal["native", "threads", "io_uring"] | None = None
+    discard: Literal["unmap", "ignore"] | None = None
+    detect_zeroes: Literal["on", "off", "unmap"] | None = None
+    discard_no_unref: bool | None = None
+    copy_on_read: str | None = None
+    throttle_filters: tuple[ThrottleFilter, ...] = ()
+    floppy: bool = False
+    tls_directory: str = "/etc/pki/qemu"
+    helper_directory: str = "/var/lib/libvirt/qemu"
+
+
+class Profile(NamedTuple):
+    """Whose nodes these are.
+
+    ``raw_nodes``: a plain raw image has a format node of its own. ``raw_slices``: the format node of a raw image does the
+    slicing itself. ``cache_last``: the order of two keys. ``newer``: knows NBD reconnection, data files, discard without unref.
+    ``read_only``: every node is, and nothing of the policy matters: for looking at an image. ``share``: also when someone
+    else is writing it.
+    """
+
+    name: str
+    raw_nodes: bool = True
+    raw_slices: bool = False
+    cache_last: bool = True
+    newer: bool = True
+    read_only: bool = False
+    share: bool = False
+
+
+#: libvirt 9.0, measured against ``domxml-to-native``.
+LIBVIRT_9: Final = Profile("libvirt-9", raw_slices=True, cache_last=False, newer=False)
+#: libvirt 11 with a QEMU before 9, and with a later one, whose jobs can do without a node for raw.
+LIBVIRT_11: Final = Profile("libvirt-11")
+LIBVIRT_11_QEMU_9: Final = Profile("libvirt-11-qemu-9", raw_nodes=False)
+#: What diskchain itself hands to a qemu-storage-daemon.
+QSD: Final = Profile("qsd", read_only=True)
+#: The same for images in use.
+QSD_SHARED: Final = QSD._replace(share=True)
+
+PROFILES: Final = {profile.name: profile for profile in (LIBVIRT_9, LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD)}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of that name. Raises UsageError."""
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise UsageError(f"no profile is called {name!r}: there are {', '.join(PROFILES)}") from None

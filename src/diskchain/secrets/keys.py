@@ -1,0 +1,92 @@
+"""Which key belongs to which layer: what the user said, then what libvirt keeps.
+
+Knows names and places of keys; libvirt is a callable handed in, so that this works without any.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from diskchain.errors import SecretMissing, UsageError, printable
+from diskchain.secrets.places import PLACES, check_place, read_place
+from diskchain.secrets.value import SecretValue
+from diskchain.storage.auth import SecretReference
+
+#: The place begins at the first ``=`` that can begin one: a path may hold others.
+_RULE: Final = re.compile(r"(.+?)=((?:file|env|fd|keyring):.+|ask)", re.DOTALL)
+
+#: Gives the value of a libvirt secret, or None when libvirt has no such secret.
+LibvirtLookUp = Callable[[SecretReference], SecretValue | None]
+
+
+class Rule(NamedTuple):
+    """The key of ``which`` (a layer's name or path, or a secret's UUID or usage) is kept in ``place``."""
+
+    which: str
+    place: str
+
+
+class Found(NamedTuple):
+    """A key and where it was: ``file:…``, ``env:…``, ``libvirt``."""
+
+    value: SecretValue
+    place: str
+
+
+def parse_rule(text: str) -> Rule:
+    """``WHICH=PLACE`` as a value. Raises UsageError; its message does not quote the text, which may hold a key by mistake."""
+    match = _RULE.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f"a secret is given as WHICH=PLACE, PLACE being {PLACES}; for example vda[1]=file:/etc/keys/base"
+        )
+    which, place = match.groups()
+    check_place(place)
+    return Rule(which, place)
+
+
+class Keys:
+    """All the keys a command may use. ``rules``: the first that fits counts. ``libvirt`` is asked last."""
+
+    def __init__(self, rules: Iterable[Rule] = (), libvirt: LibvirtLookUp | None = None) -> None:
+        self._rules = tuple(rules)
+        self._libvirt = libvirt
+
+    def place(self, names: Iterable[str], reference: SecretReference | None) -> str | None:
+        """Where the user says the key is, of a layer with these ``names``; None when they said nothing."""
+        wanted = set(names)
+        if reference is not None:
+            wanted |= {text for text in (reference.uuid, reference.usage) if text}
+        return next((rule.place for rule in self._rules if rule.which in wanted), None)
+
+    def find(self, names: tuple[str, ...], reference: SecretReference | None) -> Found | None:
+        """The key of a layer with these ``names``, the first of them for people; None when it is nowhere.
+
+        Raises what :func:`~diskchain.secrets.places.read_place` and the libvirt callable raise.
+        """
+        place = self.place(names, reference)
+        if place is not None:
+            value = read_place(place, f"passphrase of {printable(names[0])}")
+            return None if value is None else Found(value, place)
+        if self._libvirt is not None and reference is not None:
+            value = self._libvirt(reference)
+            return None if value is None else Found(value, "libvirt")
+        return None
+
+    def get(self, names: tuple[str, ...], reference: SecretReference | None) -> SecretValue:
+        """Like :meth:`find`. Raises SecretMissing, which says where was looked, when there is none."""
+        found = self.find(names, reference)
+        if found is not None:
+            return found.value
+        place = self.place(names, reference)
+        if place is not None:
+            raise SecretMissing(f"there is no key in {place}", layer=names[0])
+        if reference is None:
+            raise SecretMissing("encrypted, and no secret is named for it; use --secret", layer=names[0])
+        looked = "libvirt has no such secret" if self._libvirt else "no libvirt was asked, and --secret names no key"
+        raise SecretMissing(f"its key is the secret {describe(reference)}: {looked}", layer=names[0])
+
+
+def describe(reference: SecretReference) -> str:
+    """A libvirt secret's name for people: by its UUID, or by its usage."""
+    return reference.uuid or f"with usage {printable(reference.usage or '')}"
