@@ -73,7 +73,7 @@ def same(ours: str | None, theirs: str | None) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["qcow", "qcow2", "qcow2 v2", "qcow2 data file", "qed", "vmdk text", "vmdk sparse"])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_reference_escapes(qemu_img: QemuImg, kind: str, tmp_path: Path, data: st.DataObject) -> None:
     cached = tmp_path / "original"

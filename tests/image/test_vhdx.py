@@ -162,3 +162,8 @@ def test_a_required_region_nobody_knows_is_an_unknown_incompatible_feature() -> 
 def test_impossible_parameters_are_refused(broken: Vhdx) -> None:
     with pytest.raises(ImageError):
         read(broken)
+
+
+def test_a_parent_locator_that_would_unfold_to_gigabytes_is_refused() -> None:
+    with pytest.raises(ImageError, match="a parent locator of 65 entries"):
+        read(Vhdx(locator={f"key{number}": "value" for number in range(65)}))

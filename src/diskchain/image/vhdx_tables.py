@@ -28,6 +28,8 @@ _LOCATOR = struct.Struct("<16s2xH")
 _LOCATOR_ENTRY = struct.Struct("<IIHH")
 
 _MOST_ENTRIES: Final = 2047
+#: Ours; five keys are specified. Entries may share their text, so a small item could unfold to gigabytes.
+_MOST_LOCATOR_ENTRIES: Final = 64
 _LARGEST_ITEM: Final = MiB
 _SMALLEST_ITEM_OFFSET: Final = 64 * KiB
 _REQUIRED: Final = 1 << 2  # of a metadata entry's flags: IsRequired
@@ -118,6 +120,8 @@ def parent_locator(item: bytes) -> tuple[str, dict[str, str]]:
     if len(item) < _LOCATOR.size:
         raise _bad("the parent locator is cut short", 0)
     kind, entries = _LOCATOR.unpack_from(item)
+    if entries > _MOST_LOCATOR_ENTRIES:
+        raise _bad(f"a parent locator of {entries} entries", 0)
     if _LOCATOR.size + entries * _LOCATOR_ENTRY.size > len(item):
         raise _bad(f"a parent locator of {entries} entries is cut short", 0)
     pairs: dict[str, str] = {}
