@@ -166,6 +166,7 @@ HINTS = [
     (['parentFileNameHint="first"', 'parentFileNameHint="second"'], "first"),
     (["parentFileNameHint='quoted\""], "quoted"),
     (['parentFileNameHint=""'], None),
+    (['parentFileNameHint=""rest"'], None),
 ]
 
 
@@ -183,6 +184,12 @@ def test_no_parent_that_qemu_opens_escapes_us(
     backing = inspect(file_window(path), Format.VMDK).backing
 
     assert (backing.text if backing else None) == theirs.get("backing-filename") == parent
+
+
+def test_a_parent_named_beyond_what_qemu_searches_is_named_all_the_same() -> None:
+    text = vmdk.descriptor(['RW 2048 FLAT "flat" 0'], more=["#" + "x" * 20 * 512, 'parentFileNameHint="far.vmdk"'])
+
+    assert read(text).backing == BackingReference("far.vmdk", "vmdk", implied=True)
 
 
 def test_a_parent_hidden_behind_the_header_is_found_though_the_descriptor_is_said_to_be_elsewhere(

@@ -66,8 +66,8 @@ def parse_descriptor(text: bytes, at: int = 0) -> Descriptor:
         raise ImageError(f"more than {_MOST_LINES} lines", format="vmdk", offset=at)
     values = dict(reversed(_CHAIN_PAIR.findall(text)))  # the first of a repeated key
     names = _searched_parents(text[:SEARCHED], at)
-    if hint := values.get(_HINT):
-        names.append(header_text(_unquoted(hint)))
+    if not names and (hint := values.get(_HINT)):  # beyond what QEMU searches
+        names = [header_text(_unquoted(hint))]
     parents = tuple(dict.fromkeys(name for name in names if name)) if names else ()
     return Descriptor(text, _cid(values.get(b"CID")), _cid(values.get(b"parentCID")), parents)
 
