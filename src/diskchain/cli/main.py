@@ -20,6 +20,7 @@ VERBS: Final[dict[str, str]] = {
     "check": "name everything that is wrong with images, documents and domains",
     "diff": "compare what the document, the headers and the running domain say",
     "complete": "fill in every <backingStore> of a document, or take out what was filled in",
+    "blockdev": "print the block nodes QEMU gets for a disk",
     "completion": "print the completion script for a shell",
 }
 

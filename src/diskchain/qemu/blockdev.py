@@ -77,8 +77,8 @@ def _emit(source: Source, below: str | None, look: _Look, items: list[Item]) -> 
     formatted = look.profile.raw_nodes or not is_plain_raw(source)
     if isinstance(source.backing, Source) and source.format not in BACKING_FORMATS:
         raise UsageError(f"an image in format {source.format or 'raw'} has no backing file")
-    key = _secrets(source, names, look, items)
     storage = _storage_node(source, names, look, items)
+    key = _secrets(source, names, look, items)
     if formatted or apart:
         storage |= _common(names.storage, source, look, effective=False)
     else:
@@ -86,7 +86,8 @@ def _emit(source: Source, below: str | None, look: _Look, items: list[Item]) -> 
     items.append(NodeItem(storage, look.layer, effective=not (formatted or apart)))
     standing_on = names.storage
     if apart and source.slice is not None:
-        window = {"driver": "raw", **_common(names.slice, source, look, effective=not formatted)}
+        ordered = look._replace(profile=look.profile._replace(cache_last=True))
+        window = {"driver": "raw", **_common(names.slice, source, ordered, effective=not formatted)}
         window = _after(
             window, "node-name", {"offset": source.slice.offset, "size": source.slice.size, "file": names.storage}
         )

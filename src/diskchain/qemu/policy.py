@@ -37,7 +37,7 @@ class Profile(NamedTuple):
     """Whose nodes these are.
 
     ``raw_nodes``: a plain raw image has a format node of its own. ``raw_slices``: the format node of a raw image does the
-    slicing itself. ``cache_last``: the order of two keys. ``newer``: knows NBD reconnection, data files, discard without unref.
+    slicing itself. ``cache_last``: an order of keys. ``newer``: knows NBD reconnection, data files, discard without unref.
     ``read_only``: every node is, and nothing of the policy matters: for looking at an image. ``share``: also when someone
     else is writing it.
     """

@@ -1,0 +1,155 @@
+"""``diskchain blockdev``: the -blockdev list QEMU gets for a disk, with every secret named and none shown."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from typing import Any
+
+from diskchain.cli.node_targets import NumberedChain, node_targets, number_chains
+from diskchain.cli.secret_options import add_secret_arguments, keys_of
+from diskchain.cli.target import add_target_arguments
+from diskchain.errors import SecretMissing, UsageError
+from diskchain.findings import Finding
+from diskchain.qemu.blockdev import blockdev
+from diskchain.qemu.items import Emission, Item, NodeItem, ObjectItem, SecretItem
+from diskchain.qemu.policy import LIBVIRT_11, PROFILES, QSD, profile_named
+from diskchain.secrets.keys import Keys, describe
+from diskchain.secrets.places import file_of
+
+EXAMPLE = """\
+examples:
+  diskchain blockdev vm.xml -d vda
+  diskchain blockdev vm.xml --declared --profile libvirt-9
+  diskchain blockdev image.qcow2 --as qsd --secrets file --secret image.qcow2=file:/etc/keys/image
+
+A secret is an object with a file: with --secrets file the one --secret names, else a word that says which key belongs there.
+
+exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``blockdev``."""
+    add_target_arguments(parser)
+    add_secret_arguments(parser)
+    parser.add_argument(
+        "--secrets",
+        choices=("placeholder", "file"),
+        default="placeholder",
+        help="what a secret object refers to (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=("qemu", "qsd", "json"),
+        default="qemu",
+        help="arguments of QEMU, arguments of qemu-storage-daemon, or a JSON document (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=list(PROFILES),
+        help=f"whose nodes (default: {LIBVIRT_11.name}; {QSD.name}, all of them read-only, with --as qsd)",
+    )
+    parser.add_argument("--declared", action="store_true", help="only what TARGET says itself: look at no image")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build and print."""
+    from diskchain.report.findings import exit_code, finding_lines
+    from diskchain.report.style import style_of
+
+    profile = profile_named(args.profile or (QSD.name if args.form == "qsd" else LIBVIRT_11.name))
+    chains, findings = _chains(args)
+    with keys_of(args) as keys:
+        disks = [(chain, blockdev(chain.source, chain.policy, profile)) for chain in chains]
+        if args.form == "json":
+            print(_document(args, disks, keys))
+        else:
+            options = [text for chain, emission in disks for text in _options(args, chain, emission, keys)]
+            print(" \\\n".join(options))
+    style = style_of(sys.stderr, environ=dict(os.environ))
+    for found in findings:
+        for line in finding_lines(found, style):
+            print(line, file=sys.stderr)
+    return exit_code(findings)
+
+
+def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[Finding]]:
+    disks = node_targets(args)
+    findings: list[Finding] = []
+    if args.declared:
+        chains = [disk.source for disk in disks]
+    else:
+        from diskchain.discover import Discoverer
+
+        discoverer = Discoverer()
+        chains = []
+        for disk in disks:
+            chain = disk.discover(discoverer)
+            chains.append(chain.source if chain is not None else None)
+            if chain is not None and args.disk in (None, disk.name):
+                findings += chain.findings
+    numbered = number_chains(disks, chains)
+    if args.disk is None:
+        return numbered, findings
+    chosen = [chain for chain in numbered if chain.disk == args.disk]
+    if not chosen:
+        known = ", ".join(chain.disk for chain in numbered) or "none"
+        raise UsageError(f"no disk with a medium is called {args.disk}; the disks are: {known}")
+    return chosen, findings
+
+
+def _options(args: argparse.Namespace, chain: NumberedChain, emission: Emission, keys: Keys) -> list[str]:
+    dashes = "--" if args.form == "qsd" else "-"
+    lines = []
+    for item in emission.items:
+        option = "blockdev" if isinstance(item, NodeItem) else "object"
+        lines.append(f"{dashes}{option} {shlex.quote(_json(_properties(args, chain, item, keys)))}")
+    return lines
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _document(args: argparse.Namespace, disks: list[tuple[NumberedChain, Emission]], keys: Keys) -> str:
+    """Every step as the QMP command it is, in order."""
+    commands = {"node": "blockdev-add"}
+    shown = [
+        {
+            "disk": chain.disk,
+            "node": emission.top,
+            "layers": [
+                {"name": names[0], "node": node} for names, node in zip(chain.names, emission.layers, strict=True)
+            ],
+            "commands": [
+                {
+                    "execute": commands.get(item.type, "object-add"),
+                    "arguments": _properties(args, chain, item, keys),
+                }
+                for item in emission.items
+            ],
+        }
+        for chain, emission in disks
+    ]
+    return json.dumps({"schema": "diskchain/blockdev/1", "target": args.target, "disks": shown}, indent=2)
+
+
+def _properties(args: argparse.Namespace, chain: NumberedChain, item: Item, keys: Keys) -> dict[str, Any]:
+    if isinstance(item, NodeItem | ObjectItem):
+        return item.properties
+    if args.secrets == "file":
+        file = _file(chain, item, keys)
+    else:
+        what = f"the secret {describe(item.reference)}" if item.reference else f"the {item.purpose} secret"
+        file = f"<{what} of {chain.names[item.layer][0]}>"
+    return {"qom-type": "secret", "id": item.id, "file": file}
+
+
+def _file(chain: NumberedChain, item: SecretItem, keys: Keys) -> str:
+    names = (*chain.names[item.layer], item.id)
+    path = file_of(keys.place(names if item.purpose != "cookie" else (item.id,), item.reference) or "")
+    if path is None:
+        raise SecretMissing(f"no --secret WHICH=file:PATH names the file of {item.id}", layer=names[0])
+    return os.path.abspath(path)
