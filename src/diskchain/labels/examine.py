@@ -1,0 +1,40 @@
+"""Gathers what there is to know about one file's rights: the walk to it, its labels, its image locks.
+
+Looks and changes nothing. Knows which module looks at what; judging is ``access``'s.
+"""
+
+from typing import NamedTuple
+
+from diskchain.labels.facts import Kind, Mount, PathFacts
+from diskchain.labels.locks import ImageLocks, image_locks
+from diskchain.labels.mounts import read_mounts
+from diskchain.labels.present import look
+from diskchain.labels.remembered import Remembered, remembered
+from diskchain.labels.selinux import file_label
+
+_LOCKABLE = (Kind.FILE, Kind.BLOCK)
+
+
+class Present(NamedTuple):
+    """One file as it is. ``locks`` is None when we could not ask."""
+
+    facts: PathFacts
+    selinux: str | None = None
+    remembered: tuple[Remembered, ...] = ()
+    locks: ImageLocks | None = ImageLocks()
+
+
+def examine(path: str, *, ignore: frozenset[int] = frozenset(), mounts: dict[int, Mount] | None = None) -> Present:
+    """What is at ``path`` now. ``ignore``: processes whose image locks do not count. Never raises for what it finds."""
+    facts = look(path, mounts)
+    if facts.file is None:
+        return Present(facts)
+    real = facts.file.path
+    locks = image_locks(real, ignore=ignore) if facts.file.kind in _LOCKABLE else ImageLocks()
+    return Present(facts, file_label(real), remembered(real), locks)
+
+
+def examine_all(paths: list[str], *, ignore: frozenset[int] = frozenset()) -> dict[str, Present]:
+    """:func:`examine` for several paths, with one look at the mounts."""
+    mounts = read_mounts()
+    return {path: examine(path, ignore=ignore, mounts=mounts) for path in dict.fromkeys(paths)}

@@ -1,0 +1,77 @@
+"""File handles: finding an inode again after its name is gone, or learning that it no longer exists.
+
+The standard library has no binding. Needs CAP_DAC_READ_SEARCH, so it is a help where it works, never a condition.
+Source: open_by_handle_at(2).
+"""
+
+import ctypes
+import errno
+import os
+import struct
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+_AT_EMPTY_PATH: Final = 0x1000
+_MAX_HANDLE: Final = 128  # MAX_HANDLE_SZ
+_HEAD: Final = struct.Struct("=Ii")  # handle_bytes, handle_type
+
+
+class Fate(StrEnum):
+    """What became of an inode."""
+
+    DELETED = "deleted"
+    MOVED = "moved"
+    UNKNOWN = "unknown"
+
+
+class Whereabouts(NamedTuple):
+    """``path`` is where the inode is now, when it moved and that can be told."""
+
+    fate: Fate
+    path: str | None = None
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def file_handle(descriptor: int) -> bytes | None:
+    """A handle for an open file (O_PATH will do); None where the file system gives none."""
+    buffer = ctypes.create_string_buffer(_HEAD.pack(_MAX_HANDLE, 0), _HEAD.size + _MAX_HANDLE)
+    mount_id = ctypes.c_int()
+    try:
+        result = _libc().name_to_handle_at(descriptor, b"", buffer, ctypes.byref(mount_id), _AT_EMPTY_PATH)
+    except AttributeError:
+        return None
+    if result != 0:
+        return None
+    size, _ = _HEAD.unpack_from(buffer)
+    return buffer.raw[: _HEAD.size + size]
+
+
+def whereabouts(handle: bytes | None, directory: str) -> Whereabouts:
+    """What became of the inode behind ``handle``. ``directory`` is any directory on its file system."""
+    if handle is None:
+        return Whereabouts(Fate.UNKNOWN)
+    try:
+        mount = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return Whereabouts(Fate.UNKNOWN)
+    try:
+        buffer = ctypes.create_string_buffer(handle, len(handle))
+        descriptor = _libc().open_by_handle_at(mount, buffer, os.O_PATH | os.O_CLOEXEC)
+        if descriptor < 0:
+            return Whereabouts(Fate.DELETED if ctypes.get_errno() == errno.ESTALE else Fate.UNKNOWN)
+    finally:
+        os.close(mount)
+    try:
+        if os.fstat(descriptor).st_nlink == 0:
+            return Whereabouts(Fate.DELETED)
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        return Whereabouts(Fate.MOVED, path if path.startswith("/") else None)
+    except OSError:
+        return Whereabouts(Fate.UNKNOWN)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,37 @@
+"""From a chain and an operation to the answer: needs, a look at every file, the judgement. Looks, changes nothing."""
+
+from collections.abc import Callable, Iterable
+
+from diskchain.labels.access import UNCONFINED, Confinement, FileAccess, judge
+from diskchain.labels.examine import Present, examine_all
+from diskchain.labels.identity import Identity
+from diskchain.labels.need import Operation, needs
+from diskchain.labels.others import without_grants
+from diskchain.labels.records import Hold
+from diskchain.storage.source import Source
+
+
+def survey(
+    chain: Source,
+    operation: Operation,
+    who: Identity,
+    confined: Confinement = UNCONFINED,
+    *,
+    ignore: frozenset[int] = frozenset(),
+    without: Iterable[Hold] = (),
+    adjust: Callable[[str, Present], Present] | None = None,
+) -> tuple[FileAccess, ...]:
+    """Whether ``who`` may do ``operation`` on ``chain``, file by file.
+
+    ``ignore``: processes whose image locks do not count (the domain's own QEMU). ``without``: rights that jobs were
+    granted and that are not to be leaned on. ``adjust``: what else will have changed by then, such as owners that
+    libvirt sets at start. Raises UsageError when the operation does not fit the chain.
+    """
+    wanted = needs(chain, operation)
+    found = examine_all([need.path for need in wanted if need.path is not None], ignore=ignore)
+    holds = tuple(without)
+    if holds:
+        found = {path: without_grants(present, holds) for path, present in found.items()}
+    if adjust is not None:
+        found = {path: adjust(path, present) for path, present in found.items()}
+    return judge(wanted, found.__getitem__, who, confined)
