@@ -111,11 +111,11 @@ gluster = built(
 rbd = built(
     NetworkLocation,
     st.just(Protocol.RBD),
-    st.lists(names(exclude="/@"), min_size=2, max_size=3).map("/".join),
+    st.lists(names(exclude="/"), min_size=2, max_size=3).map("/".join),
     st.lists(built(NetworkHost, hosts.filter(str.isascii), st.one_of(st.none(), ports)), max_size=3).map(tuple),
-    st.one_of(st.none(), built(RbdOptions, names(exclude="@"))),
-    snapshot=st.one_of(st.none(), names(exclude="@")),
-    config_file=st.one_of(st.none(), names(exclude="@")),
+    st.one_of(st.none(), built(RbdOptions, names())),
+    snapshot=st.one_of(st.none(), names()),
+    config_file=st.one_of(st.none(), names()),
 )
 ssh = built(
     NetworkLocation,

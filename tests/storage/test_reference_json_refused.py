@@ -28,6 +28,8 @@ REFUSED: list[Any] = [
         {"file": "node"},
         {"driver": 1},
         {"driver": None},
+        {"driver": []},
+        {"filename": "/a"},
         {"driver": "x"},
     ),
     *({"driver": "file"}, {"driver": "file", "filename": ""}, {"driver": "file", "filename": None}),

@@ -162,7 +162,6 @@ def test_the_shortest_form_that_says_it_is_taken(source: Source, text: str) -> N
         Source(NetworkLocation(Protocol.NFS, "/x", (NetworkHost("h"),), NfsOptions("root"))),
         Source(NetworkLocation(Protocol.HTTP, "x", (NetworkHost("höst"),))),
         Source(NetworkLocation(Protocol.HTTP, "\ud800", (NetworkHost("h"),))),
-        Source(NetworkLocation(Protocol.RBD, "pool/im@ge", (NetworkHost("h"),))),
     ],
 )
 def test_what_no_string_can_say_is_refused(source: Source) -> None:

@@ -111,6 +111,7 @@ DIFFERENT: list[tuple[str, Location | None, Location | None]] = [
     ("host_cdrom:/dev/sr0", None, BlockLocation("/dev/sr0")),
     ("fat:rw:16:/a", DirLocation("rw:16:/a"), DirLocation("/a")),
     ("fat:/a:b", DirLocation("/a:b"), DirLocation("b")),
+    ("fat:rw:c:/a", DirLocation("rw:c:/a"), DirLocation("c:/a")),
     ("nvme://0000:44:00.0/1", None, NvmeLocation(PciAddress(0, 0x44, 0, 0), 1)),
     ("ssh://h/a", net(Protocol.SSH, "a", "h", 22), net(Protocol.SSH, "/a", "h", 22)),
     (

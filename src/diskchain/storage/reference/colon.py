@@ -53,7 +53,11 @@ def _fat(text: str, dialect: Dialect) -> Reference:
             unknown.append(("file.fat-type", int(bits)))
             break
     unknown += [(f"file.{word}", True) for word in ("floppy", "rw") if f":{word}:" in f":{text}"]
-    return Reference(DirLocation(_path(text.rpartition(":")[2])), Format.FAT, unknown=tuple(unknown))
+    before, _, path = f":{text}".rpartition(":")
+    if before[-2:-1] == ":" and before[-1].isascii() and before[-1].isalpha():
+        # QEMU takes one letter for a DOS drive, on every host.
+        path = f"{before[-1]}:{path}"
+    return Reference(DirLocation(_path(path)), Format.FAT, unknown=tuple(unknown))
 
 
 _EXPORT: Final = ":exportname="

@@ -22,8 +22,11 @@ _UNKNOWN_MAX: Final = 256
 _STRING: Final = re.compile(r"""("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|'((?:[^'\\]|\\.)*+)(?:'|\\?\Z)""", re.DOTALL)
 _QUOTE_IN_SINGLE: Final = re.compile(r"""(\\.)|(")""", re.DOTALL)
 
-#: Last parts of keys whose value is a secret itself. (``…-secret`` names an object of QEMU's, and may stay.)
-SECRET_KEYS: Final = frozenset({"password", "passphrase", "key", "secret", "cookie", "proxy-password"})
+#: Last parts of keys whose value is a secret itself. (``…-secret`` names an object of QEMU's, and may stay; librados'
+#: options, QEMU's ``=keyvalue-pairs``, are looked into where they mean something.)
+SECRET_KEYS: Final = frozenset(
+    ("password", "passphrase", "key", "secret", "cookie", "proxy-password", "=keyvalue-pairs")
+)
 
 #: QEMU's suffixes of sizes, ``qemu_strtosz``.
 _SIZE_SUFFIXES: Final = {suffix: 1024**power for power, suffix in enumerate("bkmgtpe")}

@@ -19,7 +19,7 @@ from diskchain.storage.location import (
 )
 from diskchain.storage.reference import Reference
 from diskchain.storage.reference.json_document import Fields
-from diskchain.storage.reference.rbd import joined_name, parse_rbd
+from diskchain.storage.reference.rbd import joined_name, parse_rbd, without_secrets
 from diskchain.storage.reference.uri import named, parse_uri, port_number
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
@@ -93,6 +93,7 @@ def _rbd(fields: Fields) -> Reference:
         return parse_rbd(text.removeprefix("rbd:"), fields.dialect)
     pool, image = required(fields, "pool"), required(fields, "image")
     servers = [_tcp(each, Protocol.RBD) for each in fields.take_array("server") or ()]
+    credentials, unknown = without_secrets(fields.take_string("=keyvalue-pairs") or "[]")
     user = None
     name = f"{pool}/{image}"
     if fields.dialect == "qemu":
@@ -106,7 +107,7 @@ def _rbd(fields: Fields) -> Reference:
         snapshot=fields.take_string("snapshot") or None,
         config_file=fields.take_string("conf") or None,
     )
-    return Reference(location, user=user)
+    return Reference(location, user=user, credentials=credentials, unknown=unknown)
 
 
 def _iscsi(fields: Fields) -> Reference:

@@ -34,33 +34,36 @@ def parse_json(text: str, dialect: Dialect) -> Reference:
     elif dialect == "qemu":
         # Nothing is above a protocol driver at the top, so its bytes are the disk's.
         format = Format.RAW
-        if top.values["driver"] in _FORMAT_DRIVERS:
-            format = Format(top.values.pop("driver"))
+        if (name := _driver(top)) in _FORMAT_DRIVERS:
+            format = Format(name)
             layers.append(("", top))
             layer = _below(top)
+        else:
+            top.values["driver"] = name
     window = None
-    driver = _driver(layer)
+    driver = _driver(layer, inner=layer is not top)
     if driver == Format.RAW:
         window = _slice(layer)
         # Without a window the layer does nothing, and its options move up.
         layers.append((place if window else "", layer))
         place = f"{place}.file" if window else place
         layer = _below(layer)
-        driver = _driver(layer)
+        driver = _driver(layer, inner=True)
     read = READERS.get(driver)
     if read is None or (driver == "vvfat" and dialect == "libvirt"):
         shown = f" {driver}" if _NAME.fullmatch(driver) else ""
         raise UnsupportedReference(f"the json: driver{shown} is not understood here", driver=driver)
     found = read(layer)
-    if found.format is None and (format or window):
-        found = found._replace(format=format, slice=window)
+    if format or window:
+        found = found._replace(format=found.format or format, slice=window)
     layers.append((place, layer))
     return _with_leftovers(found, layers)
 
 
-def _driver(layer: Fields) -> str:
+def _driver(layer: Fields, *, inner: bool = False) -> str:
+    """The driver's name, taken out. QEMU takes ``file`` for granted below another layer, when there is a file name."""
     driver = layer.values.pop("driver", None)
-    if driver is None and layer.dialect == "qemu" and "filename" in layer.values:
+    if driver is None and inner and layer.dialect == "qemu" and "filename" in layer.values:
         return "file"
     if not isinstance(driver, str):
         raise ReferenceSyntaxError("JSON without the name of a driver")

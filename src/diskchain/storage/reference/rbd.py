@@ -2,7 +2,7 @@ r"""RBD's own syntax, ``rbd:POOL[/NAMESPACE]/IMAGE[@SNAPSHOT][:OPTION=VALUE…]`
 
 Knows how libvirt and QEMU cut it (a backslash escapes the next character, and libvirt resolves that nearly nowhere), and how
 Ceph's ``mon_host`` lists monitors. Sources: libvirt 11.3.0 ``virStorageSourceParseRBDColonString``; QEMU 7.2
-``qemu_rbd_parse_filename``, measured: the last of several options counts, an ``@`` anywhere is looked for before the first ``:``.
+``qemu_rbd_parse_filename``, measured: the last of several options counts, an ``@``, in an option too, is looked for before the first ``:``.
 """
 
 import json
@@ -18,12 +18,14 @@ from diskchain.storage.terms import Protocol
 
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 #: A piece, and the mark after it or nothing. Possessive: an escape is never reconsidered.
-_PIECE: Final = {mark: re.compile(rf"((?:[^\\{mark}]|\\.|\\\Z)*+)({mark}?)", re.DOTALL) for mark in "/@:="}
+_PIECE: Final = {mark: re.compile(rf"((?:[^\\{mark}]|\\.|\\\Z)*+)({mark}?)", re.DOTALL) for mark in "/@:"}
+#: QEMU cuts a name at ``=``, whatever colons are in it, then its value at ``:``.
+_OPTION: Final = re.compile(r"((?:[^\\=]|\\.|\\\Z)*+)(=?)((?:[^\\:]|\\.|\\\Z)*+)(:?)", re.DOTALL)
 _LIBVIRT_SEPARATOR: Final = re.compile(r"\\[,; ]")
 _CEPH_SEPARATOR: Final = re.compile(r"[,; ]+")
 
 #: Ceph options whose value opens the cluster.
-_SECRETS: Final = frozenset({"key", "password"})
+_SECRETS: Final = ("password", "key")
 #: QEMU's place for options it hands to librados, a JSON array in a string (``block/rbd.c``).
 KEY_VALUES: Final = "file.=keyvalue-pairs"
 
@@ -77,29 +79,27 @@ def _as_qemu(text: str) -> Reference:
     if not slash:
         raise ReferenceSyntaxError("an rbd string without a pool")
     snapshot = None
-    if "@" in rest:
-        image, _, rest = _cut(rest, "@")
-        snapshot, colon, rest = _cut(rest, ":")
+    before, at, after = _cut(rest, "@")
+    if at:
+        image = before
+        snapshot, colon, rest = _cut(after, ":")
     else:
         image, colon, rest = _cut(rest, ":")
     namespace, slash, inner = _cut(image, "/")
     namespace, image = (namespace, inner) if slash else ("", image)
     options: dict[str, str] = {}
-    for option in _pieces(rest) if colon else ():
-        key, equals, value = _cut(option, "=")
-        if not equals:
+    for found in _OPTION.finditer(rest) if colon else ():
+        if not found[2]:
             raise ReferenceSyntaxError("an rbd option without a value")
-        options[unescape(key)] = unescape(value)
-    credentials = tuple(key for key in options if key in _SECRETS)
-    for key in credentials:
-        del options[key]
+        options[unescape(found[1])] = unescape(found[3])
+        if not found[4]:
+            break
+    credentials = _drop_secrets(options)
     user = options.pop("id", None)
     config = options.pop("conf", None)
     hosts = monitors(options.get("mon_host", ""))
     if hosts:
         del options["mon_host"]
-    pairs = [part for pair in options.items() for part in pair]
-    unknown: tuple[tuple[str, Scalar], ...] = ((KEY_VALUES, json.dumps(pairs)),) if pairs else ()
     location = NetworkLocation(
         Protocol.RBD,
         joined_name(unescape(pool), unescape(namespace), unescape(image)),
@@ -108,7 +108,34 @@ def _as_qemu(text: str) -> Reference:
         snapshot=unescape(snapshot) or None if snapshot is not None else None,
         config_file=config or None,
     )
-    return Reference(location, user=user or None, credentials=credentials, unknown=unknown)
+    return Reference(location, user=user or None, credentials=credentials, unknown=_as_unknown(options))
+
+
+def _drop_secrets(options: dict[str, str]) -> tuple[str, ...]:
+    """Take secrets out of ``options``; the names of those that were there."""
+    return tuple(key for key in _SECRETS if options.pop(key, None) is not None)
+
+
+def _as_unknown(options: dict[str, str]) -> tuple[tuple[str, Scalar], ...]:
+    pairs = [part for pair in options.items() for part in pair]
+    return ((KEY_VALUES, json.dumps(pairs)),) if pairs else ()
+
+
+def key_values(text: str) -> dict[str, str]:
+    """The options in a value of :data:`KEY_VALUES`. Raises ReferenceSyntaxError, without the text: one may be a key."""
+    try:
+        pairs = json.loads(text)
+        if isinstance(pairs, list) and all(isinstance(part, str) for part in pairs):
+            return dict(zip(pairs[::2], pairs[1::2], strict=True))
+    except (ValueError, RecursionError):
+        pass
+    raise ReferenceSyntaxError("rbd options that are no list of names and values")
+
+
+def without_secrets(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, Scalar], ...]]:
+    """A value of :data:`KEY_VALUES` as the names of the secrets in it, and the unknown key it is without them."""
+    options = key_values(text)
+    return _drop_secrets(options), _as_unknown(options)
 
 
 def joined_name(pool: str, namespace: str, image: str) -> str:
@@ -141,7 +168,7 @@ def unescape(text: str) -> str:
 
 def escape(text: str) -> str:
     """``text`` so that QEMU cuts it nowhere. Leaves a plain name or path alone: libvirt does not resolve escapes."""
-    return re.sub(r"([\\:])", r"\\\1", text)
+    return re.sub(r"([\\:@])", r"\\\1", text)
 
 
 def monitors(text: str) -> tuple[NetworkHost, ...]:

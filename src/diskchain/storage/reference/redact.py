@@ -78,6 +78,6 @@ def _value(key: str | int, value: Any) -> Any:
     from diskchain.storage.reference import redacted
     from diskchain.storage.reference.json_document import SECRET_KEYS
 
-    if key in SECRET_KEYS or key == "=keyvalue-pairs":
+    if key in SECRET_KEYS:
         return HIDDEN
     return redacted(value) if isinstance(value, str) else value

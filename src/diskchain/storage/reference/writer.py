@@ -3,16 +3,17 @@
 Knows which form each source needs, and libvirt's spelling of each. Must not know how strings are read. Sources: libvirt 11.3.0
 ``qemuBlockGetBackingStoreString``, ``qemuBlockStorageSourceGetURI``, ``qemuBlockStorageSourceGetBackendProps`` (source only).
 
-Beyond libvirt, because the string would say something else: a name that starts with a slash, an iSCSI initiator and an unplain host
-are written as ``json:``; rbd monitors without a port in colon syntax (libvirt writes port 0); a relative file name with a colon
+Beyond libvirt, because the string would say something else: a slash at the start of an export's name keeps the one before it; a
+gluster path with such a slash, an iSCSI initiator and an unplain host are written as ``json:``; rbd monitors without a port in colon syntax (libvirt writes port 0); a relative file name with a colon
 gets ``./``; unknown users of nfs are refused, not forgotten.
 """
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
-from diskchain.errors import UsageError
+from diskchain.errors import ReferenceSyntaxError, UsageError
 from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
@@ -123,7 +124,7 @@ def _fits_uri(location: NetworkLocation) -> bool:
         return bool(first) and rest.isascii() and rest.isdecimal()
     if protocol is Protocol.GLUSTER:
         return bool(first) and rest[:1] not in ("", "/")
-    return protocol is not Protocol.NBD or not name.startswith("/")
+    return True
 
 
 def url(location: NetworkLocation) -> str:
@@ -171,12 +172,17 @@ def _rbd(location: NetworkLocation, unknown: tuple[tuple[str, Scalar], ...]) -> 
     if isinstance(location.options, RbdOptions) and location.options.user:
         options.append(f"id={escape(location.options.user)}")
     for _, pairs in unknown:
-        words = [escape(word) for word in json.loads(str(pairs))]
-        options += [f"{key}={value}" for key, value in zip(words[::2], words[1::2], strict=True)]
-    rest = ":".join(options)
-    if "@" in (location.name or "") + (location.snapshot or "") or ("@" in rest and not location.snapshot):
-        raise UsageError("rbd's own syntax cannot hold an @, and the other one no monitor without a port")
-    return f"{text}:{rest}"
+        options += [escape(key).replace("=", "\\=") + f"={escape(value)}" for key, value in _pairs(pairs)]
+    return ":".join((text, *options))
+
+
+def _pairs(text: Scalar) -> Iterable[tuple[str, str]]:
+    from diskchain.storage.reference.rbd import key_values
+
+    try:
+        return key_values(str(text)).items()
+    except ReferenceSyntaxError as error:
+        raise UsageError(error.problem) from None
 
 
 def _put(document: dict[str, Any], key: str, value: Scalar) -> None:
