@@ -30,7 +30,7 @@ def larger(overlay: str, base: str, capacity: int, below: int) -> Finding:
     return finding(
         "capacity-mismatch",
         f"{printable(overlay)} has a capacity of {_sizes(capacity, below)} in its backing file {printable(base)}: "
-        "a commit has to enlarge that first",
+        "a commit enlarges that",
         severity=Severity.INFO,
         file=overlay,
         referrer=base,

@@ -1,0 +1,70 @@
+"""The published schemas are those of the code, and what the commands print is valid by them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.cli.commands import diskchain
+from tests.discover.chains import overlay, unrecorded_overlay
+from tests.docs.json_schemas import FOLDER, published, text
+from tests.live.storage import QemuImg
+
+from diskchain.report.documents import schema
+
+PAGE = FOLDER.parent / "json.md"
+
+
+def validate(document: dict[str, Any]) -> None:
+    _, subject, version = document["schema"].split("/")
+    jsonschema.validate(
+        document, json.loads((FOLDER / f"{subject}-{version}.json").read_text()), jsonschema.Draft202012Validator
+    )
+
+
+def test_every_schema_is_published_and_no_other() -> None:
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted(published())
+
+
+@pytest.mark.parametrize("name", published())
+def test_a_published_schema_is_the_codes(name: str) -> None:
+    again = "python -m tests.docs.json_schemas writes it anew"
+    assert (FOLDER / name).read_text() == text(schema(published()[name])), again
+
+
+def test_the_examples_on_the_page_are_valid() -> None:
+    examples = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        validate(json.loads(example))
+
+
+@pytest.fixture
+def chain(qemu_img: QemuImg, tmp_path: Path) -> Path:
+    """Three layers with findings of all sorts, and a data file."""
+    data = tmp_path / "data.raw"
+    qemu_img("create", "-q", "-f", "qcow2", "-o", f"data_file={data}", tmp_path / "base.qcow2", "2M")
+    unrecorded_overlay(qemu_img, tmp_path / "mid.qcow2", "base.qcow2")
+    return overlay(qemu_img, tmp_path / "top.qcow2", str(tmp_path / "mid.qcow2"))
+
+
+@pytest.mark.parametrize("command", ["show", "check", "info"])
+def test_what_a_command_prints_is_valid(chain: Path, command: str) -> None:
+    validate(json.loads(diskchain(command, "--json", str(chain)).out))
+
+
+def test_a_broken_chain_is_valid_too(qemu_img: QemuImg, tmp_path: Path) -> None:
+    top = overlay(qemu_img, tmp_path / "top.qcow2", "nbd://user@server/export", "raw")
+    validate(json.loads(diskchain("show", "--json", str(top)).out))
+    validate(json.loads(diskchain("check", "--json", str(top), str(tmp_path / "gone")).out))
+
+
+def test_a_comparison_is_valid(chain: Path, tmp_path: Path) -> None:
+    document = tmp_path / "vm.xml"
+    document.write_text(
+        f"<domain><devices><disk type='file'><driver name='qemu' type='qcow2'/><source file='{chain}'/>"
+        "<target dev='vda' bus='virtio'/></disk></devices></domain>"
+    )
+    validate(json.loads(diskchain("diff", "--json", str(document)).out))
