@@ -72,7 +72,8 @@ def dirty(path: str, format: Format, *, base: bool) -> Finding:
     elif format is Format.PARALLELS:
         what, severity = "and QEMU does not open it for writing until it is repaired", Severity.WARNING
     else:
-        what, severity = "which QEMU sees to when it opens it for writing", Severity.INFO
+        mended = "sees to when it opens it for writing" if format in _REPAIRABLE else "ignores"
+        what, severity = f"which QEMU {mended}", Severity.INFO
     message = f"{printable(path)} is in use or was not closed properly, {what}"
     return finding("dirty", message, severity=severity, file=path, fix=fix)
 
