@@ -20,6 +20,7 @@ VERBS: Final[dict[str, str]] = {
     "check": "name everything that is wrong with images, documents and domains",
     "diff": "compare what the document, the headers and the running domain say",
     "complete": "fill in every <backingStore> of a document, or take out what was filled in",
+    "open": "open a chain with its keys, read-only or under a temporary overlay, and show it to a command",
     "blockdev": "print the block nodes QEMU gets for a disk",
     "completion": "print the completion script for a shell",
 }
@@ -74,7 +75,11 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code."""
     verb = next((word for word in argv if not word.startswith("-")), None)
-    args = build_parser((verb,) if verb in VERBS else ()).parse_args(argv)
+    words, rest = argv, []
+    if verb in VERBS and "--" in argv and getattr(command(verb), "TAKES_COMMAND", False):
+        words, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    args = build_parser((verb,) if verb in VERBS else ()).parse_args(words)
+    args.command = rest
     try:
         code = command(args.verb).run(args)
         sys.stdout.flush()

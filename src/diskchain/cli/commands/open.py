@@ -1,0 +1,161 @@
+"""``diskchain open``: a chain with all its keys in a qemu-storage-daemon, shown to a command; the images stay untouched."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from diskchain.cli.companion import run_beside, signals_as_exits, wait_beside
+from diskchain.cli.node_targets import NumberedChain, node_targets, number_chains
+from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of
+from diskchain.cli.target import add_target_arguments
+from diskchain.errors import ImageError, PeerError, UsageError, printable
+from diskchain.findings import Severity
+from diskchain.qemu.blockdev import blockdev
+from diskchain.qemu.daemon import StorageDaemon
+from diskchain.qemu.export import add_overlay, export_fuse, export_nbd
+from diskchain.qemu.items import SecretItem
+from diskchain.qemu.opening import open_nodes
+from diskchain.qemu.policy import QSD, QSD_SHARED
+from diskchain.readers.policy import POLICIES, policy_named
+from diskchain.storage.source import Terminator, chain_end, layers
+from diskchain.storage.terms import BACKING_FORMATS
+
+#: What follows ``--`` is a command.
+TAKES_COMMAND = True
+EXAMPLE = """\
+examples:
+  diskchain open vm.xml -d vda --secret vda[1]=ask -- qemu-img convert -f raw {} -O raw disk.raw
+  diskchain open image.qcow2 --fuse /mnt/disk.raw -- fdisk -l /mnt/disk.raw
+  diskchain open -c qemu:///system vm -d vda --write-overlay --nbd /tmp/vda.sock
+
+In COMMAND, {} stands for the NBD URI or, with --fuse, the file; DISKCHAIN_URI in its environment is the URI. Without COMMAND the
+URI is printed and served until Ctrl-C. Nothing is ever written to an image.
+
+exit codes: COMMAND's; without one 0; else 1 findings, 2 usage, 3 could not tell"""
+
+_PLACEHOLDER: Final = "{}"
+#: ``sockaddr_un``, unix(7): 108 bytes with a NUL.
+_SOCKET_PATH_MAX: Final = 107
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``open``."""
+    parser.usage = "diskchain open [options] TARGET [-- COMMAND …]"
+    add_target_arguments(parser)
+    add_secret_arguments(parser)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--read-only", action="store_true", help="refuse writes (the default)")
+    mode.add_argument(
+        "--write-overlay", action="store_true", help="take writes into a temporary overlay, forgotten at the end"
+    )
+    parser.add_argument("--overlay-dir", metavar="DIR", help="where the overlay is (default: TMPDIR)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--nbd", metavar="SOCKET", help="serve NBD on this unix socket (default: one in TMPDIR)")
+    where.add_argument("--fuse", metavar="FILE", help="show the disk as this file, made if there is none")
+    parser.add_argument(
+        "--policy",
+        choices=list(POLICIES),
+        default="libvirt",
+        help="what an image may make us open (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--in-use", action="store_true", help="open images that a VM has open, too; what is read may not fit together"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Open, export, run the command, and tear everything down."""
+    chain = _chain(args)
+    profile = QSD_SHARED if args.in_use else QSD
+    emission = blockdev(chain.source, chain.policy, profile)
+    names = [each[0] for each in chain.names]
+    with ExitStack() as exits:
+        exits.enter_context(signals_as_exits())
+        with keys_of(args) as keys, gathered(emission, chain.names, keys) as values:
+            target = exits.enter_context(_export_place(args))
+            daemon = exits.enter_context(StorageDaemon())
+            open_nodes(daemon, emission, values, names)
+        node = emission.top
+        if args.write_overlay:
+            encrypted = any(isinstance(item, SecretItem) and item.purpose == "encryption" for item in emission.items)
+            directory = exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-", dir=args.overlay_dir))
+            node = add_overlay(daemon, node, directory, encrypted=encrypted)
+        if args.fuse is not None:
+            export_fuse(daemon, node, target, writable=args.write_overlay)
+            return _serve(args, daemon, f"file://{target}", target)
+        uri = export_nbd(daemon, node, target, writable=args.write_overlay)
+        return _serve(args, daemon, uri, uri)
+
+
+def _serve(args: argparse.Namespace, daemon: StorageDaemon, uri: str, word: str) -> int:
+    if args.command:
+        command = [each.replace(_PLACEHOLDER, word) for each in args.command]
+        code = run_beside(daemon.pid, command, {**os.environ, "DISKCHAIN_URI": uri})
+        if code is not None:
+            return code
+    else:
+        print(uri, flush=True)
+        if wait_beside(daemon.pid):
+            return 0
+    words = daemon.last_words()
+    raise PeerError("qemu-storage-daemon ended before its time" + (f": {words}" if words else ""))
+
+
+@contextmanager
+def _export_place(args: argparse.Namespace) -> Iterator[str]:
+    """The socket or file to export to; it is gone afterwards."""
+    if args.fuse is not None:
+        from diskchain.cli.mounted_file import mount_point
+
+        with mount_point(args.fuse) as path:
+            yield path
+        return
+    with ExitStack() as exits:
+        if args.nbd is not None:
+            path = os.path.abspath(args.nbd)
+        else:
+            path = os.path.join(exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-")), "nbd")
+        if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
+            raise UsageError(f"a socket's path has at most {_SOCKET_PATH_MAX} bytes: {printable(path)}")
+        if os.path.lexists(path):
+            raise UsageError(f"{printable(path)} is there already")
+        try:
+            yield path
+        finally:
+            if os.path.lexists(path):
+                os.unlink(path)
+
+
+def _chain(args: argparse.Namespace) -> NumberedChain:
+    """The one disk to open, discovered to its end; findings go to stderr. Raises UsageError, PeerError."""
+    from diskchain.discover import Discoverer
+    from diskchain.report.findings import finding_lines
+    from diskchain.report.style import style_of
+
+    disks = [disk for disk in node_targets(args) if disk.source is not None]
+    chosen = [disk for disk in disks if args.disk in (None, disk.name)]
+    if len(chosen) != 1:
+        known = ", ".join(disk.name for disk in disks) or "none with a medium"
+        raise UsageError(f"choose one disk with -d; the disks are: {known}")
+    if chosen[0].host is not None:
+        raise UsageError(f"the images are on {chosen[0].host}, and only those of this host can be opened")
+    found = chosen[0].discover(Discoverer(policy_named(args.policy)))
+    assert found is not None  # noqa: S101 (it has a source)
+    style = style_of(sys.stderr, environ=dict(os.environ))
+    told = [finding for finding in found.findings if finding.severity is not Severity.INFO]
+    for finding in told:
+        for line in finding_lines(finding, style):
+            print(line, file=sys.stderr)
+    if found.faulty:
+        raise ImageError("the chain has faults, so nothing was opened")
+    (chain,) = number_chains(chosen, [found.source])
+    *_, last = layers(chain.source)
+    if not isinstance(chain_end(chain.source), Terminator) and last.format in BACKING_FORMATS:
+        raise UsageError(
+            f"what is below {chain.names[-1][0]} is not known, so nothing was opened; a document can say it: <backingStore/>"
+        )
+    return chain

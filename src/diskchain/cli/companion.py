@@ -1,0 +1,130 @@
+"""Run a command beside a daemon it depends on: pass signals on, and end it when the daemon is gone.
+
+Knows processes and signals. Must not know what the daemon does.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+from diskchain.errors import UsageError
+
+#: What ends us in good order. Ctrl-C goes to the whole foreground group, so the command gets it from the terminal.
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+_GRACE_SECONDS: Final = 10.0
+#: What a shell says of a process that a signal ended.
+_SIGNALLED: Final = 128
+
+
+@contextmanager
+def signals_as_exits() -> Iterator[None]:
+    """Within, SIGTERM and SIGHUP unwind the stack as SystemExit, so that everything begun is ended."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(_SIGNALLED + number)
+
+    before = [(number, signal.signal(number, leave)) for number in _ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def run_beside(daemon: int, command: Sequence[str], environment: Mapping[str, str]) -> int | None:
+    """Run ``command`` to its end and return its exit code (128 + N after signal N); None when the daemon ended first.
+
+    ``daemon`` is a process id. SIGTERM and SIGHUP are passed on; a command that does not heed them is killed, as is one
+    that has lost its daemon. Raises UsageError when it cannot be started.
+    """
+    with _wakeups() as wakeup:
+        try:
+            process = subprocess.Popen(command, env=dict(environment))  # noqa: S603 (the user's own words, no shell)
+        except OSError as error:
+            raise UsageError(f"cannot run {command[0]}: {error.strerror}") from error
+        try:
+            return _attend(process, daemon, wakeup)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def wait_beside(daemon: int) -> bool:
+    """Wait for a signal that ends us (True) or for the end of the daemon (False)."""
+    with _wakeups((*_ENDING, signal.SIGINT)) as wakeup, _pidfd(daemon) as daemon_gone:
+        ready = _poll((wakeup, daemon_gone), None)
+        return wakeup in ready
+
+
+def _attend(process: "subprocess.Popen[bytes]", daemon: int, wakeup: int) -> int | None:
+    with _pidfd(process.pid) as command_gone, _pidfd(daemon) as daemon_gone:
+        watched = [wakeup, command_gone, daemon_gone]
+        deadline: float | None = None
+        lost = False
+        while True:
+            ready = _poll(watched, deadline)
+            if command_gone in ready:
+                code = process.wait()
+                return None if lost else code if code >= 0 else _SIGNALLED - code
+            if wakeup in ready:
+                for number in os.read(wakeup, 64):
+                    if number in _ENDING:
+                        process.send_signal(number)
+                        deadline = deadline or time.monotonic() + _GRACE_SECONDS
+            elif daemon_gone in ready:
+                lost = True
+                watched.remove(daemon_gone)
+                process.terminate()
+                deadline = deadline or time.monotonic() + _GRACE_SECONDS
+            elif not ready:
+                process.kill()
+                deadline = None
+
+
+def _poll(descriptors: Sequence[int], deadline: float | None) -> set[int]:
+    """Which are ready; none of them at the deadline (``time.monotonic``)."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    patience = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+    return {descriptor for descriptor, _ in poll.poll(patience)}
+
+
+@contextmanager
+def _pidfd(pid: int) -> Iterator[int]:
+    """Readable when the process has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _wakeups(numbers: Sequence[int] = _ENDING) -> Iterator[int]:
+    """A descriptor on which each signal that comes is one byte. Ctrl-C does nothing else meanwhile."""
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    # A handler of Python's, not SIG_IGN: what the command inherits is the default action.
+    before = [(number, signal.signal(number, _noted)) for number in {*numbers, signal.SIGINT}]
+    wakeup_before = signal.set_wakeup_fd(writing)
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(wakeup_before)
+        for number, handler in before:
+            signal.signal(number, handler)
+        with suppress(BlockingIOError):
+            os.read(reading, 64)
+        os.close(reading)
+        os.close(writing)
+
+
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """The byte in the pipe says it all."""

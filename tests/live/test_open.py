@@ -1,0 +1,322 @@
+"""`diskchain open`: every layer with its own key, the bytes the guest would see, and nothing left behind on any way out."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Outcome, diskchain
+from tests.live.daemons import Libvirtd
+from tests.live.encrypted import PASSPHRASES, EncryptedChain, make_encrypted_chain
+from tests.live.peers import give_up, requires
+from tests.live.storage import QemuImg
+
+pytestmark = [pytest.mark.qemu, requires("qemu-storage-daemon", "qemu-img", "qemu-io")]
+
+SECONDS = 60
+_DIGEST = "import hashlib,sys; print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory, qemu_img: QemuImg) -> EncryptedChain:
+    return make_encrypted_chain(tmp_path_factory.mktemp("encrypted"), qemu_img)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the command puts its temporary files, and nobody else."""
+    directory = tmp_path / "t"
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
+
+
+def document(path: Path, disk: str) -> Path:
+    path.write_text(f"<domain><name>vm</name><devices>{disk}</devices></domain>")
+    return path
+
+
+def key_options(chain: EncryptedChain, *, wrong: int | None = None, without: int | None = None) -> list[str]:
+    options = []
+    for layer, key in enumerate(chain.keys):
+        if layer != without:
+            options += ["--secret", f"vda[{layer}]=file:{chain.keys[layer - 1] if layer == wrong else key}"]
+    return options
+
+
+def test_an_encrypted_chain_opened_from_its_document_shows_what_was_written(
+    chain: EncryptedChain,
+    libvirtd: Libvirtd,
+    libvirt_secret: Callable[..., str],
+    tmp_path: Path,
+    temporary: Path,
+) -> None:
+    secrets = tuple(libvirt_secret(passphrase) for passphrase in PASSPHRASES)
+    assert len(secrets) == 3
+    vm = document(tmp_path / "vm.xml", chain.disk_xml(secrets))
+    before, out = chain.digests(), tmp_path / "out.raw"
+    command = ["qemu-img", "convert", "-f", "raw", "{}", "-O", "raw", str(out)]
+    done = diskchain("open", vm, "--secrets-from", libvirtd.uri, "--", *command, seconds=SECONDS)
+    assert (done.code, done.err) == (0, "")
+    assert hashlib.sha256(out.read_bytes()).hexdigest() == chain.sha256
+    assert chain.digests() == before
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("layer", range(3))
+def test_one_wrong_passphrase_names_the_layer_and_changes_nothing(
+    layer: int, chain: EncryptedChain, tmp_path: Path, temporary: Path
+) -> None:
+    vm, ran = document(tmp_path / "vm.xml", chain.disk_xml()), tmp_path / "ran"
+    before = chain.digests()
+    done = diskchain("open", vm, *key_options(chain, wrong=layer), "--", "touch", str(ran), seconds=SECONDS)
+    assert (done.code, done.err) == (2, f"diskchain: vda[{layer}]: the key does not open it\n")
+    assert not ran.exists()
+    assert chain.digests() == before
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("layer", range(3))
+def test_one_missing_passphrase_names_the_layer_and_starts_nothing(
+    layer: int, chain: EncryptedChain, tmp_path: Path, temporary: Path
+) -> None:
+    vm, ran = document(tmp_path / "vm.xml", chain.disk_xml()), tmp_path / "ran"
+    done = diskchain("open", vm, *key_options(chain, without=layer), "--", "touch", str(ran), seconds=SECONDS)
+    assert done.code == 2
+    assert done.err.startswith(f"diskchain: vda[{layer}]: encrypted, and no secret is named for it")
+    assert not ran.exists()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_secret_libvirt_does_not_know_is_named_with_its_layer(
+    chain: EncryptedChain, libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    uuid = "00000000-0000-4000-8000-00000000d15c"
+    vm = document(tmp_path / "vm.xml", chain.disk_xml((uuid, uuid, uuid)))
+    options = key_options(chain, without=1)
+    done = diskchain("open", vm, *options, "--secrets-from", libvirtd.uri, "--", "true", seconds=SECONDS)
+    assert done.code == 2
+    assert "vda[1]" in done.err
+    assert uuid in done.err
+
+
+def test_a_private_secret_stays_with_libvirt_and_that_is_said(
+    chain: EncryptedChain, libvirtd: Libvirtd, libvirt_secret: Callable[..., str], tmp_path: Path
+) -> None:
+    uuid = libvirt_secret(PASSPHRASES[1], private=True)
+    vm = document(tmp_path / "vm.xml", chain.disk_xml((uuid, uuid, uuid)))
+    options = key_options(chain, without=1)
+    done = diskchain("open", vm, *options, "--secrets-from", libvirtd.uri, "--", "true", seconds=SECONDS)
+    assert done.code == 3
+    assert "private" in done.err
+
+
+_LOOK_EVERYWHERE = """
+import glob, os, sys
+needles = [b"passphrase"]
+for pattern in ("/proc/*/cmdline", "/proc/*/environ", os.environ["TMPDIR"] + "/**/*"):
+    for name in glob.glob(pattern, recursive=True):
+        if name.split("/")[2] == str(os.getpid()) or not os.path.isfile(name):
+            continue
+        try:
+            content = open(name, "rb").read()
+        except OSError:
+            continue
+        if any(needle in content for needle in needles):
+            print(name, content[:200])
+"""
+
+
+def test_no_passphrase_is_in_an_argument_an_environment_or_a_file(
+    chain: EncryptedChain, tmp_path: Path, temporary: Path
+) -> None:
+    vm, script = document(tmp_path / "vm.xml", chain.disk_xml()), temporary / "look.py"
+    script.write_text(
+        _LOOK_EVERYWHERE.replace('b"passphrase"', ", ".join(f"{p[:6]!r} + {p[6:]!r}" for p in PASSPHRASES))
+    )
+    options = [*key_options(chain), "--write-overlay"]
+    done = diskchain("open", vm, *options, "--", sys.executable, str(script), seconds=SECONDS)
+    assert done == Outcome(0, "", "")
+
+
+def test_writes_go_to_an_overlay_that_is_forgotten(chain: EncryptedChain, tmp_path: Path, temporary: Path) -> None:
+    vm, before = document(tmp_path / "vm.xml", chain.disk_xml()), chain.digests()
+    script = "qemu-io -f raw -c 'write -P 1 0 64k' {} && qemu-io -f raw -c 'read -P 1 0 64k' {}; ls -R $TMPDIR"
+    options = [*key_options(chain), "--write-overlay"]
+    done = diskchain("open", vm, *options, "--", "sh", "-c", script, seconds=SECONDS)
+    assert done.code == 0
+    assert "verification failed" not in done.out
+    assert "overlay.qcow2" not in done.out  # has no name any more while it is in use
+    assert chain.digests() == before
+    assert list(temporary.iterdir()) == []
+
+
+def test_without_an_overlay_writes_are_refused(chain: EncryptedChain, tmp_path: Path) -> None:
+    vm, before = document(tmp_path / "vm.xml", chain.disk_xml()), chain.digests()
+    command = ["qemu-io", "-f", "raw", "-c", "write 0 64k", "{}"]
+    done = diskchain("open", vm, *key_options(chain), "--", *command, seconds=SECONDS)
+    assert done.code == 1
+    assert chain.digests() == before
+
+
+def test_fuse_shows_the_disk_as_a_file_and_leaves_no_file_behind(chain: EncryptedChain, tmp_path: Path) -> None:
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        give_up("needs /dev/fuse")
+    vm, file = document(tmp_path / "vm.xml", chain.disk_xml()), tmp_path / "disk.raw"
+    options = [*key_options(chain), "--fuse", str(file)]
+    done = diskchain("open", vm, *options, "--", sys.executable, "-c", _DIGEST, "{}", seconds=SECONDS)
+    assert done == Outcome(0, f"{chain.sha256}\n", "")
+    assert not file.exists()
+
+
+def test_the_exit_code_is_the_commands_and_the_uri_is_in_its_environment(chain: EncryptedChain, tmp_path: Path) -> None:
+    vm, socket = document(tmp_path / "vm.xml", chain.disk_xml()), tmp_path / "s"
+    options = [*key_options(chain), "--nbd", str(socket)]
+    done = diskchain("open", vm, *options, "--", "sh", "-c", "echo $DISKCHAIN_URI; exit 7", seconds=SECONDS)
+    assert done == Outcome(7, f"nbd+unix:///?socket={socket}\n", "")
+    assert not socket.exists()
+
+
+@contextmanager
+def opened(vm: Path, *words: str, ready: Path) -> Iterator[subprocess.Popen[str]]:
+    """A running `diskchain open` that has got as far as making ``ready``."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diskchain", "open", str(vm), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(lambda: ready.exists() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def children(pid: int) -> dict[str, int]:
+    """Names and process ids of what a process has started."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+    return found
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """The document of a disk without encryption."""
+    image = tmp_path / "plain.raw"
+    image.write_bytes(bytes(1 << 20))
+    return document(
+        tmp_path / "plain.xml",
+        f"<disk type='file'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='vda'/></disk>",
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_and_everything_else(
+    number: signal.Signals, plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    ready = tmp_path / "ready"
+    script = f"touch {ready}; exec sleep 1000"
+    with opened(plain, "--", "sh", "-c", script, ready=ready) as process:
+        started = children(process.pid)
+        assert len(started) == 2
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 128 + number
+        assert all(gone(pid) for pid in started.values())
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serving_without_a_command_ends_well_with_a_signal(
+    number: signal.Signals, plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    socket = tmp_path / "s"
+    with opened(plain, "--nbd", str(socket), ready=socket) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"nbd+unix:///?socket={socket}\n"
+        (daemon,) = children(process.pid).values()
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 0
+        assert gone(daemon)
+    assert not socket.exists()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_killed_daemon_ends_the_command_and_is_told(plain: Path, tmp_path: Path, temporary: Path) -> None:
+    ready, socket = tmp_path / "ready", tmp_path / "s"
+    script = f"touch {ready}; exec sleep 1000"
+    with opened(plain, "--nbd", str(socket), "--", "sh", "-c", script, ready=ready) as process:
+        started = children(process.pid)
+        os.kill(started["qemu-storage-da"], signal.SIGKILL)
+        assert process.wait(SECONDS) == 3
+        assert process.stderr is not None
+        assert "ended before its time" in process.stderr.read()
+        assert all(gone(pid) for pid in started.values())
+    assert not socket.exists()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_killed_daemon_leaves_no_stale_mount(plain: Path, tmp_path: Path) -> None:
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        give_up("needs /dev/fuse")
+    ready, file = tmp_path / "ready", tmp_path / "disk.raw"
+    script = f"touch {ready}; exec sleep 1000"
+    with opened(plain, "--fuse", str(file), "--", "sh", "-c", script, ready=ready) as process:
+        os.kill(children(process.pid)["qemu-storage-da"], signal.SIGKILL)
+        assert process.wait(SECONDS) == 3
+    assert str(file) not in Path("/proc/self/mountinfo").read_text()
+    assert not file.exists()
+
+
+def test_the_daemon_does_not_outlive_a_killed_diskchain(plain: Path, tmp_path: Path, temporary: Path) -> None:
+    socket = tmp_path / "s"
+    with opened(plain, "--nbd", str(socket), ready=socket) as process:
+        (daemon,) = children(process.pid).values()
+        process.kill()
+        process.wait(SECONDS)
+        until(lambda: gone(daemon))
+    assert temporary.is_dir()
+
+
+def test_a_chain_with_a_fault_is_not_opened(qemu_img: QemuImg, tmp_path: Path) -> None:
+    top = tmp_path / "top.qcow2"
+    qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", tmp_path / "absent.raw", "-F", "raw", top, "1M")
+    done = diskchain("open", top, "--", "true")
+    assert done.code == 1
+    assert "absent.raw" in done.err
+
+
+def test_a_socket_that_is_there_already_is_left_alone(plain: Path, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("mine")
+    done = diskchain("open", plain, "--nbd", str(tmp_path / "s"), "--", "true")
+    assert done.code == 2
+    assert (tmp_path / "s").read_text() == "mine"
+
+
+def test_a_command_that_does_not_exist_is_a_usage_error(plain: Path) -> None:
+    done = diskchain("open", plain, "--", "no-such-command-of-ours")
+    assert (done.code, done.err) == (2, "diskchain: cannot run no-such-command-of-ours: No such file or directory\n")
