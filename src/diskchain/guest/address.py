@@ -64,11 +64,11 @@ class SpaprVioAddress(NamedTuple):
 
 
 class CcwAddress(NamedTuple):
-    """A channel device (s390): all three numbers, or None when libvirt is to choose."""
+    """A channel device (s390); all 0 is how libvirt reads an address it is to choose."""
 
-    cssid: int
-    ssid: int
-    devno: int
+    cssid: int = 0
+    ssid: int = 0
+    devno: int = 0
     type: Literal[AddressType.CCW] = AddressType.CCW
 
 
@@ -89,7 +89,7 @@ class DimmAddress(NamedTuple):
 
 
 class BareAddress(NamedTuple):
-    """An address that has a type and nothing else: chosen by libvirt (``pci``, ``ccw``), or without numbers at all."""
+    """An address that has a type and nothing else (``virtio-mmio``, ``unassigned``)."""
 
     type: AddressType
 

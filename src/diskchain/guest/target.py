@@ -41,7 +41,7 @@ class BlockIo(NamedTuple):
     discard_granularity: int | None = None
 
 
-_DISK_NAME = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]*)[0-9]*", re.ASCII)
+_DISK_NAME = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]+)[0-9]*", re.ASCII)
 _LONGEST_NAME = 64
 
 

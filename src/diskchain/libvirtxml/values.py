@@ -6,6 +6,7 @@ A reader takes the element (for the line), what to call the value, and the text.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from diskchain.errors import ParseError
@@ -43,13 +44,16 @@ def read_number(element: Element, name: str, text: str, base: int = 10, most: in
     """A number from 0 to ``most``, in C's notation for ``base`` (0: a leading ``0x`` or ``0`` decides)."""
     if base == _DECIMAL and len(text) <= _QUICK_DIGITS and text.isascii() and text.isdigit():
         return int(text)
-    match = _NUMBER[base].fullmatch(text)
-    number = None
-    if match and match[1] != "-":
-        number = _c_integer(match[2], base)
+    number = _strtoul(text, base)
     if number is None or number > most:
         refuse(element, f"{name} is {shown(text)}, not a number from 0 to {most}")
     return number
+
+
+@lru_cache(maxsize=1024)  # few numbers make up most of a document: parts of addresses, above all
+def _strtoul(text: str, base: int) -> int | None:
+    match = _NUMBER[base].fullmatch(text)
+    return None if match is None or match[1] == "-" else _c_integer(match[2], base)
 
 
 def _c_integer(digits: str, base: int) -> int | None:
@@ -95,13 +99,9 @@ def string(_element: Element, _name: str, text: str) -> str:
     return text
 
 
-def signed_wrap(element: Element, name: str, text: str) -> int:
-    """What ``virXPathULongLong`` makes of an element's text: 64 bits, where a minus sign wraps around."""
-    match = _NUMBER[_DECIMAL].fullmatch(text)
-    value = int(match[2]) if match else ULLONG_MAX + 1
-    if value > ULLONG_MAX:
-        refuse(element, f"{name} is {shown(text)}, not a number from 0 to {ULLONG_MAX}")
-    return -value & ULLONG_MAX if match and match[1] == "-" else value
+def big_number(element: Element, name: str, text: str) -> int:
+    """A number of 64 bits."""
+    return read_number(element, name, text, most=ULLONG_MAX)
 
 
 def scaled(element: Element, name: str, text: str) -> int:

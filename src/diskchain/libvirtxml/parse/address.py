@@ -5,6 +5,7 @@ Source: libvirt 11.3.0 (``virDomainDeviceInfoParseXML``, ``conf/device_conf.c``)
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from diskchain.guest.address import (
     Address,
@@ -36,6 +37,10 @@ _NAME = frozenset({"name"})
 _INDEX = frozenset({"index"})
 _LOADPARM = re.compile("[A-Z0-9. ]{1,8}", re.ASCII)
 _USER_ALIAS = re.compile("ua-[A-Za-z0-9_-]*", re.ASCII)
+
+_USUAL_PCI = re.compile(
+    " type=pci domain=0x([0-9a-f]{4}) bus=0x([0-9a-f]{2}) slot=0x([01][0-9a-f]) function=0x([0-7])", re.ASCII
+)
 
 #: libvirt takes at most four hubs on the way (``VIR_DOMAIN_DEVICE_USB_MAX_PORT_DEPTH``).
 _USB_DEPTH = 4
@@ -89,7 +94,8 @@ def read_address(element: Element, found: list[Foreign]) -> Address:
         refuse(element, "<address> has no type", tuple(ADDRESS_TYPES))
     type = _type(element, "the type of <address>", said)
     if type is AddressType.PCI:
-        return _read_pci(element, found)
+        usual = None if len(element) else _usual_pci(tuple(element.items()))
+        return _read_pci(element, found) if usual is None else usual
     if type is AddressType.VIRTIO_S390:
         refuse(element, "the virtio-s390 bus has no address")
     read = _READERS.get(type)
@@ -115,6 +121,16 @@ class _Names:
         if name not in self._names:
             return 0
         return read_number(self._element, f"{name} of <address>", self._names[name], base, most)
+
+
+@lru_cache(maxsize=1024)
+def _usual_pci(attributes: tuple[tuple[str, str], ...]) -> Address | None:
+    """An address as libvirt writes it, read once for all who have it; None: read it in full."""
+    match = _USUAL_PCI.fullmatch("".join(f" {name}={text}" for name, text in attributes))
+    if match is None:
+        return None
+    domain, bus, slot, function = (int(digits, 16) for digits in match.groups())
+    return GuestPciAddress(domain, bus, slot, function)
 
 
 def _read_pci(element: Element, found: list[Foreign]) -> Address:
@@ -147,9 +163,7 @@ def _read_usb(element: Element, names: _Names) -> Address:
 
 def _read_ccw(element: Element, names: _Names) -> Address:
     given = [name in names for name in ("cssid", "ssid", "devno")]
-    if not any(given):
-        return BareAddress(AddressType.CCW)
-    if not all(given):
+    if any(given) and not all(given):
         refuse(element, "an <address> of type ccw needs cssid, ssid and devno, all or none")
     return CcwAddress(
         names.number("cssid", 0, _CSSID_MAX), names.number("ssid", 0, _SSID_MAX), names.number("devno", 0, _DEVNO_MAX)

@@ -22,11 +22,11 @@ from diskchain.libvirtxml.parse.source import (
 from diskchain.libvirtxml.strangers import attributes, children, numbered
 from diskchain.libvirtxml.values import (
     SWITCH,
+    big_number,
     count_or_none,
     number,
     one_of,
     read_number,
-    signed_wrap,
     text_of,
 )
 from diskchain.libvirtxml.view import View
@@ -109,7 +109,7 @@ def read_iotune(elements: list[Element], found: list[Foreign]) -> IoTune | None:
         for name, values in children(element, _IOTUNE, numbered("iotune", n), found).items():
             text = text_of(values[0])
             if text is not None and name not in limits:
-                limits[name] = text if name == "group_name" else signed_wrap(values[0], f"<{name}>", text)
+                limits[name] = text if name == "group_name" else big_number(values[0], f"<{name}>", text)
     tune = IoTune(**limits)
     return None if tune == IoTune() else tune
 

@@ -3,10 +3,11 @@
 Source: libvirt 11.3.0 (``virDomainDiskDefDriverParseXML``, ``virDomainDiskDefDriverSourceParseXML``).
 """
 
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
-from diskchain.libvirtxml.document import Element, refuse
+from diskchain.libvirtxml.document import Element, Refusal, refuse
 from diskchain.libvirtxml.parse.source import read_metadata_cache
 from diskchain.libvirtxml.strangers import attributes, children, note_attributes, numbered
 from diskchain.libvirtxml.values import SWITCH, Reader, count_or_none, number, one_of, read_number, string
@@ -43,6 +44,7 @@ _POLICY: dict[str, Reader] = {
     "queue_size": count_or_none,
 }
 _VIRTIO: dict[str, Reader] = {"iommu": _switch, "ats": _switch, "packed": _switch, "page_per_vq": _switch}
+_NOWHERE = cast("Element", None)  # readers use it for the line of what they refuse
 _CHILDREN = frozenset({"metadata_cache", "iothreads"})
 _ID = frozenset({"id"})
 
@@ -57,6 +59,10 @@ class Driver(NamedTuple):
 
 def read_driver(element: Element, found: list[Foreign]) -> Driver:
     """``<driver>``, taken apart."""
+    if not len(element):
+        usual = _usual_driver(tuple(element.items()))
+        if usual is not None:
+            return usual
     format: Format | None = None
     policy: dict[str, Any] = {}
     virtio: dict[str, Any] = {}
@@ -77,6 +83,26 @@ def read_driver(element: Element, found: list[Foreign]) -> Driver:
     if threads:
         policy["iothreads"] = _read_iothreads(threads[0], found)
     return Driver(DriverPolicy(**policy), format, read_metadata_cache(element, found, "driver"))
+
+
+@lru_cache(maxsize=256)
+def _usual_driver(attributes: tuple[tuple[str, str], ...]) -> Driver | None:
+    """The same from attributes alone, read once for all the disks that are served alike; None: read it in full."""
+    format: Format | None = None
+    policy: dict[str, Any] = {}
+    for name, text in attributes:
+        if name == "type":
+            format = DRIVER_FORMATS.get(text)
+            if format is None:
+                return None
+        elif name in _POLICY:
+            try:
+                policy[name] = _POLICY[name](_NOWHERE, name, text)
+            except Refusal:
+                return None
+        else:
+            return None
+    return Driver(DriverPolicy(**policy), format, None)
 
 
 def _read_iothreads(element: Element, found: list[Foreign]) -> tuple[IoThread, ...]:

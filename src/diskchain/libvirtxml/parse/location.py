@@ -24,6 +24,7 @@ from diskchain.storage.location import (
 from diskchain.storage.terms import StorageType
 
 _PCI = frozenset({"domain", "bus", "slot", "function", "multifunction", "type"})
+_BUS_MAX, _SLOT_MAX, _FUNCTION_MAX = 0xFF, 0x1F, 7
 _PCI_CHILDREN = frozenset({"zpci"})
 _RECONNECT = frozenset({"enabled", "timeout", "delay"})
 
@@ -94,12 +95,22 @@ def read_pci_address(element: Element, place: str, found: list[Foreign]) -> PciA
     """A PCI function. Missing parts are 0; all of domain, bus and slot being 0 is how libvirt says "any"."""
     names = attributes(element, _PCI, place, found)
     children(element, _PCI_CHILDREN, place, found)
-    return PciAddress(
+    address = PciAddress(
         *(
-            read_number(element, f"{name} of <address>", names[name], base=0, most=most) if name in names else 0
-            for name, most in (("domain", 0xFFFF_FFFF), ("bus", 0xFF), ("slot", 0x1F), ("function", 7))
+            read_number(element, f"{name} of <address>", names[name], base=0) if name in names else 0
+            for name in ("domain", "bus", "slot", "function")
         )
     )
+    if not address.domain and not address.bus and not address.slot:
+        return address  # libvirt checks an address it is to choose itself no further
+    for name, value, most in (
+        ("bus", address.bus, _BUS_MAX),
+        ("slot", address.slot, _SLOT_MAX),
+        ("function", address.function, _FUNCTION_MAX),
+    ):
+        if value > most:
+            refuse(element, f"{name} of <address> is {value:#x}, more than {most:#x}")
+    return address
 
 
 def _read_vhost_user(
@@ -115,6 +126,8 @@ def _read_vhost_user(
         said = attributes(reconnect, _RECONNECT, f"{place}/reconnect", found)
         if "enabled" in said:
             enabled = _yes_no(reconnect, "enabled of <reconnect>", said["enabled"])
-        if enabled and "timeout" in said:
+        if enabled:
+            if "timeout" not in said:
+                refuse(reconnect, "<reconnect enabled='yes'> needs a timeout")
             timeout = read_number(reconnect, "timeout of <reconnect>", said["timeout"])
     return VhostUserLocation(names["path"], enabled, timeout)

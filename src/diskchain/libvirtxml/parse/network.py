@@ -5,7 +5,7 @@ What belongs to another protocol is dropped where libvirt drops it, and kept as 
 
 from diskchain.libvirtxml.document import Element, refuse
 from diskchain.libvirtxml.strangers import attributes, children, note_attributes, note_element, numbered
-from diskchain.libvirtxml.values import YES_NO, one_of, read_number, signed_wrap, text_of
+from diskchain.libvirtxml.values import YES_NO, big_number, one_of, read_number, text_of
 from diskchain.libvirtxml.vocabulary import PROTOCOLS, TRANSPORTS
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import (
@@ -119,7 +119,7 @@ def _read_http(protocol: Protocol, names: Names, parts: Parts, place: str, found
 
 def _amount(parts: Parts, child: str, name: str, place: str, found: list[Foreign]) -> int | None:
     said = _only_attribute(parts, child, name, place, found)
-    return None if said is None else signed_wrap(parts[child][0], f"{name} of <{child}>", said) or None
+    return None if said is None else big_number(parts[child][0], f"{name} of <{child}>", said) or None
 
 
 def _read_nbd(names: Names, parts: Parts, place: str, found: list[Foreign]) -> NbdOptions:

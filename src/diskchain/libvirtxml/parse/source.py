@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from diskchain.libvirtxml.document import Element, refuse
 from diskchain.libvirtxml.parse.location import read_location
+from diskchain.libvirtxml.parse.plain_chain import MAX_BACKING_STORES, read_plain_chain
 from diskchain.libvirtxml.parse.runtime import read_source_runtime
 from diskchain.libvirtxml.parse.seclabel import read_seclabels
 from diskchain.libvirtxml.parse.secrets import read_auth, read_encryption
@@ -18,14 +19,11 @@ from diskchain.libvirtxml.vocabulary import FORMATS, STORAGE_TYPES
 from diskchain.storage.auth import Auth
 from diskchain.storage.encryption import Encryption
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.location import FileLocation, Location
+from diskchain.storage.location import Location
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Backing, Reservations, Slice, Source
 from diskchain.storage.terms import Format, StorageType
-
-#: The deepest chain libvirt accepts: 256 is libxml2's depth, and each layer is a level.
-MAX_BACKING_STORES = 200
 
 # Of any type: libvirt ignores those that belong to another.
 _ATTRIBUTES = words(
@@ -113,6 +111,9 @@ def layer(contents: Contents, wrapper: Wrapper, backing: Backing, found: list[Fo
 
 def read_backing(element: Element, view: View) -> Backing:
     """``<backingStore>`` and everything in it."""
+    plain = read_plain_chain(element, view)
+    if plain is not None:
+        return plain
     below: Element | None = element
     chain: list[tuple[Contents, Wrapper, list[Foreign]]] = []
     backing: Backing = UNKNOWN
@@ -166,21 +167,10 @@ def _read_backing_layer(element: Element, view: View) -> tuple[Contents, Wrapper
         readonly=True,  # always: libvirt writes to the top only
         chain_index=None if index is None else read_index(element, index),
     )
-    contents = _quick_contents(source, type)
-    if contents is None:
-        contents = read_contents(source, type, view, found, readonly=True)
+    contents = read_contents(source, type, view, found, readonly=True)
     if data_store is not None:  # older place; <source> has it now
         contents = contents._replace(data_file=read_data_store(data_store, view, readonly=True))
     return contents, wrapper, found, below
-
-
-def _quick_contents(element: Element, type: StorageType) -> Contents | None:
-    """The commonest layer by far: a file and nothing else."""
-    if type is StorageType.FILE and not len(element):
-        items = element.items()
-        if len(items) == 1 and items[0][0] == "file":
-            return Contents(FileLocation(items[0][1] or None))
-    return None
 
 
 def read_index(element: Element, text: str) -> int | None:
