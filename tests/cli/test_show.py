@@ -179,7 +179,7 @@ def test_a_live_domain_is_shown_with_libvirts_indexes(
 ) -> None:
     for name in ("base.raw", "mid.qcow2", "top.qcow2"):
         (image_dir / name).write_bytes(chain.with_name(name).read_bytes())
-        (image_dir / name).chmod(0o666)
+        (image_dir / name).chmod(0o644)
     disk = (
         f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image_dir}/top.qcow2'/>"
         "<target dev='vda' bus='virtio'/></disk>"

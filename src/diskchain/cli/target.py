@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: More than any domain libvirt would take; a bound for pipes and for files that only look like documents.
 LARGEST_DOCUMENT: Final = 256 << 20
+#: Layers of a chain above which reads get slow enough to say so.
+DEPTH_WARNING: Final = 30
 _ROOTS: Final = ("domain", "disk", "domainsnapshot", "domainbackup", "domstatus")
 
 
@@ -27,12 +29,14 @@ class Target(NamedTuple):
     """One disk to look at.
 
     ``probe``: nobody could declare a format, so guessing it is what the user wants. ``host``: the other host it is on, if any.
+    ``attached``: it is the disk of a domain, so its guest writes to it.
     """
 
     name: str
     source: Source
     probe: bool = False
     host: str | None = None
+    attached: bool = False
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -77,8 +81,22 @@ def targets(args: argparse.Namespace, target: str | None = None) -> list[Target]
         return document_targets(connection.domain(name).current, name, connection.host)
 
 
-def discovered(discoverer: "Discoverer", target: Target) -> "BackingChain":
-    """The chain of a target: discovered, or only as described when its files are on another host."""
+def discovered(
+    discoverer: "Discoverer", chosen: list[Target], *, depth_warning: int = DEPTH_WARNING
+) -> list[tuple[str, "BackingChain"]]:
+    """The chains of targets by name, examined; only as described where the files are on another host."""
+    from diskchain.discover.annotate import annotated
+    from diskchain.discover.examine import examine, uses
+
+    chains = [(target, _discovered(discoverer, target)) for target in chosen]
+    used = uses([(target.name, chain) for target, chain in chains if target.attached and target.host is None])
+    return [
+        (target.name, annotated(chain, examine(chain, depth_warning=depth_warning, used=used)))
+        for target, chain in chains
+    ]
+
+
+def _discovered(discoverer: "Discoverer", target: Target) -> "BackingChain":
     if target.host is None:
         return discoverer.discover(target.source, probe=target.probe)
     from diskchain.discover.described import described

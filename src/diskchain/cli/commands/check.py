@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 
 from diskchain.cli.selection import select
-from diskchain.cli.target import add_target_arguments, discovered, targets
+from diskchain.cli.target import DEPTH_WARNING, add_target_arguments, discovered, targets
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.examine import examine
 from diskchain.discover.notes import unreadable_target
 from diskchain.errors import ParseError, StorageError, printable
 from diskchain.findings import KINDS, Finding, Severity
@@ -42,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--search", metavar="DIR", action="append", default=[], help="look here for missing layers; repeatable"
     )
     parser.add_argument(
-        "--depth", metavar="N", type=int, default=30, help="warn about chains deeper than N (default: %(default)s)"
+        "--depth",
+        metavar="N",
+        type=int,
+        default=DEPTH_WARNING,
+        help="warn about chains deeper than N (default: %(default)s)",
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/check/1)")
@@ -73,10 +76,8 @@ def _findings(args: argparse.Namespace, target: str) -> Iterator[Finding]:
         yield unreadable_target(target, error)
         return
     discoverer = Discoverer(policy_named(args.policy))
-    chains = [(disk.name, discovered(discoverer, disk)) for disk in disks]
-    for _, chain in select(chains, args.disk):
+    for _, chain in select(discovered(discoverer, disks, depth_warning=args.depth), args.disk):
         yield from chain.findings
-        yield from (finding for _, finding in examine(chain, depth_warning=args.depth))
         if args.search:
             yield from _candidates(chain, args.search)
 

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Discover and print."""
     discoverer = Discoverer(policy_named(args.policy))
-    chains = select([(t.name, discovered(discoverer, t)) for t in targets(args)], args.disk)
+    chains = select(discovered(discoverer, targets(args)), args.disk)
     if args.json:
         from diskchain.report.documents import ChainDocument, disk_document, to_json
 

@@ -1,0 +1,22 @@
+"""Put what an examination found next to the layers it is about. Pure."""
+
+from collections.abc import Iterable
+
+from diskchain.discover.chain import BackingChain, Layer
+from diskchain.findings import Finding
+
+
+def annotated(chain: BackingChain, notes: Iterable[tuple[int, Finding]]) -> BackingChain:
+    """``chain`` with further findings, each at the position (from 0 at the top) of its layer."""
+    by_position: dict[int, tuple[Finding, ...]] = {}
+    for position, found in notes:
+        by_position[position] = (*by_position.get(position, ()), found)
+    if not by_position:
+        return chain
+    below: Layer | None = None
+    for position, layer in reversed(list(enumerate(chain.layers))):
+        changed = layer if layer.below is below else layer._replace(below=below)
+        if position in by_position:
+            changed = changed._replace(findings=changed.findings + by_position[position])
+        below = changed
+    return chain if below is None else BackingChain(below)
