@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from diskchain.cli.target import Target, discovered, is_document, read_document, targets
+from diskchain.cli.target import Target, chain_of, is_document, read_document, targets
 from diskchain.qemu.nodes import Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter
 from diskchain.storage.location import local_path
@@ -42,7 +42,7 @@ class NodeTarget(NamedTuple):
         """The chain as it is; None for an empty drive."""
         if self.source is None:
             return None
-        return discovered(discoverer, Target(self.name, self.source, self.probe, self.host))
+        return chain_of(discoverer, Target(self.name, self.source, self.probe, self.host))
 
 
 def node_targets(args: argparse.Namespace) -> list[NodeTarget]:

@@ -88,7 +88,7 @@ def discovered(
     from diskchain.discover.annotate import annotated
     from diskchain.discover.examine import examine, uses
 
-    chains = [(target, _discovered(discoverer, target)) for target in chosen]
+    chains = [(target, chain_of(discoverer, target)) for target in chosen]
     used = uses([(target.name, chain) for target, chain in chains if target.attached and target.host is None])
     return [
         (target.name, annotated(chain, examine(chain, depth_warning=depth_warning, used=used)))
@@ -96,7 +96,8 @@ def discovered(
     ]
 
 
-def _discovered(discoverer: "Discoverer", target: Target) -> "BackingChain":
+def chain_of(discoverer: "Discoverer", target: Target) -> "BackingChain":
+    """The chain of one target; only as described when its files are on another host."""
     if target.host is None:
         return discoverer.discover(target.source, probe=target.probe)
     from diskchain.discover.described import described
