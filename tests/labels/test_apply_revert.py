@@ -1,7 +1,6 @@
 """Granting and giving back on real files, as root: what is written, what is refused, what is left."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from diskchain.labels.apply import GrantFailed, apply
 from diskchain.labels.decide import Result, Urgency
 from diskchain.labels.holder import Holder, boot_id, holder_of
+from diskchain.labels.identity import Identity
 from diskchain.labels.journal import Journal
 from diskchain.labels.need import Access, Commit
 from diskchain.labels.revert import revert
@@ -27,7 +27,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
-def may_open(path: Path, who=STRANGER, flags: int = os.O_RDWR) -> bool:  # type: ignore[no-untyped-def]
+def may_open(path: Path, who: Identity = STRANGER, flags: int = os.O_RDWR) -> bool:
     return kernel.opens_as(who, [(str(path), flags)]) == [0]
 
 
@@ -284,7 +284,7 @@ def test_owner_bits_are_changed_only_when_asked(image_dir: Path, journal: Journa
 
 
 def test_a_step_records_the_access_it_is_for(image_dir: Path, journal: Journal) -> None:
-    chain, (top, middle, base) = make_chain(image_dir, "top", "middle", "base")
+    chain, _ = make_chain(image_dir, "top", "middle", "base")
     grant(chain, journal)
     accesses = {Path(hold.file.path).name: hold.access for hold in journal.holds()}
     assert accesses == {"top": Access.WRITE, "middle": Access.READ, "base": Access.WRITE}
@@ -308,8 +308,7 @@ def test_a_file_system_without_acls_needs_another_owner(image_dir: Path, tmp_pat
 
 
 def test_commit_with_a_named_base_leaves_lower_layers_alone(image_dir: Path, journal: Journal) -> None:
-    chain, (_, middle, base) = make_chain(image_dir, "top", "middle", "base")
+    chain, _ = make_chain(image_dir, "top", "middle", "base")
     plan = plan_for(chain, journal, STRANGER, Commit(base=1))
     changes = {Path(step.path).name: step.access for step in plan.steps}
     assert changes == {"top": Access.WRITE, "middle": Access.WRITE, "base": Access.READ}
-    shutil.rmtree(journal.directory)

@@ -7,6 +7,7 @@ has a tmpfs at /dev/shm, since thousands of synced writes are waited for.
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def die_everywhere(
     for number in count():
         stage = Stage(memory / str(number))
         prepare(stage)
-        died = dies_before_change(number, lambda: work(stage))
+        died = dies_before_change(number, partial(work, stage))
         check(stage)
         shutil.rmtree(stage.directory)
         if not died:
@@ -118,9 +119,7 @@ def test_death_while_a_second_job_is_granted_leaves_the_first_its_rights(memory:
         assert stage.states()[stage.paths[2]] == stage.original[stage.paths[2]]
         reverts_to_the_original(stage)
 
-    die_everywhere(
-        memory, lambda stage: stage.grant("first"), lambda stage: stage.grant("second", other=True), check
-    )
+    die_everywhere(memory, lambda stage: stage.grant("first"), lambda stage: stage.grant("second", other=True), check)
 
 
 def test_death_while_one_of_two_jobs_is_given_back_leaves_the_other_its_rights(memory: Path) -> None:

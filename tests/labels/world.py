@@ -17,6 +17,7 @@ from diskchain.storage.source import TERMINATOR, Source, stack
 
 #: Somebody without an account and without any right of their own.
 STRANGER = Identity(64999, 64999, frozenset({64999}), frozenset(), None)
+COMMIT = Commit()
 ANOTHER = Identity(64998, 64998, frozenset({64998}), frozenset(), None)
 
 #: What is put back: times are compared where nothing was written meanwhile.
@@ -40,7 +41,9 @@ def make_chain(directory: Path, *names: str, mode: int = 0o640) -> tuple[Source,
 def state_of(path: Path) -> State:
     """Everything a revert has to put back, as the standard tools see it."""
     status = path.stat()
-    names = sorted(name for name in os.listxattr(path) if name.startswith(("system.", "security.", "trusted.", "user.")))
+    names = sorted(
+        name for name in os.listxattr(path) if name.startswith(("system.", "security.", "trusted.", "user."))
+    )
     attributes = tuple((name, os.getxattr(path, name)) for name in names)
     return status.st_uid, status.st_gid, status.st_mode, attributes, status.st_atime_ns, status.st_mtime_ns
 
@@ -50,7 +53,7 @@ def states_of(paths: Iterable[Path]) -> dict[Path, State]:
 
 
 def plan_for(
-    chain: Source, journal: Journal, who: Identity = STRANGER, operation: Operation = Commit(), *kinds: str
+    chain: Source, journal: Journal, who: Identity = STRANGER, operation: Operation = COMMIT, *kinds: str
 ) -> Plan:
     accesses = survey(chain, operation, who, without=journal.holds())
     return plan_grant(accesses, who, allowed=frozenset(kinds or ("acl",)))

@@ -1,0 +1,130 @@
+"""A libvirtd of a test's own, that may be killed: its state, sockets and configuration are nobody else's.
+
+It runs in a mount namespace where `/run/libvirt`, `/var/lib/libvirt`, `/etc/libvirt` and `/var/log/libvirt` are
+directories of the test; the images it is given are the same files for everybody. Domains it starts outlive it, as they
+do on a real host, and are destroyed by the fixture.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.labels import kernel
+from tests.live.daemons import _open_kvm_to_its_group, libvirt
+from tests.live.peers import PEER_VERSIONS, demand, give_up
+
+_START_SECONDS = 60
+_POLL_SECONDS = 0.05
+_DIRECTORIES = {"run": "/run/libvirt", "lib": "/var/lib/libvirt", "etc": "/etc/libvirt", "log": "/var/log/libvirt"}
+
+
+class PrivateLibvirtd:
+    """The daemon, and an open connection to it while it runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.uri = f"qemu:///system?socket={directory}/run/libvirt-sock"
+        self.connection: Any = None  # libvirt.virConnect, which has no types
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name, place in _DIRECTORIES.items():
+            if name == "etc" and Path(place).is_dir():
+                shutil.copytree(place, directory / name, ignore=shutil.ignore_patterns("*.xml", "secrets"))
+            else:
+                (directory / name).mkdir()
+        with (directory / "etc" / "qemu.conf").open("a") as conf:
+            # A container may forbid cgroups and namespaces; neither has to do with owners.
+            conf.write('\nsecurity_driver = "none"\nsecurity_default_confined = 0\ncgroup_controllers = []\n')
+            conf.write("namespaces = []\nremember_owner = 1\n")
+
+    def start(self) -> None:
+        """Starts the daemon (and the one that keeps the guests' logs), and connects."""
+        if "virtlogd" not in self._processes:
+            self._run("virtlogd")
+        self._run("libvirtd")
+        deadline = time.monotonic() + _START_SECONDS
+        while self.connection is None:
+            with suppress(libvirt.libvirtError):
+                self.connection = libvirt.open(self.uri)
+            if self.connection is None:
+                if self._processes["libvirtd"].poll() is not None or time.monotonic() > deadline:
+                    log = (self.directory / "libvirtd.log").read_text(errors="replace")[-2000:]
+                    pytest.fail(f"the private libvirtd does not answer:\n{log}", pytrace=False)
+                time.sleep(_POLL_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL, as the out-of-memory killer would. Domains go on."""
+        self._end("libvirtd", signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Destroys all domains and ends both daemons."""
+        if self.connection is None:
+            self.start()
+        for domain in self.connection.listAllDomains():
+            with suppress(libvirt.libvirtError):
+                domain.destroy()
+        self._end("libvirtd", signal.SIGTERM)
+        self._end("virtlogd", signal.SIGTERM)
+
+    def _end(self, program: str, how: signal.Signals) -> None:
+        if program == "libvirtd" and self.connection is not None:
+            with suppress(libvirt.libvirtError):
+                self.connection.close()
+            self.connection = None
+        process = self._processes.pop(program)
+        process.send_signal(how)
+        process.wait(_START_SECONDS)
+
+    def _run(self, program: str) -> None:
+        log = self.directory / f"{program}.log"
+        with log.open("ab") as sink:
+            self._processes[program] = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "KILL", "--", program),
+                    *("--pid-file", str(self.directory / f"{program}.pid")),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                preexec_fn=self._enter,  # noqa: PLW1509 - the test process has no threads
+            )
+
+    def _enter(self) -> None:
+        kernel.own_mounts()
+        for name, place in _DIRECTORIES.items():
+            kernel.mount(self.directory / name, place, None, kernel.MS_BIND)
+
+
+@pytest.fixture
+def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd]:
+    """A started :class:`PrivateLibvirtd`."""
+    if libvirt is None:
+        give_up("needs the Python package libvirt-python")
+    demand("root", "libvirtd", "virtlogd", "setpriv")
+    missing = [place for place in _DIRECTORIES.values() if not Path(place).is_dir()]
+    if missing:
+        give_up(f"needs {missing[0]}, which comes with libvirtd")
+    _open_kvm_to_its_group()
+    directory = Path(tempfile.mkdtemp(prefix="diskchain-libvirtd-", dir="/run"))
+    directory.chmod(0o755)
+    daemon = PrivateLibvirtd(directory)
+    daemon.start()
+    number = daemon.connection.getLibVersion()
+    request.config.stash[PEER_VERSIONS]["libvirtd"] = (
+        f"libvirtd {number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+    )
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+        assert os.getpid()  # the namespaces went with the daemons; nothing is left mounted here
