@@ -21,6 +21,8 @@ VERBS: Final[dict[str, str]] = {
     "diff": "compare what the document, the headers and the running domain say",
     "complete": "fill in every <backingStore> of a document, or take out what was filled in",
     "open": "open a chain with its keys, read-only or under a temporary overlay, and show it to a command",
+    "secrets": "tell which layer needs which key, whether it is here, and whether it opens the layer",
+    "set-secret": "write into a document which libvirt secret opens a layer",
     "blockdev": "print the block nodes QEMU gets for a disk",
     "completion": "print the completion script for a shell",
 }

@@ -13,6 +13,7 @@ from diskchain.secrets.value import SecretValue
 
 #: More than any passphrase; a bound for pipes and mistaken paths. In bytes.
 LARGEST: Final = 64 * 1024
+_DIGITS_OF_A_DESCRIPTOR: Final = 9
 PLACES: Final = "file:PATH, env:NAME, fd:N, keyring:SERVICE/USER or ask"
 
 
@@ -21,7 +22,7 @@ def check_place(place: str) -> None:
     kind, colon, rest = place.partition(":")
     if place != "ask" and (kind not in _READERS or not colon or not rest):
         raise UsageError(f"a secret is kept in {PLACES}, not in {printable(kind)!r}")
-    if kind == "fd" and not (rest.isascii() and rest.isdecimal()):
+    if kind == "fd" and not (rest.isascii() and rest.isdecimal() and len(rest) <= _DIGITS_OF_A_DESCRIPTOR):
         raise UsageError("fd: takes the number of a file descriptor")
 
 

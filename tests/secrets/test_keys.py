@@ -1,0 +1,168 @@
+"""Where keys are looked for: the user's rules by every name of a layer, then libvirt; and what is said when there is none."""
+
+import os
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diskchain.errors import DiskchainError, MissingExtra, SecretMissing, StorageError, UsageError
+from diskchain.secrets.keys import Keys, Rule, parse_rule
+from diskchain.secrets.places import LARGEST, file_of, read_place
+from diskchain.secrets.value import SecretValue
+from diskchain.storage.auth import SecretReference
+
+UUID = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"
+NAMES = ("vda[1]", "/images/base.img")
+BY_UUID = SecretReference("passphrase", uuid=UUID)
+BY_USAGE = SecretReference("passphrase", usage="base image")
+
+
+def revealed(value: SecretValue | None) -> bytes | None:
+    if value is None:
+        return None
+    with value.reveal() as view:
+        return bytes(view)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_bytes(b"with a line feed\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("vda[1]=file:/etc/key", Rule("vda[1]", "file:/etc/key")),
+        ("/images/a=b.img=env:KEY", Rule("/images/a=b.img", "env:KEY")),
+        ("vda=ask", Rule("vda", "ask")),
+        ("base image=keyring:diskchain/base", Rule("base image", "keyring:diskchain/base")),
+        ("x=file:/a=b=file:/c", Rule("x", "file:/a=b=file:/c")),
+    ],
+)
+def test_a_rule_is_which_and_place(text: str, rule: Rule) -> None:
+    assert parse_rule(text) == rule
+
+
+@pytest.mark.parametrize("text", ["", "vda", "vda=", "=file:/a", "vda=hunter2", "vda=file:", "vda=fd:x", "file:/a"])
+def test_a_malformed_rule_is_refused_without_being_quoted(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_rule(text)
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.text())
+def test_any_text_is_a_rule_or_a_usage_error(text: str) -> None:
+    try:
+        rule = parse_rule(text)
+    except UsageError:
+        return
+    assert f"{rule.which}={rule.place}" == text
+
+
+@pytest.mark.parametrize("which", [*NAMES, UUID])
+def test_a_rule_finds_its_layer_by_any_of_its_names(which: str, key: Path) -> None:
+    found = Keys([Rule("vdb", "env:NONE"), Rule(which, f"file:{key}")]).find(NAMES, BY_UUID)
+    assert found is not None
+    assert revealed(found.value) == b"with a line feed\n"
+    assert found.place == f"file:{key}"
+
+
+def test_a_rule_finds_its_layer_by_the_usage_of_its_secret(key: Path) -> None:
+    assert Keys([Rule("base image", f"file:{key}")]).find(NAMES, BY_USAGE) is not None
+
+
+def test_libvirt_is_asked_only_when_no_rule_fits(key: Path) -> None:
+    asked: list[SecretReference] = []
+
+    def libvirt(reference: SecretReference) -> SecretValue | None:
+        asked.append(reference)
+        return SecretValue(b"from libvirt")
+
+    keys = Keys([Rule("vda[0]", f"file:{key}")], libvirt)
+    keys.get(("vda[0]",), BY_UUID)
+    assert asked == []
+    assert revealed(keys.get(NAMES, BY_UUID)) == b"from libvirt"
+    assert asked == [BY_UUID]
+
+
+def test_libvirt_is_not_asked_for_a_secret_nobody_named() -> None:
+    with pytest.raises(SecretMissing, match="no secret is named"):
+        Keys(libvirt=lambda _: SecretValue(b"")).get(NAMES, None)
+
+
+@pytest.mark.parametrize("libvirt", [None, lambda _: None])
+def test_a_missing_key_names_the_layer_and_the_secret(libvirt: object) -> None:
+    assert libvirt is None or callable(libvirt)
+    with pytest.raises(SecretMissing) as caught:
+        Keys(libvirt=libvirt).get(NAMES, BY_UUID)
+    assert caught.value.layer == "vda[1]"
+    assert UUID in str(caught.value)
+
+
+def test_an_environment_variable_that_is_not_set_is_a_missing_key() -> None:
+    with pytest.raises(SecretMissing, match="env:DISKCHAIN_NO_SUCH"):
+        Keys([Rule("vda[1]", "env:DISKCHAIN_NO_SUCH")]).get(NAMES, None)
+
+
+def test_an_environment_variable_is_taken_as_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISKCHAIN_KEY", os.fsdecode(b"\xff key"))
+    assert revealed(read_place("env:DISKCHAIN_KEY", "x")) == b"\xff key"
+
+
+def test_a_descriptor_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"from a pipe")
+    os.close(writing)
+    try:
+        assert revealed(read_place(f"fd:{reading}", "x")) == b"from a pipe"
+    finally:
+        os.close(reading)
+
+
+def test_a_file_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no key can be read"):
+        read_place(f"file:{tmp_path}/none", "x")
+
+
+@pytest.mark.parametrize("place", ["file:/a\0b", "file:/", "fd:99999999999999999999", "fd:987654"])
+def test_places_that_cannot_be_read_are_typed_errors(place: str) -> None:
+    with pytest.raises(DiskchainError):
+        read_place(place, "x")
+
+
+def test_a_fifo_nobody_writes_to_does_not_block(fifo: Path) -> None:
+    assert revealed(read_place(f"file:{fifo}", "x")) == b""
+
+
+def test_a_file_larger_than_any_key_is_refused(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(LARGEST + 1))
+    with pytest.raises(StorageError, match="longer than any key"):
+        read_place(f"file:{large}", "x")
+
+
+def test_a_keyring_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(MissingExtra, match=r"diskchain\[keyring\]"):
+        read_place("keyring:service/user", "x")
+
+
+def test_a_keyring_is_asked_for_service_and_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A stand-in of two functions: the real package needs a desktop session.
+    keyring, errors = types.ModuleType("keyring"), types.ModuleType("keyring.errors")
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: f"{service}:{user}", raising=False)
+    monkeypatch.setattr(errors, "KeyringError", RuntimeError, raising=False)
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    assert revealed(read_place("keyring:my/service/me", "x")) == b"my/service:me"
+
+
+def test_only_a_file_has_a_path() -> None:
+    assert file_of("file:/a") == "/a"
+    assert file_of("env:A") is None
