@@ -116,7 +116,7 @@ _type = one_of(_STORES)
 _format = one_of(FORMATS)
 
 
-def parse_backup(text: Text, *, view: View = View.INACTIVE, origin: str | None = None) -> Backup:
+def parse_backup(text: Text, *, view: View = View.LIVE, origin: str | None = None) -> Backup:
     """A ``<domainbackup>``; ``view`` STATUS reads what libvirt's daemon keeps of a running one.
 
     >>> backup = parse_backup('''
@@ -206,7 +206,7 @@ def _read_store(
     type = _type(disk, "type of a backup's <disk>", names["type"]) if "type" in names else StorageType.FILE
     driver = parts["driver"][0] if "driver" in parts else None
     word = driver.get("type") if driver is not None else None
-    index = names.get("index") if view is View.STATUS else None
+    index = names.get("index") if view.running else None
     wrapper = Wrapper(
         _format(driver, "the type of <driver>", word) if driver is not None and word else None,
         chain_index=None if index is None else read_index(disk, index),
@@ -220,7 +220,7 @@ def _read_store(
 _LOCATIONS = {StorageType.FILE: FileLocation(None)}
 
 
-def format_backup(backup: Backup, *, view: View = View.INACTIVE, indent: int = 0, foreign: bool = True) -> str:
+def format_backup(backup: Backup, *, view: View = View.LIVE, indent: int = 0, foreign: bool = True) -> str:
     """``<domainbackup>`` as libvirt writes it: what goes without saying is said.
 
     >>> print(format_backup(Backup(disks=(BackupDisk("vda", backup=False),))), end="")
@@ -265,7 +265,7 @@ def _disk(pad: str, disk: BackupDisk, mode: BackupMode, said: Style) -> str:
         f" type='{store.location.type}'{attribute('backupmode', disk.mode)}{attribute('incremental', disk.incremental)}"
         f"{attribute('exportname', disk.export_name)}{attribute('exportbitmap', disk.export_bitmap)}"
     )
-    if said.status:
+    if not said.inactive:
         names += attribute("index", store.chain_index)
     inner = pad + "  "
     type = None if store.format is None else format_name(store.format)

@@ -4,8 +4,9 @@ Knows XML; must not know what libvirt's elements mean. No document type and so n
 depth; whatever is wrong is an :class:`XmlError` with the line.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any, NoReturn, Protocol, cast
 from xml.parsers import expat
 
@@ -84,19 +85,22 @@ def refuse(element: Element, problem: str, allowed: tuple[str, ...] = ()) -> NoR
 
 
 class Document:
-    """A parsed document. ``data`` are its bytes, ``root`` its tree, ``origin`` its name in errors."""
+    """A parsed document. ``data`` are its bytes, ``root`` its tree, ``origin`` its name in errors.
 
-    __slots__ = ("_encoding", "data", "origin", "root")
+    ``encoding`` is what the bytes are in, whatever they say themselves; None: they say it.
+    """
+
+    __slots__ = ("data", "encoding", "origin", "root")
 
     def __init__(self, text: "bytes | str", origin: str | None = None) -> None:
         """Raises XmlError when ``text`` is malformed, too large or too deep, or has a document type."""
         self.origin = origin
         self.data = text if isinstance(text, bytes) else _encoded(text, origin)
-        self._encoding = None if isinstance(text, bytes) else "utf-8"
+        self.encoding = None if isinstance(text, bytes) else "utf-8"
         if len(self.data) > MAX_DOCUMENT:
             raise XmlError(f"larger than {MAX_DOCUMENT // MiB} MiB", origin=origin)
         try:
-            tree = _tree(self.data, self._encoding)
+            tree = _tree(self.data, self.encoding)
         except etree.XMLSyntaxError as error:
             raise XmlError(_without_position(error), origin=origin, line=error.lineno) from error
         except (ValueError, LookupError) as error:  # an encoding nobody knows
@@ -117,31 +121,34 @@ class Document:
 
     def line(self, element: Element) -> int | None:
         """The line ``element`` begins on, from 1; None when that cannot be told. Beyond line 65,534: one more pass."""
-        line: int | None = getattr(element, "sourceline", None)
-        if line is None or line <= _LAST_SURE_LINE:
-            return line
-        ordinal = next((n for n, other in enumerate(self.root.iter("*")) if other is element), None)
-        return None if ordinal is None else self._line_of_start_tag(ordinal)
+        return self.lines([element])[0]
 
-    def _line_of_start_tag(self, ordinal: int) -> int | None:
-        parser = expat.ParserCreate(self._encoding)
-        lines: list[int] = []
-        left = ordinal
+    def lines(self, elements: Sequence[Element]) -> list[int | None]:
+        """The line of each of ``elements``, as :meth:`line` has it; one more pass at most, for all of them."""
+        lines: list[int | None] = [getattr(element, "sourceline", None) for element in elements]
+        far = {elements[n] for n, line in enumerate(lines) if line is not None and line > _LAST_SURE_LINE}
+        if not far:
+            return lines
+        ordinals = {n: element for n, element in enumerate(self.root.iter("*")) if element in far}
+        found = {ordinals[n]: line for n, line in self._lines_of_start_tags(ordinals).items()}
+        return [found.get(one) if one in far else line for one, line in zip(elements, lines, strict=True)]
+
+    def _lines_of_start_tags(self, ordinals: Container[int]) -> dict[int, int]:
+        """The line of each start tag whose number, from 0, is in ``ordinals``."""
+        parser = expat.ParserCreate(self.encoding)
+        lines: dict[int, int] = {}
+        numbers = count()
 
         def start(_name: str, _attributes: list[str]) -> None:
-            nonlocal left
-            if left == 0:
-                lines.append(parser.CurrentLineNumber)
-                parser.StartElementHandler = None
-            left -= 1
+            number = next(numbers)
+            if number in ordinals:
+                lines[number] = parser.CurrentLineNumber
 
         parser.ordered_attributes = True
         parser.StartElementHandler = start
-        try:
+        with suppress(expat.ExpatError):
             parser.Parse(self.data, True)  # noqa: FBT003 - expat's own signature
-        except expat.ExpatError:
-            return lines[0] if lines else None
-        return lines[0] if lines else None
+        return lines
 
     def _type_line(self) -> int | None:
         before = self.data.find(b"<!DOCTYPE")

@@ -14,7 +14,7 @@ from diskchain.libvirtxml.postparse import Profile, post_parse
 from diskchain.libvirtxml.values import read_number, text_of
 from diskchain.libvirtxml.view import View
 
-_DISKS = (Hole("devices", "disk", before=("emulator",)),)
+_DISKS = (Hole(("devices",), "disk", before=("emulator",)),)
 
 #: A snapshot's second domain has a name of its own.
 DOMAIN_NAMES = ("domain", "inactiveDomain")
@@ -64,11 +64,11 @@ def parse_domain(text: Text, *, view: View = View.LIVE, origin: str | None = Non
     with (document := as_document(text, origin)).reading() as root:
         if root.tag not in DOMAIN_NAMES:
             refuse(root, f"<{root.tag}> is no <domain>")
-        return read_domain(document, root, view)
+        return read_domain(document, (root.tag,), root, view)
 
 
-def read_domain(document: Document, element: Element, view: View) -> Domain:
-    """A domain that is part of ``document``."""
+def read_domain(document: Document, path: tuple[str, ...], element: Element, view: View) -> Domain:
+    """A domain that is part of ``document``; ``path`` leads there from the root."""
     texts: dict[str, str | None] = {}
     disks: list[Disk] = []
     for child in element:
@@ -85,7 +85,7 @@ def read_domain(document: Document, element: Element, view: View) -> Domain:
         read_number(element, "id of <domain>", id) if id else None,
         tuple(disks[position] for position in order),
         order,
-        Frame(document, element, _DISKS),
+        Frame(document, element, path, _DISKS),
     )
 
 
@@ -97,9 +97,7 @@ def post_parse_domain(domain: Domain, profile: Profile = Profile.QEMU) -> Domain
 def format_domain(domain: Domain, *, view: View = View.INACTIVE, secure: bool = False, foreign: bool = True) -> str:
     r"""The whole document: the disks written anew, in ``domain``'s order, the rest as it stood.
 
-    >>> domain = parse_domain(
-    ...     "<domain><devices>\n    <disk><target dev='vda' bus='virtio'/></disk></devices></domain>"
-    ... )
+    >>> domain = parse_domain("<domain><devices>\n    <disk><target dev='vda' bus='virtio'/></disk></devices></domain>")
     >>> print(format_domain(domain))
     <domain><devices>
         <disk type='file' device='disk'>

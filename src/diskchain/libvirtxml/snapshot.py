@@ -25,10 +25,10 @@ from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import BACKING_FORMATS, StorageType
 
 _HOLES = (
-    Hole("", "disks", before=("name", "description", "state", "creationTime", "parent", "memory")),
-    Hole("", "domain", before=("disks",)),
-    Hole("", "inactiveDomain", before=("domain",)),
-    Hole("", "revertDisks", before=("disks",)),
+    Hole((), "disks", before=("name", "description", "state", "creationTime", "parent", "memory")),
+    Hole((), "domain", before=("disks",)),
+    Hole((), "inactiveDomain", before=("domain",)),
+    Hole((), "revertDisks", before=("disks",)),
 )
 _DISK = frozenset({"name", "snapshot", "type"})
 _DISK_CHILDREN = frozenset({"driver", "source", "snapshotDeleteInProgress"})
@@ -101,7 +101,8 @@ def read_snapshot(document: Document, root: Element, view: View) -> Snapshot:
     said = memory.get("snapshot") if memory is not None else None
     parent = parts["parent"][0].find("name") if "parent" in parts else None
     domains = [
-        read_domain(document, parts[name][0], view) if name in parts else None for name in ("domain", "inactiveDomain")
+        read_domain(document, (root.tag, name), parts[name][0], view) if name in parts else None
+        for name in ("domain", "inactiveDomain")
     ]
     return Snapshot(
         text_of(parts["name"][0]) if "name" in parts else None,
@@ -113,7 +114,7 @@ def read_snapshot(document: Document, root: Element, view: View) -> Snapshot:
         _read_disks(parts.get("revertDisks", ()), view),
         domains[0],
         domains[1],
-        Frame(document, root, _HOLES),
+        Frame(document, root, (root.tag,), _HOLES),
     )
 
 

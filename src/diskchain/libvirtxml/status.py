@@ -14,7 +14,7 @@ from diskchain.libvirtxml.layout import attribute, element, yes_no
 from diskchain.libvirtxml.values import ULLONG_MAX, YES_NO, one_of, read_number
 from diskchain.libvirtxml.view import View
 
-_HOLES = (Hole("", "blockjobs"), Hole("", "backups"), Hole("", "domain"))
+_HOLES = (Hole((), "blockjobs"), Hole((), "backups"), Hole((), "domain"))
 
 _yes_no = one_of(YES_NO)
 
@@ -67,7 +67,7 @@ def parse_status(text: Text, *, origin: str | None = None) -> DomainStatus:
             root.get("state"),
             root.get("reason"),
             None if pid is None else read_number(root, "pid of <domstatus>", pid),
-            read_domain(document, parts["domain"], View.STATUS),
+            read_domain(document, (root.tag, "domain"), parts["domain"], View.STATUS),
             () if jobs is None else tuple(map(read_block_job, jobs.iterchildren("blockjob"))),
             None if jobs is None or active is None else _yes_no(jobs, "active of <blockjobs>", active),
             tuple(
@@ -75,7 +75,7 @@ def parse_status(text: Text, *, origin: str | None = None) -> DomainStatus:
                 for backup in (parts["backups"].iterchildren("domainbackup") if "backups" in parts else ())
             ),
             None if node is None else read_number(parts["nodename"], "index of <nodename>", node, most=ULLONG_MAX),
-            Frame(document, root, _HOLES),
+            Frame(document, root, (root.tag,), _HOLES),
         )
 
 
