@@ -6,15 +6,16 @@ Source: QEMU ``docs/interop/qcow2.txt``, "Snapshots" and "Bitmaps extension". Be
 import struct
 from typing import Final
 
-from diskchain.errors import ImageError
+from diskchain.errors import ImageError, TruncatedImage
 from diskchain.image.header import Bitmap, Snapshot, header_text
 from diskchain.image.window import Window
-from diskchain.units import MiB
+from diskchain.units import KiB, MiB
 
 #: l1 offset, l1 size, id length, name length, seconds, nanoseconds, VM clock, VM state size, extra data length
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
 _NO_ICOUNT: Final = (1 << 64) - 1
 _LARGEST_SNAPSHOT_TABLE: Final = 16 * MiB  # ours; QEMU takes 1024 bytes for each of 65536 snapshots
+_PIECE: Final = 64 * KiB
 _MOST_EXTRA: Final = 1024  # QCOW_MAX_SNAPSHOT_EXTRA_DATA
 
 #: table offset, table size, flags, type, granularity bits, name length, extra data length
@@ -26,16 +27,46 @@ _MOST_BITMAPS: Final = 65535  # BME_MAX…
 _GRANULARITY_BITS: Final = range(9, 32)
 
 
+class _Table:
+    """Reads a table of records one after the other, in pieces large enough that a remote image is asked seldom."""
+
+    def __init__(self, window: Window, offset: int) -> None:
+        self._window = window
+        self._piece = b""
+        self._at = 0
+        self.offset = offset
+
+    def take(self, length: int) -> bytes:
+        """The next ``length`` bytes. Raises TruncatedImage."""
+        end = self._at + length
+        if end > len(self._piece):
+            rest = self._piece[self._at :]
+            self._piece = rest + self._window.read_up_to(self.offset + len(rest), max(_PIECE, length))
+            self._at, end = 0, length
+            if len(self._piece) < length:
+                raise TruncatedImage("a table ends too early", format="qcow2", offset=self.offset)
+        taken = self._piece[self._at : end]
+        self._at = end
+        self.offset += length
+        return taken
+
+    def align(self) -> None:
+        """Step to the next multiple of eight bytes."""
+        padding = -self.offset % 8
+        self._at += padding
+        self.offset += padding
+
+
 def read_snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, ...]:
     """The snapshot table of ``count`` entries at ``offset``. Raises ImageError."""
-    start = offset
+    table = _Table(window, offset)
     snapshots = []
     for _ in range(count):
-        fields = _SNAPSHOT.unpack(window.read(offset, _SNAPSHOT.size))
+        fields = _SNAPSHOT.unpack(table.take(_SNAPSHOT.size))
         _l1, _l1_size, id_length, name_length, date, date_ns, vm_clock, small_size, extra_length = fields
         if extra_length > _MOST_EXTRA:
-            raise ImageError(f"a snapshot with {extra_length} bytes of extra data", format="qcow2", offset=offset)
-        tail = window.read(offset + _SNAPSHOT.size, extra_length + id_length + name_length)
+            raise ImageError(f"a snapshot with {extra_length} bytes of extra data", format="qcow2", offset=table.offset)
+        tail = table.take(extra_length + id_length + name_length)
         extra, names = tail[:extra_length], tail[extra_length:]
         large_size, disk_size, icount = (_u64(extra, at) for at in (0, 8, 16))
         snapshots.append(
@@ -50,9 +81,9 @@ def read_snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, .
                 None if icount == _NO_ICOUNT else icount,
             )
         )
-        offset += (_SNAPSHOT.size + len(tail) + 7) & ~7
-        if offset - start > _LARGEST_SNAPSHOT_TABLE:
-            raise ImageError("the snapshot table is too large", format="qcow2", offset=start)
+        table.align()
+        if table.offset - offset > _LARGEST_SNAPSHOT_TABLE:
+            raise ImageError("the snapshot table is too large", format="qcow2", offset=offset)
     return tuple(snapshots)
 
 
