@@ -1,0 +1,112 @@
+"""The kinds of findings about ``<disk>``: what libvirt's validation refuses, beyond what its parser does.
+
+Ids are stable; every id has a page in ``docs/findings/``. All are errors: libvirt does not define such a domain, or does
+not start it. Where it does and the document still cannot mean what it says, the kind is a warning.
+"""
+
+from diskchain.findings import Kind, Severity
+
+_E, _W = Severity.ERROR, Severity.WARNING
+
+KINDS: dict[str, Kind] = {
+    # One layer, any hypervisor.
+    "protocol-sheepdog": Kind(_E, "a source is on sheepdog, which QEMU has dropped"),
+    "auth-protocol": Kind(_E, "a source has a log-in, and its protocol has none"),
+    "auth-secret": Kind(_E, "the secret of a log-in is of the wrong type"),
+    "encryption-cipher": Kind(_E, "the encryption of a disk says which cipher a new volume would get"),
+    "data-store-format": Kind(_E, "an image that is not qcow2 has a data file"),
+    "data-store-raw": Kind(_E, "a data file is not raw"),
+    "data-store-nested": Kind(_E, "a data file has a data file or a backing file of its own"),
+    "data-store-slice": Kind(_E, "a data file is used in slices"),
+    "rbd-option": Kind(_W, "a source has an option of rbd, and is not on rbd"),
+    # One layer, QEMU.
+    "format-unsupported": Kind(_E, "QEMU does not read a format"),
+    "fat-source": Kind(_E, "the format is fat, and the source is no directory"),
+    "dir-format": Kind(_E, "the source is a directory, and the format is not fat"),
+    "dir-writable": Kind(_E, "a directory is to be written"),
+    "protocol-tftp": Kind(_E, "a source is on tftp, which QEMU has dropped"),
+    "protocol-option": Kind(_E, "a source has an option that its protocol does not have"),
+    "nfs-host": Kind(_E, "the host of an nfs source is not one name, reached over tcp, without a port"),
+    "metadata-cache-format": Kind(_E, "an image that is not qcow2 has a metadata cache"),
+    "encryption-legacy": Kind(_E, "an image is to be decrypted in qcow2's old scheme, which QEMU has dropped"),
+    "encryption-qemu": Kind(_E, "QEMU itself cannot decrypt an image in this way"),
+    "encryption-librbd": Kind(_E, "librbd is to decrypt something that is not on rbd"),
+    "encryption-secret": Kind(_E, "an encryption names no secret"),
+    "tls-protocol": Kind(_E, "a source asks for TLS, and its protocol has none"),
+    "hosts": Kind(_E, "a source has too few or too many hosts"),
+    "host-transport": Kind(_E, "a host cannot be reached in this way"),
+    "iscsi-lun": Kind(_E, "the name of an iscsi source does not end in the number of a LUN"),
+    # One disk, any hypervisor.
+    "target-missing": Kind(_E, "a disk has no target"),
+    "target-name": Kind(_E, "the name of a target does not go with the device"),
+    "source-missing": Kind(_E, "a disk that is no drive for media has no source"),
+    "sgio-unfiltered": Kind(_E, "a lun asks for unfiltered SCSI commands, which Linux no longer has"),
+    "iotune-total": Kind(_E, "a limit is given in total and for reads or writes as well"),
+    "address-type": Kind(_E, "the type of an address does not go with the bus of a drive"),
+    "address-unassigned": Kind(_E, "a disk has an address of type unassigned"),
+    "virtio-only": Kind(_E, "a disk on another bus has an option of virtio"),
+    "nvme-namespace": Kind(_E, "the namespace of an NVMe device is 0"),
+    "seclabel-no-relabel": Kind(_E, "an image has a label, and the domain forbids relabelling"),
+    "tray-device": Kind(_E, "a disk without a tray has its tray open"),
+    "vendor-syntax": Kind(_E, "a vendor is too long or not printable"),
+    "product-syntax": Kind(_E, "a product is too long or not printable"),
+    "floppy-bus": Kind(_E, "a floppy is not on fdc, or something else is"),
+    "removable-bus": Kind(_E, "a disk cannot be removable on this bus"),
+    "startup-policy-source": Kind(_E, "a source that is not local has a startup policy"),
+    "startup-policy-requisite": Kind(_E, "a disk that is no drive for media has the startup policy requisite"),
+    "wwn-syntax": Kind(_E, "a wwn is not 16 hex digits"),
+    "discard-no-unref": Kind(_E, "discard_no_unref is on for a disk that is not qcow2 or cannot be written"),
+    "iothread-conflict": Kind(_E, "a disk has one I/O thread and a list of them"),
+    "throttle-with-iotune": Kind(_E, "a disk is throttled in two ways"),
+    "throttle-cdrom": Kind(_E, "a cdrom is throttled by filters"),
+    "throttle-group-unknown": Kind(_E, "a disk is in a throttle group the domain does not have"),
+    # Luns.
+    "lun-source": Kind(_E, "the source of a lun does not take SCSI commands"),
+    "lun-format": Kind(_E, "a lun is not raw"),
+    "lun-slice": Kind(_E, "a lun is a slice of a device"),
+    "lun-encryption": Kind(_E, "a lun is encrypted by the host"),
+    "lun-only": Kind(_E, "a disk that is no lun has something only luns can have"),
+    # Vhost-user.
+    "vhostuser-bus": Kind(_E, "a vhostuser disk is not on virtio"),
+    "vhostuser-snapshot": Kind(_E, "a vhostuser disk is to be in snapshots"),
+    "vhostuser-option": Kind(_E, "a vhostuser disk has something that is not the hypervisor's to decide"),
+    # All disks of a domain, any hypervisor.
+    "target-duplicate": Kind(_E, "two disks have one target"),
+    "address-duplicate": Kind(_E, "two disks have one address"),
+    "address-hostdev": Kind(_E, "a disk and a SCSI host device have one address"),
+    "target-index": Kind(_E, "nothing can be told from the name of a target"),
+    "boot-order-duplicate": Kind(_E, "two disks have one place in the boot order"),
+    "alias-duplicate": Kind(_E, "two disks have one alias"),
+    # One disk, QEMU.
+    "driver-name": Kind(_E, "a disk has the driver of another hypervisor"),
+    "serial-syntax": Kind(_E, "a serial holds characters QEMU would misunderstand"),
+    "copy-on-read": Kind(_E, "copy_on_read is on for a disk that cannot have it"),
+    "lun-identity": Kind(_E, "a lun is to have another identity than the device behind it"),
+    "io-native-cache": Kind(_E, "io is native, and the cache mode uses the host's page cache"),
+    "iotune-limit": Kind(_E, "a limit is higher than QEMU's limits can be"),
+    "iotune-group": Kind(_E, "a throttling group has no limits, or several sets of them"),
+    "transient": Kind(_E, "a disk cannot be transient"),
+    "shareable-format": Kind(_E, "several writers are to share an image that has metadata"),
+    "shared-memory": Kind(_E, "another process serves a disk, and cannot map the guest's memory"),
+    "vdpa-cache": Kind(_E, "a vhostvdpa disk has a cache mode that uses the host's page cache"),
+    # Buses, QEMU.
+    "target-partition": Kind(_E, "a target is the name of a partition"),
+    "geometry-bus": Kind(_E, "a disk on this bus has no geometry or translation"),
+    "serial-bus": Kind(_E, "a disk on this bus has no serial"),
+    "cdrom-bus": Kind(_E, "a cdrom is on a bus whose media cannot be ejected"),
+    "wwn-bus": Kind(_E, "a disk on this bus has no wwn"),
+    "vendor-bus": Kind(_E, "a disk on this bus has no vendor"),
+    "product-bus": Kind(_E, "a disk on this bus has no product"),
+    "lun-bus": Kind(_E, "a lun is on a bus without SCSI commands"),
+    "rotation-rate": Kind(_E, "a device on this bus has no rotation rate"),
+    "usb-empty": Kind(_E, "a drive on usb is empty"),
+    "address-bus": Kind(_E, "the type of an address does not go with usb or virtio"),
+    "address-range": Kind(_E, "an address names a controller, bus or target that does not exist"),
+    "acpi-index-bus": Kind(_E, "a disk that is no PCI device has an ACPI index"),
+    "readonly-bus": Kind(_E, "a disk on this bus cannot be read-only"),
+    "iotune-bus": Kind(_E, "a disk on sd has limits"),
+    # I/O threads, QEMU.
+    "iothread-bus": Kind(_E, "a disk that is not on virtio has I/O threads"),
+    "iothread-unknown": Kind(_E, "a disk has an I/O thread the domain does not have"),
+    "iothread-mapping": Kind(_E, "I/O threads and queues of a disk do not fit together"),
+}

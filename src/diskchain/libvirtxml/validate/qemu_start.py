@@ -1,0 +1,75 @@
+"""Rules for one layer, for QEMU: what libvirt takes when a domain is defined, and refuses when it starts.
+
+Source: libvirt 11.3.0 ``qemu/qemu_block.c`` (``qemuBlockStorageSourceGetBackendProps`` and below),
+``qemu/qemu_domain.c`` (``qemuDomainPrepareStorageSourceTLS``).
+"""
+
+from collections.abc import Iterator
+
+from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
+from diskchain.storage.location import NetworkLocation
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Protocol, Transport
+
+RULES: Rules[SourceCheck] = Rules()
+
+_WITH_TLS = (Protocol.NBD, Protocol.VXHS)
+_ONE_HOST = frozenset(
+    {
+        Protocol.NBD,
+        Protocol.ISCSI,
+        Protocol.SSH,
+        Protocol.VXHS,
+        Protocol.HTTP,
+        Protocol.HTTPS,
+        Protocol.FTP,
+        Protocol.FTPS,
+    }
+)
+
+
+@RULES.rule("encryption-secret")
+def _secret(source: Source) -> Iterator[Problem]:
+    if source.encryption is not None and not source.encryption.secrets:
+        yield Problem("nobody can decrypt this: <encryption> names no secret", "source/encryption")
+
+
+@RULES.rule("tls-protocol")
+def _tls(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if isinstance(location, NetworkLocation) and location.tls and location.protocol not in _WITH_TLS:
+        yield Problem(f"tls='yes' is not for {location.protocol}", "source", words(*_WITH_TLS))
+
+
+@RULES.rule("hosts")
+def _hosts(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if not isinstance(location, NetworkLocation):
+        return
+    number = len(location.hosts)
+    if location.protocol in _ONE_HOST and number != 1:
+        yield Problem(f"{location.protocol} needs exactly one host, not {number}", "source")
+    elif location.protocol is Protocol.GLUSTER and not number:
+        yield Problem("gluster needs a host", "source")
+
+
+@RULES.rule("host-transport")
+def _transport(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if not isinstance(location, NetworkLocation):
+        return
+    for number, host in enumerate(location.hosts, start=1):
+        if host.transport is Transport.RDMA:
+            yield Problem("QEMU has dropped rdma", f"source/host[{number}]", ("tcp", "unix"))
+        elif host.transport is Transport.UNIX and location.protocol is Protocol.ISCSI:
+            yield Problem("iscsi is reached over tcp", f"source/host[{number}]", ("tcp",))
+
+
+@RULES.rule("iscsi-lun")
+def _lun(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if not isinstance(location, NetworkLocation) or location.protocol is not Protocol.ISCSI or location.name is None:
+        return
+    _, slash, lun = location.name.partition("/")
+    if slash and not (lun.isascii() and lun.isdigit()):
+        yield Problem(f"the name of an iscsi source ends in the number of a LUN, not in {lun!r}", "source")

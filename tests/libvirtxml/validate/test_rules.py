@@ -1,0 +1,36 @@
+"""Each rule finds what breaks it, and leaves its neighbour alone."""
+
+import pytest
+from tests.libvirtxml.validate.cases import CASES
+from tests.libvirtxml.validate.fragments import Case, document
+
+from diskchain.libvirtxml.kinds import KINDS
+from diskchain.libvirtxml.postparse import Profile
+from diskchain.libvirtxml.validate.document import check_document
+from diskchain.libvirtxml.validate.run import RULES
+
+_FOR_VALUES_ONLY = {"protocol-option"}  # a document cannot say it: parsers drop what a protocol does not have
+
+
+def found(disks: str, case: Case) -> set[str]:
+    return {finding.id for _, finding in check_document(document(disks, case)).findings}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{n}-{case.id}" for n, case in enumerate(CASES)])
+def test_a_rule_finds_what_breaks_it_and_not_its_neighbour(case: Case) -> None:
+    assert case.id in found(case.bad, case)
+    assert not found(case.good, case)
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {case.id for case in CASES} | _FOR_VALUES_ONLY == set(KINDS)
+
+
+def test_every_rule_has_a_kind_and_every_kind_a_rule() -> None:
+    ids = {rule.id for group in RULES[Profile.QEMU] for rule in group}
+    assert ids == set(KINDS)
+
+
+def test_the_generic_profile_has_no_rules_of_its_own() -> None:
+    for generic, qemu in zip(RULES[Profile.GENERIC], RULES[Profile.QEMU], strict=True):
+        assert set(generic) <= set(qemu)
