@@ -39,6 +39,13 @@ class Target(NamedTuple):
     attached: bool = False
 
 
+class TargetDocument(NamedTuple):
+    """A document to look at, and the other host its files are on, if any."""
+
+    text: bytes
+    host: str | None = None
+
+
 def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """TARGET (``several``: one or more) and the options that say which part of it is meant."""
     parser.add_argument(
@@ -69,16 +76,24 @@ def targets(args: argparse.Namespace, target: str | None = None) -> list[Target]
     when it cannot be read.
     """
     name: str = args.target if target is None else target
-    if args.connect is None and (args.format is not None or not is_document(name)):
-        return [_image(name, args.format)]
+    document = document_of(args, name)
+    if document is None:
+        return [image_target(name, args.format)]
     from diskchain.cli.document_target import document_targets
 
+    return document_targets(document.text, name, document.host)
+
+
+def document_of(args: argparse.Namespace, name: str) -> TargetDocument | None:
+    """The document that ``name`` means, None when it is an image. Raises StorageError, UsageError, PeerError."""
     if args.connect is None:
-        return document_targets(read_document(name), name)
+        if args.format is not None or not is_document(name):
+            return None
+        return TargetDocument(read_document(name))
     from diskchain.hypervisor.connection import Connection
 
     with Connection(args.connect) as connection:
-        return document_targets(connection.domain(name).current, name, connection.host)
+        return TargetDocument(connection.domain(name).current, connection.host)
 
 
 def discovered(
@@ -156,9 +171,12 @@ def _whole(target: str, size: int) -> bytes:
         return file.read(LARGEST_DOCUMENT + 1)
 
 
-def _image(path: str, format: str | None) -> Target:
+def image_target(path: str, format: str | None) -> Target:
+    """One image; ``format`` None: probe. Raises StorageError."""
     absolute = os.path.abspath(path)
     with open_local(absolute) as image:
-        block = image.facts.type is StorageType.BLOCK
-    location = BlockLocation(absolute) if block else FileLocation(absolute)
+        found = image.facts.type
+    if found is StorageType.DIR or not path:
+        raise UsageError(f"{path or 'an empty name'} is a directory, not an image or a document")
+    location = BlockLocation(absolute) if found is StorageType.BLOCK else FileLocation(absolute)
     return Target(path, Source(location, Format(format) if format else None), probe=format is None)
