@@ -3,14 +3,22 @@
 Imported only when the target is no image: lxml takes longer to import than most images take to read.
 """
 
+from collections.abc import Iterable
+
 from diskchain.cli.target import Target
+from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.completion import declared_disks
 
 
 def document_targets(text: bytes, origin: str, host: str | None = None) -> list[Target]:
     """The disks of a document that have a medium, in its order. ``host``: the other host they are on. Raises XmlError."""
+    return disk_targets(declared_disks(text, origin), host)
+
+
+def disk_targets(disks: Iterable[Disk], host: str | None = None) -> list[Target]:
+    """Disks that have a medium, in their order."""
     return [
         Target(disk.target.dev or f"disk {number}", disk.source, host=host, attached=True)
-        for number, disk in enumerate(declared_disks(text, origin), start=1)
+        for number, disk in enumerate(disks, start=1)
         if not disk.is_empty
     ]

@@ -12,9 +12,10 @@ CLEAN, FINDINGS, USAGE, COULD_NOT_TELL = 0, 1, 2, 3
 
 
 def finding_lines(found: Finding, style: Style) -> Iterator[str]:
-    """One line for what is wrong, one for what would mend it."""
+    """One line for where and what is wrong, one for what would mend it."""
     label = style.paint(f"{found.severity}:", _COLOURS[found.severity])
-    yield f"{label} {found.message} {style.dim(f'[{found.id}]')}"
+    line = "" if found.line is None else f"line {found.line}: "
+    yield f"{label} {line}{found.message} {style.dim(f'[{found.id}]')}"
     if found.fix:
         yield f"  fix: {printable(found.fix)}"
 

@@ -6,7 +6,15 @@ import sys
 from collections.abc import Iterator
 
 from diskchain.cli.selection import select
-from diskchain.cli.target import DEPTH_WARNING, add_target_arguments, discovered, targets
+from diskchain.cli.target import (
+    DEPTH_WARNING,
+    Target,
+    TargetDocument,
+    add_target_arguments,
+    discovered,
+    document_of,
+    image_target,
+)
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.discover.notes import unreadable_target
 from diskchain.errors import ParseError, StorageError, printable
@@ -38,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what an image may make us open (default: %(default)s)",
     )
     parser.add_argument(
+        "--profile",
+        choices=["generic", "qemu"],
+        default="qemu",
+        help="whose rules a document must keep: any hypervisor's, or QEMU's too (default: %(default)s)",
+    )
+    parser.add_argument(
         "--search", metavar="DIR", action="append", default=[], help="look here for missing layers; repeatable"
     )
     parser.add_argument(
@@ -60,9 +74,10 @@ def run(args: argparse.Namespace) -> int:
 
         print(to_json(check_document(args.target, found)))
     elif args.sarif:
+        from diskchain.libvirtxml.kinds import KINDS as XML_KINDS
         from diskchain.report.sarif import sarif
 
-        print(sarif(found, {id: kind.title for id, kind in KINDS.items()}))
+        print(sarif(found, {id: kind.title for id, kind in (*KINDS.items(), *XML_KINDS.items())}))
     else:
         _print(args.target, found)
     return exit_code(finding for _, finding in found)
@@ -71,10 +86,34 @@ def run(args: argparse.Namespace) -> int:
 def _findings(args: argparse.Namespace, target: str) -> Iterator[Finding]:
     """Everything there is to say about one target; that it cannot be read is one more finding."""
     try:
-        disks = targets(args, target)
+        document = document_of(args, target)
+        if document is None:
+            yield from _of_chains(args, [image_target(target, args.format)])
+        else:
+            yield from _of_document(args, target, document)
     except (ParseError, StorageError) as error:
         yield unreadable_target(target, error)
-        return
+
+
+def _of_document(args: argparse.Namespace, target: str, document: TargetDocument) -> Iterator[Finding]:
+    """What libvirt would say of a document, and of the chains of those of its disks that can be understood."""
+    from diskchain.cli.document_target import disk_targets
+    from diskchain.libvirtxml.postparse import Profile
+    from diskchain.libvirtxml.validate.document import check_document
+
+    checked = check_document(document.text, Profile(args.profile), target)
+    disks = disk_targets(checked.disks, document.host)
+    asked = None if args.disk is None else args.disk.partition("[")[0]
+    about_asked = [said for disk, said in checked.findings if disk == asked]
+    if about_asked or any(disk.name == asked for disk in disks):
+        yield from about_asked
+    else:  # nobody asked for one disk, or by the path of a layer
+        yield from (said for _, said in checked.findings)
+    if not about_asked or any(disk.name == asked for disk in disks):
+        yield from _of_chains(args, disks)
+
+
+def _of_chains(args: argparse.Namespace, disks: list[Target]) -> Iterator[Finding]:
     discoverer = Discoverer(policy_named(args.policy))
     for _, chain in select(discovered(discoverer, disks, depth_warning=args.depth), args.disk):
         yield from chain.findings
