@@ -118,8 +118,10 @@ def test_qemu_takes_every_list_and_has_the_same_chain_open(
         keys = {item.id: SecretValue(PASSPHRASE) for item in emission.items if isinstance(item, SecretItem)}
         open_nodes(daemon, emission, keys, [f"{seed}[{number}]" for number in range(len(chain))])
         nodes = daemon.execute("query-named-block-nodes")
+        graph = daemon.execute("x-debug-query-block-graph")
         read = read_chain(nodes, emission.top)
         close_nodes(daemon, emission)
+        assert list(layers(read_chain(nodes, emission.top, graph))) == list(layers(read)), seed
         assert as_read_back(read, "", new=profile.newer) == as_read_back(source, profile.name, new=profile.newer), seed
         runtime = [layer.runtime for layer in layers(read)]
         assert [each and (each.format_node or each.storage_node) for each in runtime] == list(emission.layers)
@@ -162,3 +164,18 @@ def test_the_encryption_read_back_is_the_one_of_each_layer(
     close_nodes(daemon, emission)
     found = [layer.encryption and layer.encryption.format for layer in layers(read)]
     assert found == [EncryptionFormat.LUKS, None, EncryptionFormat.LUKS]
+
+
+def test_qemu_takes_as_many_layers_as_libvirt_does(daemon: StorageDaemon, templates: Templates, tmp_path: Path) -> None:
+    chain = [templates.copy(KINDS["qcow2"], tmp_path / f"{number}") for number in range(200)]
+    chain[1:] = [layer._replace(readonly=True) for layer in chain[1:]]
+    source = Numbering().chain(stack(chain, TERMINATOR))
+    emission = blockdev(source)
+    open_nodes(daemon, emission, {}, [str(number) for number in range(200)])
+    nodes, graph = (
+        daemon.execute("query-named-block-nodes", {"flat": True}),
+        daemon.execute("x-debug-query-block-graph"),
+    )
+    close_nodes(daemon, emission)
+    wanted = [layer.location for layer in layers(source)]
+    assert [layer.location for layer in layers(read_chain(nodes, emission.top, graph))] == wanted
