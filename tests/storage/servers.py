@@ -15,6 +15,7 @@ from tests.live.storage import run
 
 HOST = "127.0.0.1"
 _START_SECONDS = 20
+_STOP_SECONDS = 5
 _POLL_SECONDS = 0.02
 
 
@@ -43,7 +44,11 @@ def serving(ready: Callable[[], bool], *command: str | Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate()
+        try:
+            process.communicate(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:  # nbdkit waits for its clients
+            process.kill()
+            process.communicate()
 
 
 def accepts(address: tuple[str, int] | str) -> Callable[[], bool]:
