@@ -15,10 +15,22 @@ from tests.live.peers import PEER_VERSIONS, demand
 settings.register_profile("diskchain", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("diskchain")
 
-pytest_plugins = ["tests.live.daemons", "tests.live.domains", "tests.live.secrets", "tests.live.storage"]
+pytest_plugins = [
+    "tests.live.daemons",
+    "tests.live.domains",
+    "tests.live.private_libvirtd",
+    "tests.live.secrets",
+    "tests.live.storage",
+]
 
 # A fixture that talks to a peer marks the tests that use it, directly or through another fixture.
-_MARKER_OF_FIXTURE = {"libvirtd": "libvirtd", "loop_device": "live", "paused_domain": "qemu", "qemu_img": "qemu"}
+_MARKER_OF_FIXTURE = {
+    "libvirtd": "libvirtd",
+    "loop_device": "live",
+    "paused_domain": "qemu",
+    "private_libvirtd": "libvirtd",
+    "qemu_img": "qemu",
+}
 _PEER_MARKERS = ("libvirtd", "qemu")
 _TESTS_OF_PEER = pytest.StashKey[dict[str, set[str]]]()
 

@@ -68,7 +68,7 @@ def libvirtd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def own_daemons(log_dir: Path) -> Iterator[None]:
     """Runs virtlogd (unless one answers) and libvirtd until the block is left."""
     demand("root", "libvirtd", "virtlogd", "setpriv")
-    _open_kvm_to_its_group()
+    open_kvm_to_its_group()
     with ExitStack() as stack:
         if not _accepts(_VIRTLOGD_SOCKET):
             stack.enter_context(_daemon("virtlogd", log_dir, lambda: _accepts(_VIRTLOGD_SOCKET)))
@@ -121,7 +121,7 @@ def _accepts(path: Path) -> bool:
         return True
 
 
-def _open_kvm_to_its_group() -> None:
+def open_kvm_to_its_group() -> None:
     """Gives /dev/kvm the group and mode that udev would give it, if root alone may open it.
 
     libvirtd remembers what QEMU can do together with the access to /dev/kvm. Where udev has not run (containers) the

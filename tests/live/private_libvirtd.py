@@ -5,13 +5,12 @@ directories of the test; the images it is given are the same files for everybody
 do on a real host, and are destroyed by the fixture.
 """
 
-import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.labels import kernel
-from tests.live.daemons import _open_kvm_to_its_group, libvirt
+from tests.live.daemons import open_kvm_to_its_group, libvirt
 from tests.live.peers import PEER_VERSIONS, demand, give_up
 
 _START_SECONDS = 60
@@ -42,7 +41,7 @@ class PrivateLibvirtd:
                 (directory / name).mkdir()
         with (directory / "etc" / "qemu.conf").open("a") as conf:
             # A container may forbid cgroups and namespaces; neither has to do with owners.
-            conf.write('\nsecurity_driver = "none"\nsecurity_default_confined = 0\ncgroup_controllers = []\n')
+            conf.write('\nsecurity_driver = "none"\ncgroup_controllers = []\n')
             conf.write("namespaces = []\nremember_owner = 1\n")
 
     def start(self) -> None:
@@ -73,6 +72,14 @@ class PrivateLibvirtd:
                 domain.destroy()
         self._end("libvirtd", signal.SIGTERM)
         self._end("virtlogd", signal.SIGTERM)
+
+    def start_paused(self, domain: Any) -> None:
+        """Starts a domain; its guest does not run."""
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+
+    def domain(self, name: str) -> Any:
+        """The domain of that name, over the present connection."""
+        return self.connection.lookupByName(name)
 
     def _end(self, program: str, how: signal.Signals) -> None:
         if program == "libvirtd" and self.connection is not None:
@@ -113,7 +120,7 @@ def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd
     missing = [place for place in _DIRECTORIES.values() if not Path(place).is_dir()]
     if missing:
         give_up(f"needs {missing[0]}, which comes with libvirtd")
-    _open_kvm_to_its_group()
+    open_kvm_to_its_group()
     directory = Path(tempfile.mkdtemp(prefix="diskchain-libvirtd-", dir="/run"))
     directory.chmod(0o755)
     daemon = PrivateLibvirtd(directory)
@@ -127,4 +134,12 @@ def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd
     finally:
         daemon.stop()
         shutil.rmtree(directory, ignore_errors=True)
-        assert os.getpid()  # the namespaces went with the daemons; nothing is left mounted here
+
+
+def wait_for(happens: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    """Returns as soon as it happens; fails when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not happens():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds:.0f} s for {what}", pytrace=False)
+        time.sleep(_POLL_SECONDS)

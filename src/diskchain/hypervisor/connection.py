@@ -69,6 +69,19 @@ class Connection:
                     raise PeerError(f"{self.uri}: {error}") from error
         raise UsageError(f"{self.uri} has no domain called {name!r}")
 
+    def base_label(self, model: str) -> str | None:
+        """The label of that security model that a domain gets when its configuration names none; None when unknown."""
+        from lxml import etree
+
+        try:
+            capabilities = etree.fromstring(self._connection.getCapabilities().encode())
+        except (self._libvirt.libvirtError, etree.XMLSyntaxError):
+            return None
+        for security in capabilities.iterfind("host/secmodel"):
+            if security.findtext("model") == model:
+                return security.findtext("baselabel")
+        return None
+
     def domains(self) -> list[DomainDocument]:
         """Every domain of the connection. One that disappears meanwhile is left out."""
         libvirt = self._libvirt

@@ -49,6 +49,11 @@ def state_directory() -> Path:
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "diskchain"
 
 
+def journal_exists(directory: Path) -> bool:
+    """Whether there is a journal, and we may know."""
+    return os.access(directory / _FILE_NAME, os.R_OK | os.W_OK)
+
+
 class Journal:
     """An open journal. Use as a context manager. Every method that writes returns after the write is on the disk.
 

@@ -4,6 +4,7 @@ Key names are those of ``qemu-img info --output=json`` where the meaning is the 
 flat, top first. Keys are only ever added within a version. Imported only when JSON is asked for.
 """
 
+from diskchain.report.documents.access import AccessDocument, access_disk_document
 from diskchain.report.documents.base import FindingDocument, schema, to_json
 from diskchain.report.documents.chain import ChainDocument, disk_document
 from diskchain.report.documents.check import CheckDocument, check_document
@@ -11,11 +12,13 @@ from diskchain.report.documents.diff import DiffDocument, diff_document
 from diskchain.report.documents.info import InfoDocument, info_document
 
 __all__ = [
+    "AccessDocument",
     "ChainDocument",
     "CheckDocument",
     "DiffDocument",
     "FindingDocument",
     "InfoDocument",
+    "access_disk_document",
     "check_document",
     "diff_document",
     "disk_document",

@@ -1,0 +1,50 @@
+"""``diskchain access``: whether somebody may use each file of a chain, and what stands in the way."""
+
+import argparse
+import os
+import sys
+
+from diskchain.cli.access_options import add_access_arguments
+from diskchain.cli.access_target import question
+from diskchain.cli.access_text import access_code, access_lines
+from diskchain.cli.target import add_target_arguments
+from diskchain.errors import printable
+
+EXAMPLE = """\
+examples:
+  diskchain access /images/top.qcow2 --as libvirt-qemu --for commit
+  diskchain access -c qemu:///system vm -d vda --for commit --top 'vda[2]' --base 'vda[4]'
+  diskchain access vm.xml --as +64055:+64055 --json
+
+A domain's files are judged as they will be once libvirt has given them to its user (--as-is: as they are).
+
+exit codes: 0 allowed, 1 denied, 2 usage, 3 could not tell"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``access``."""
+    add_target_arguments(parser)
+    add_access_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/access/1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, judge and print."""
+    asked = question(args)
+    answers = [(subject, asked.answer(subject)) for subject in asked.subjects]
+    if args.json:
+        from diskchain.report.documents import AccessDocument, access_disk_document, to_json
+
+        disks = tuple(access_disk_document(subject.name, found) for subject, found in answers)
+        print(to_json(AccessDocument(target=args.target, operation=args.operation, user=str(asked.who), disks=disks)))
+    else:
+        from diskchain.report.style import style_of
+
+        style = style_of(sys.stdout, environ=dict(os.environ))
+        for subject, found in answers:
+            title = f"{printable(subject.name)}: {args.operation} by {printable(str(asked.who))}"
+            print(style.bold(title))
+            for line in access_lines(found, style):
+                print(f"  {line}")
+    codes = [access_code(found, complete=subject.complete) for subject, found in answers]
+    return 1 if 1 in codes else max(codes, default=0)

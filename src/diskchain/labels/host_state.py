@@ -1,0 +1,36 @@
+"""Collects what ``drift`` asks for: looks at every file that domains name, and into the journal. Changes nothing."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from diskchain.findings import Finding
+from diskchain.labels.drift import DomainUse, HostState, drift
+from diskchain.labels.examine import examine_all
+from diskchain.labels.journal import Journal, journal_exists, state_directory
+from diskchain.labels.need import Start, needs
+from diskchain.labels.records import Hold, Job
+from diskchain.labels.remembered import boot_times
+
+
+def label_findings(uses: Iterable[DomainUse], state: Path | None = None) -> list[Finding]:
+    """What is wrong with the rights of these domains' files. ``state``: where the journal is.
+
+    Raises StorageError when there is a journal that cannot be read.
+    """
+    domains = list(uses)
+    return drift(domains, host_state(domains, state))
+
+
+def host_state(uses: Iterable[DomainUse], state: Path | None = None) -> HostState:
+    """The present state of every file that the domains name and that jobs hold."""
+    directory = state_directory() if state is None else state
+    jobs: list[Job] = []
+    holds: list[Hold] = []
+    if journal_exists(directory):
+        with Journal(directory) as journal:
+            jobs = [job for job in journal.jobs() if job.holder is None or not job.holder.alive()]
+            holds = journal.holds()
+    paths = [
+        need.path for use in uses for chain in use.chains for need in needs(chain, Start()) if need.path is not None
+    ]
+    return HostState(examine_all([*paths, *(hold.file.path for hold in holds)]), boot_times(), jobs, holds)
