@@ -7,7 +7,7 @@ are used as file names: each can be encoded again, and holds no NUL.
 import contextlib
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from fuzz.sparse import CountingWindow, SparseImage, decode
@@ -85,13 +85,16 @@ def _check_reads(window: CountingWindow) -> None:
         raise BrokenInvariant(f"{fetched} bytes fetched in {reads} reads")
 
 
+_checksum = lru_cache(maxsize=64)(crc32c)
+
+
 def _with_checksums(image: SparseImage) -> SparseImage:
     """The image with the checksums of its headers and region tables made right, so that fuzzing gets past them."""
     chunks = list(image.chunks)
     for at, length in _VHDX_CHECKED:
         structure = image.read(at, length)
         if len(structure) == length:
-            checksum = crc32c(structure[:4] + bytes(4) + structure[8:])
+            checksum = _checksum(structure[:4] + bytes(4) + structure[8:])
             chunks.append((at + 4, checksum.to_bytes(4, "little")))
     return SparseImage(image.size, tuple(chunks), image.flags)
 
