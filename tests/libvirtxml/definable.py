@@ -100,7 +100,7 @@ def networks(draw: st.DrawFn) -> NetworkLocation:
         options = draw(maybe(built(SshOptions, known_hosts=maybe(PATHS), username=NAMES, keyfile=PATHS)))
     elif protocol in {*_WEB, Protocol.FTP, Protocol.FTPS}:
         options = draw(_http(protocol))
-    snapshot = draw(maybe(NAMES)) if protocol is Protocol.RBD else None
+    snapshot = draw(maybe(st.sampled_from(["monday", "s_1-a"]))) if protocol is Protocol.RBD else None
     config = draw(maybe(PATHS)) if protocol is Protocol.RBD else None
     return NetworkLocation(protocol, name, tuple(hosts), options, tls, snapshot, config)
 
@@ -132,7 +132,7 @@ _LOCATIONS: dict[StorageType, st.SearchStrategy[Location]] = {
             slot=st.integers(0, 31),
             function=st.integers(0, 7),
         ),
-        namespace=st.integers(1, 2**32),
+        namespace=st.integers(1, 2**32 - 1),
         managed=BOOLS,
     ),
     StorageType.VHOSTUSER: st.builds(

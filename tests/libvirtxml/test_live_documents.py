@@ -162,4 +162,4 @@ def test_a_backup_and_the_status_of_it_are_written_back_byte_for_byte(running: R
     assert format_backup(parse_backup(text)) == text
     status = parse_status(kept)
     assert format_status(status) == kept
-    assert [disk.state for disk in status.backups[0].disks] == [DiskBackupState.RUNNING, None]
+    assert [disk.state for disk in status.backups[0].disks] == [DiskBackupState.RUNNING, None, None]
