@@ -6,17 +6,16 @@ Two drivers judge: `test:///default`, which lives in the library and only knows 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
 
 import libvirt
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from tests.libvirtxml.definable import definable_disks
+from tests.libvirtxml.judge import Judge, Verdict, open_judge
 from tests.live.daemons import Libvirtd
 
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.codec import format_disk
-from diskchain.libvirtxml.domain import parse_domain, post_parse_domain
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.view import View
 from diskchain.storage.terms import StorageType
@@ -36,49 +35,7 @@ TOLERATED = {
 #: What libvirt 9.0 cannot be asked at all.
 UNKNOWN_TYPES = {StorageType.VHOSTVDPA: "since libvirt 9.8"}
 
-_DOMAIN = """\
-<domain type='{type}'>
-  <name>diskchain-agreement</name>
-  <memory unit='MiB'>64</memory>
-  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
-  <iothreads>4</iothreads>
-  <os><type arch='x86_64' machine='{machine}'>hvm</type></os>
-  <devices>
-{disks}  </devices>
-</domain>
-"""
-_DISK = re.compile(r"^    <disk .*?^    </disk>\n", re.MULTILINE | re.DOTALL)
 _ROUNDS = {"test": 120, "qemu": 130}
-
-
-class Verdict(NamedTuple):
-    """libvirt's text and ours, or libvirt's complaint."""
-
-    theirs: str
-    ours: str
-    refusal: str | None = None
-
-
-class Judge(NamedTuple):
-    """A libvirt connection, what kind of domain it takes, and the profile that fits it."""
-
-    connection: Any
-    type: str
-    profile: Profile
-
-    def hear(self, disks: str) -> Verdict:
-        text = _DOMAIN.format(type=self.type, machine="pc", disks=disks)
-        try:
-            domain = self.connection.defineXML(text)
-        except libvirt.libvirtError as error:
-            return Verdict("", "", str(error))
-        try:
-            told = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
-        finally:
-            domain.undefine()
-        parsed = post_parse_domain(parse_domain(text, view=View.INACTIVE), self.profile)
-        ours = "".join(format_disk(disk, view=View.INACTIVE, secure=True, indent=4) for disk in parsed.disks)
-        return Verdict(tolerant("".join(_DISK.findall(told))), tolerant(ours))
 
 
 def tolerant(text: str) -> str:
@@ -91,10 +48,9 @@ def tolerant(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def test_driver() -> Iterator[Judge]:
-    libvirt.registerErrorHandler(lambda *_: None, None)
-    connection = libvirt.open("test:///default")
-    yield Judge(connection, "test", Profile.GENERIC)
-    connection.close()
+    judge = open_judge("test:///default", "test", Profile.GENERIC)
+    yield judge
+    judge.connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +90,7 @@ def _agree(judge: Judge, type: StorageType, rounds: int) -> tuple[Counter[str], 
     @given(definable_disks(type))
     def each(disk: Disk) -> None:
         verdict = judge.hear(format_disk(disk, view=View.INACTIVE, secure=True, indent=4))
+        verdict = verdict._replace(theirs=tolerant(verdict.theirs), ours=tolerant(verdict.ours))
         if verdict.refusal is not None:
             heard["refused"] += 1
         elif verdict.theirs == verdict.ours:

@@ -43,8 +43,9 @@ def shown(text: str) -> str:
 def read_number(element: Element, name: str, text: str, base: int = 10, most: int = UINT_MAX) -> int:
     """A number from 0 to ``most``, in C's notation for ``base`` (0: a leading ``0x`` or ``0`` decides)."""
     if base == _DECIMAL and len(text) <= _QUICK_DIGITS and text.isascii() and text.isdigit():
-        return int(text)
-    number = _strtoul(text, base)
+        number: int | None = int(text)
+    else:
+        number = _strtoul(text, base)
     if number is None or number > most:
         refuse(element, f"{name} is {shown(text)}, not a number from 0 to {most}")
     return number
