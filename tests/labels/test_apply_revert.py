@@ -312,3 +312,20 @@ def test_commit_with_a_named_base_leaves_lower_layers_alone(image_dir: Path, jou
     plan = plan_for(chain, journal, STRANGER, Commit(base=1))
     changes = {Path(step.path).name: step.access for step in plan.steps}
     assert changes == {"top": Access.WRITE, "middle": Access.WRITE, "base": Access.READ}
+
+
+def test_two_jobs_cannot_both_make_their_user_the_owner(image_dir: Path, tmp_path: Path) -> None:
+    def work() -> object:
+        kernel.own_mounts()
+        kernel.mount("ramfs", image_dir, "ramfs", 0)
+        image_dir.chmod(0o755)
+        chain, (_, base) = make_chain(image_dir, "top", "base")
+        with Journal(tmp_path / "state") as journal:
+            grant(chain, journal, STRANGER, target="first", kinds=("acl", "mode", "owner"))
+            try:
+                grant(chain, journal, ANOTHER, target="second", kinds=("acl", "mode", "owner"))
+            except GrantFailed as error:
+                return error.problem, base.stat().st_uid == STRANGER.uid, len(journal.jobs())
+        return None
+
+    assert kernel.in_a_child(work) == repr(("job 1 made somebody else its owner", True, 1))

@@ -60,7 +60,7 @@ def _mend_one(path: Path, who: Identity, want: int, seed: str) -> str:
             code = kernel.opens_as(who, [(str(path), flags)])[0]
             return "" if code == 0 else f"{seed}: mended, and the kernel still says {code}"
         assert found[0].rule in _RIGHTS
-        mending = mend(found[0], who, want)
+        mending = mend(found[0], who)
         if mending is None or mending.command is None:
             return "hopeless"
         subprocess.run(["sh", "-c", mending.command], check=True)

@@ -33,7 +33,7 @@ def verb(name: str, *words: str | Path) -> Outcome:
         try:
             code = module.run(parser.parse_args([str(word) for word in words]))
         except DiskchainError as error:
-            print(f"diskchain: {error}", file=sys.stderr)
+            sys.stderr.write(f"diskchain: {error}\n")
             code = _EXIT[error.fault]
         except SystemExit as left:
             code = int(left.code or 0)

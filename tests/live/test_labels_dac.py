@@ -168,3 +168,16 @@ def test_owners_and_locks_through_a_commit_a_killed_daemon_and_a_shutdown(
     assert owner(top) in ((before[top].uid, before[top].gid, False), (*_ROOT, False))
     for path in (upper, lower, base):
         assert owner(path) == (*dac_ids(label.label), False)
+
+
+def test_layers_that_libvirt_found_have_the_label_of_their_top_also_in_a_commit(
+    private_libvirtd: PrivateLibvirtd, image_dir: Path, qemu_img: QemuImg
+) -> None:
+    paths = filled_chain(image_dir, qemu_img, "top", "middle", "base")
+    own_differently(paths)
+    domain = start(private_libvirtd, "labels", disk(paths[0], inside=LABEL))
+    (chain,) = chains(domain)
+    start_slow_commit(domain, paths[1], paths[2])
+    (predicted,) = at_job(list(layers(chain))[2], 2, domain_label(domain), writable=True)
+    assert predicted.label is not None
+    assert owner(paths[2])[:2] == dac_ids(predicted.label) == (64100, 64101)

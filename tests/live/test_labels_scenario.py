@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from diskchain.cli.label_findings import label_findings
+from diskchain.hypervisor.connection import Connection
+from diskchain.labels.holder import holder_of
+from diskchain.labels.qemu_process import qemu_process
 from tests.labels.verbs import verb
 from tests.labels.world import State, states_of
 from tests.live.label_domains import disk, filled_chain, finish_commit, start, start_slow_commit
 from tests.live.peers import requires
 from tests.live.private_libvirtd import PrivateLibvirtd
 from tests.live.storage import QemuImg
-
-from diskchain.cli.label_findings import label_findings
-from diskchain.hypervisor.connection import Connection
-from diskchain.labels.holder import holder_of
-from diskchain.labels.qemu_process import qemu_process
 
 pytestmark = requires("root")
 
@@ -137,7 +137,7 @@ def test_a_running_domain_s_commit_is_judged_by_its_own_user_and_locks(
     lower.chmod(0o440)
     denied = verb("access", *words)
     assert denied.code == 1
-    assert "libvirt-qemu lacks +rw" in denied.out
+    assert "libvirt-qemu lacks +w" in denied.out
     assert f"chmod u+w -- {lower}" in denied.out
     # QEMU is of the same opinion.
     with pytest.raises(Exception, match="Permission denied"):

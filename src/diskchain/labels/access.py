@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from diskchain.labels.acl import EXECUTE, show_permission
+from diskchain.labels.acl import show_permission
 from diskchain.labels.apparmor_profile import Profile, ask_profile
 from diskchain.labels.changes import Change
 from diskchain.labels.examine import Present
@@ -17,7 +17,7 @@ from diskchain.labels.facts import Inode
 from diskchain.labels.identity import Identity, group_name, user_name
 from diskchain.labels.mend import mend
 from diskchain.labels.need import Access, Need
-from diskchain.labels.predict import Obstacle, Rule, creation_obstacles, obstacles
+from diskchain.labels.predict import Obstacle, Rule, creation_obstacles, granted_bits, obstacles
 from diskchain.labels.selinux import suffices
 
 
@@ -94,9 +94,8 @@ def _judge_one(need: Need, present: Callable[[str], Present], who: Identity, con
     if need.path is None:
         return FileAccess(need, None)
     there = present(need.path)
-    want = need.access.bits
-    met = creation_obstacles(there.facts, who) if need.new else obstacles(there.facts, who, want)
-    found = [_hindrance(obstacle, who, want) for obstacle in met]
+    met = creation_obstacles(there.facts, who) if need.new else obstacles(there.facts, who, need.access.bits)
+    found = [_hindrance(obstacle, who) for obstacle in met]
     if there.facts.file is not None:
         real = there.facts.file.path
         found += _by_apparmor(confined.apparmor, real, need.access)
@@ -105,11 +104,11 @@ def _judge_one(need: Need, present: Callable[[str], Present], who: Identity, con
     return FileAccess(need, there, tuple(found))
 
 
-def _hindrance(obstacle: Obstacle, who: Identity, want: int) -> Hindrance:
-    mending = mend(obstacle, who, want)
+def _hindrance(obstacle: Obstacle, who: Identity) -> Hindrance:
+    mending = mend(obstacle, who)
     return Hindrance(
         obstacle.rule,
-        _reason(obstacle, who, want),
+        _reason(obstacle, who),
         obstacle.inode.path if obstacle.inode else "",
         obstacle.rule is Rule.UNKNOWN,
         mending.command if mending else None,
@@ -122,11 +121,11 @@ def describe_owner(inode: Inode) -> str:
     return f"{user_name(inode.uid)}:{group_name(inode.gid)} {inode.mode:04o}{'' if inode.acl is None else '+'}"
 
 
-def _reason(obstacle: Obstacle, who: Identity, want: int) -> str:
+def _reason(obstacle: Obstacle, who: Identity) -> str:
     inode = obstacle.inode
     if inode is None or obstacle.rule is Rule.UNKNOWN:
         return obstacle.detail
-    missing = show_permission(EXECUTE if obstacle.rule is Rule.SEARCH else want).replace("-", "")
+    missing = show_permission(obstacle.bits & ~granted_bits(inode, who) or obstacle.bits).replace("-", "")
     point = inode.mount.point if inode.mount else "its mount"
     return {
         Rule.SEARCH: f"parent directory {inode.path} lacks +{missing} for {who} ({describe_owner(inode)})",

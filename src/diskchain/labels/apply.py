@@ -7,7 +7,7 @@ is changed; the change is on the disk; the journal says so. Whatever happens in 
 from typing import NamedTuple
 
 from diskchain.errors import ParseError, StorageError
-from diskchain.labels.changes import changed, merge
+from diskchain.labels.changes import SetOwner, changed, merge
 from diskchain.labels.decide import Urgency
 from diskchain.labels.holder import Holder, boot_id
 from diskchain.labels.journal import Journal
@@ -53,6 +53,15 @@ def apply(plan: Plan, journal: Journal, *, target: str, operation: str, holder: 
     return Granted(job, changing, tuple(step.path for step in plan.steps if not step.changes))
 
 
+def _check_owner(step: Step, job: Job, journal: Journal, record: FileRecord) -> None:
+    """A file has one owner: two jobs for two users cannot both be it."""
+    wanted = {change.uid for change in step.changes if isinstance(change, SetOwner)}
+    for hold in journal.holds() if wanted else ():
+        taken = {change.uid for change in hold.changes if isinstance(change, SetOwner)}
+        if hold.file.id == record.id and hold.job != job.id and taken and taken != wanted:
+            raise StorageError(f"job {hold.job} made somebody else its owner", path=step.path)
+
+
 def _apply_step(step: Step, job: Job, journal: Journal) -> None:
     with open_rights(step.path) as file:
         identity = file.identity()
@@ -60,6 +69,7 @@ def _apply_step(step: Step, job: Job, journal: Journal) -> None:
             raise StorageError("it was replaced while the plan was made", path=step.path)
         now, boot = file.state(), boot_id()
         record = journal.find_file(identity, boot) or FileRecord(0, step.path, identity, boot, now)
+        _check_owner(step, job, journal, record)
         before = [hold for hold in journal.holds(job.id) if hold.file.id == record.id]
         changes = merge([change for hold in before for change in hold.changes] + list(step.changes))
         try:

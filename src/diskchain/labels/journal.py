@@ -65,6 +65,8 @@ class Journal:
         self._path = directory / _FILE_NAME
         with self._errors():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise PermissionError
             self._database = sqlite3.connect(self._path, isolation_level=None, timeout=30)
             self._database.execute("PRAGMA foreign_keys = ON")
             # EXTRA also syncs the directory after the rollback file is gone: the commit cannot come undone.

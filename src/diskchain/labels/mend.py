@@ -4,15 +4,13 @@ Pure. Never gives a right to everybody: where one user lacks it, one user gets i
 """
 
 import shlex
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from diskchain.labels.acl import EXECUTE, Entry, Tag, minimal, show_entry, show_permission, with_user
+from diskchain.labels.acl import Entry, Tag, minimal, show_entry, show_permission, with_user
 from diskchain.labels.changes import AddEntry, AddMode, Change, SetOwner
 from diskchain.labels.facts import Inode
 from diskchain.labels.identity import Identity
 from diskchain.labels.predict import Obstacle, Rule, granted_bits
-
-_ASKING_RULES: Final = (Rule.SEARCH, Rule.MODE, Rule.ACL)
 
 
 class Mending(NamedTuple):
@@ -26,13 +24,13 @@ class Mending(NamedTuple):
     command: str | None = None
 
 
-def mend(obstacle: Obstacle, who: Identity, want: int) -> Mending | None:
-    """What would remove ``obstacle`` for ``who``; None when nothing here can. ``want`` is what the file is needed for."""
+def mend(obstacle: Obstacle, who: Identity) -> Mending | None:
+    """What would remove ``obstacle`` for ``who``; None when nothing here can."""
     inode = obstacle.inode
     if inode is None:
         return None
-    if obstacle.rule in _ASKING_RULES:
-        return _permission(inode, who, EXECUTE if obstacle.rule is Rule.SEARCH else want)
+    if obstacle.bits:
+        return _permission(inode, who, obstacle.bits)
     command = _command(obstacle.rule, inode)
     return Mending(inode.path, command=command) if command else None
 

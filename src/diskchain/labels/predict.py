@@ -50,12 +50,16 @@ class Rule(StrEnum):
 
 
 class Obstacle(NamedTuple):
-    """One thing in the way. ``errno`` is what open(2) would fail with, 0 for ``Rule.UNKNOWN``; ``inode`` is where."""
+    """One thing in the way. ``errno`` is what open(2) would fail with, 0 for ``Rule.UNKNOWN``; ``inode`` is where.
+
+    ``bits`` are the permissions that were asked for there (SEARCH, MODE, ACL).
+    """
 
     rule: Rule
     errno: int
     inode: Inode | None
     detail: str = ""
+    bits: int = 0
 
 
 def obstacles(facts: PathFacts, who: Identity, want: int) -> tuple[Obstacle, ...]:
@@ -90,7 +94,7 @@ def creation_obstacles(facts: PathFacts, who: Identity) -> tuple[Obstacle, ...]:
         found.append(Obstacle(Rule.IMMUTABLE, errno.EPERM, directory))
     if not permitted(directory, who, WRITE | EXECUTE) and permitted(directory, who, EXECUTE):
         rule = Rule.ACL if _by_mode_and_acl(directory, who, WRITE)[1] else Rule.MODE
-        found.append(Obstacle(rule, errno.EACCES, directory))
+        found.append(Obstacle(rule, errno.EACCES, directory, bits=WRITE | EXECUTE))
     return tuple(found)
 
 
@@ -132,7 +136,7 @@ def _on_the_way(facts: PathFacts, who: Identity) -> list[Obstacle]:
         elif all(step.directory != other.inode for other in found):
             found += _mount_obstacles(step.directory, who)
             if not permitted(step.directory, who, EXECUTE):
-                found.append(Obstacle(Rule.SEARCH, errno.EACCES, step.directory))
+                found.append(Obstacle(Rule.SEARCH, errno.EACCES, step.directory, bits=EXECUTE))
     return found
 
 
@@ -164,7 +168,7 @@ def _at_the_file(file: Inode, who: Identity, want: int) -> list[Obstacle]:
     found += _mount_obstacles(file, who)
     if not permitted(file, who, want):
         rule = Rule.ACL if _by_mode_and_acl(file, who, want)[1] else Rule.MODE
-        found.append(Obstacle(rule, errno.EACCES, file))
+        found.append(Obstacle(rule, errno.EACCES, file, bits=want))
     if want & WRITE and file.append:
         found.append(Obstacle(Rule.APPEND_ONLY, errno.EPERM, file))
     if want & WRITE and "ro" in options and "ro" not in super_options and file.kind not in _SPECIAL:
