@@ -1,0 +1,131 @@
+"""Read what only QEMU can open (iSCSI, RBD, NFS, Gluster, ftp, NBD over TLS …): a storage daemon shows its raw bytes to us.
+
+One daemon serves all images of a :class:`Bridge`, read-only, on a unix socket nobody else can reach. A server that does not answer
+blocks that whole daemon, so then it is ended, and the next image gets a new one.
+"""
+
+import os
+import tempfile
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self
+
+from diskchain.errors import PeerError, StorageDenied, StorageError, StorageMissing, StorageTimeout, UsageError
+from diskchain.qemu.daemon import QmpRefused, StorageDaemon
+from diskchain.qemu.network import Login, network_node
+from diskchain.readers.nbd import open_nbd
+from diskchain.readers.remote import TIMEOUT, RemoteImage
+from diskchain.storage.location import HttpOptions, Location, NetworkLocation, describe_location
+
+#: libc's words at the end of QEMU's, and what they mean to us.
+_MEANINGS: Final = (
+    ("No such file or directory", StorageMissing),
+    ("not found", StorageMissing),
+    ("Permission denied", StorageDenied),
+    ("authentication failed", StorageDenied),
+    ("Operation not permitted", StorageDenied),
+    ("timed out", StorageTimeout),
+)
+_TLS: Final = "bridge-tls"
+
+
+class Bridge:
+    """A bridge to all that QEMU can open. Use as a context manager; call it with a location and a timeout in seconds.
+
+    ``tls_directory`` holds the certificates for servers with TLS.
+    """
+
+    def __init__(self, *, tls_directory: str = "/etc/pki/qemu") -> None:
+        self._tls_directory = tls_directory
+        self._daemon: StorageDaemon | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the daemon; its images are closed with it. Harmless when repeated."""
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            daemon.close()
+        directory, self._directory = self._directory, None
+        if directory is not None:
+            directory.cleanup()
+
+    def __call__(self, location: Location, timeout: float = TIMEOUT) -> RemoteImage:
+        """The image at a network location. Raises StorageMissing, StorageDenied, StorageTimeout, StorageError, MissingExtra."""
+        name = describe_location(location)
+        if not isinstance(location, NetworkLocation):
+            raise StorageError(f"a {location.type} cannot be bridged", path=name)
+        try:
+            daemon = self._running(timeout)
+            node = self._node(daemon, location)
+            daemon.execute("blockdev-add", node)
+        except QmpRefused as error:
+            raise _meant(error, name) from error
+        except UsageError as error:
+            raise StorageError(str(error), path=name) from error
+        except StorageTimeout as error:
+            self.close()
+            raise StorageTimeout(f"no answer in {timeout:g} s", path=name) from error
+        except PeerError as error:
+            self.close()
+            raise StorageError(str(error), path=name) from error
+        return self._exported(daemon, str(node["node-name"]), name, timeout)
+
+    def _running(self, timeout: float) -> StorageDaemon:
+        if self._daemon is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="diskchain-")
+            daemon = StorageDaemon(timeout=timeout)
+            self._daemon = daemon.__enter__()
+            daemon.execute("nbd-server-start", {"addr": {"type": "unix", "data": {"path": self._socket()}}})
+        return self._daemon
+
+    def _socket(self) -> str:
+        assert self._directory is not None  # noqa: S101 (made before the daemon)
+        return os.path.join(self._directory.name, "nbd")
+
+    def _node(self, daemon: StorageDaemon, location: NetworkLocation) -> dict[str, Any]:
+        self._number += 1
+        name = f"bridge-{self._number}"
+        login = Login()
+        if isinstance(location.options, HttpOptions) and location.options.cookies:
+            from diskchain.qemu.opening import cookie_text
+
+            login = login._replace(cookies=f"{name}-cookies")
+            daemon.add_secret(f"{name}-cookies", cookie_text(location.options.cookies).encode())
+        if location.tls:
+            login = login._replace(tls=_TLS)
+            with suppress(QmpRefused):  # there already
+                credentials = {"dir": self._tls_directory, "endpoint": "client", "verify-peer": True}
+                daemon.execute("object-add", {"qom-type": "tls-creds-x509", "id": _TLS, **credentials})
+        return {**network_node(location, login), "node-name": name, "read-only": True, "force-share": True}
+
+    def _exported(self, daemon: StorageDaemon, node: str, name: str, timeout: float) -> RemoteImage:
+        def forget() -> None:
+            if self._daemon is daemon:
+                with suppress(PeerError, StorageTimeout):
+                    daemon.execute("block-export-del", {"id": node, "mode": "hard"})
+                with suppress(PeerError, StorageTimeout):
+                    daemon.execute("blockdev-del", {"node-name": node})
+
+        try:
+            daemon.execute("block-export-add", {"type": "nbd", "id": node, "node-name": node, "name": node})
+        except QmpRefused as error:
+            forget()
+            raise _meant(error, name) from error
+        return open_nbd(self._socket(), node, name=name, timeout=timeout, then=forget)
+
+
+def _meant(error: QmpRefused, name: str) -> StorageError:
+    text = str(error)
+    for words, kind in _MEANINGS:
+        if words in text:
+            return kind(text, path=name)
+    return StorageError(text, path=name)
