@@ -5,6 +5,7 @@ directories of the test; the images it is given are the same files for everybody
 do on a real host, and are destroyed by the fixture.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,8 @@ from tests.live.peers import PEER_VERSIONS, demand, give_up
 
 _START_SECONDS = 60
 _POLL_SECONDS = 0.05
+_PLACE = Path("/run")
+_PREFIX = "diskchain-libvirtd-"
 _DIRECTORIES = {"run": "/run/libvirt", "lib": "/var/lib/libvirt", "etc": "/etc/libvirt", "log": "/var/log/libvirt"}
 
 
@@ -64,14 +67,18 @@ class PrivateLibvirtd:
         self._end("libvirtd", signal.SIGKILL)
 
     def stop(self) -> None:
-        """Destroys all domains and ends both daemons."""
-        if self.connection is None:
-            self.start()
-        for domain in self.connection.listAllDomains():
-            with suppress(libvirt.libvirtError):
-                domain.destroy()
-        self._end("libvirtd", signal.SIGTERM)
-        self._end("virtlogd", signal.SIGTERM)
+        """Destroys all domains and ends both daemons, also after a test that made the daemon crash."""
+        try:
+            daemon = self._processes.get("libvirtd")
+            if self.connection is None or daemon is None or daemon.poll() is not None:
+                self._end("libvirtd", signal.SIGKILL)
+                self.start()
+            for domain in self.connection.listAllDomains():
+                with suppress(libvirt.libvirtError):
+                    domain.destroy()
+        finally:
+            self._end("libvirtd", signal.SIGTERM)
+            self._end("virtlogd", signal.SIGTERM)
 
     def start_paused(self, domain: Any) -> None:
         """Starts a domain; its guest does not run."""
@@ -86,9 +93,10 @@ class PrivateLibvirtd:
             with suppress(libvirt.libvirtError):
                 self.connection.close()
             self.connection = None
-        process = self._processes.pop(program)
-        process.send_signal(how)
-        process.wait(_START_SECONDS)
+        process = self._processes.pop(program, None)
+        if process is not None:
+            process.send_signal(how)
+            process.wait(_START_SECONDS)
 
     def _run(self, program: str) -> None:
         log = self.directory / f"{program}.log"
@@ -121,7 +129,8 @@ def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd
     if missing:
         give_up(f"needs {missing[0]}, which comes with libvirtd")
     open_kvm_to_its_group()
-    directory = Path(tempfile.mkdtemp(prefix="diskchain-libvirtd-", dir="/run"))
+    _clear_away()
+    directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_PLACE))
     directory.chmod(0o755)
     daemon = PrivateLibvirtd(directory)
     daemon.start()
@@ -132,7 +141,23 @@ def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd
     try:
         yield daemon
     finally:
-        daemon.stop()
+        try:
+            daemon.stop()
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _clear_away() -> None:
+    """Ends the guests, and removes the directories, of test runs that were killed."""
+    for directory in _PLACE.glob(f"{_PREFIX}*-*"):
+        run = directory.name.removeprefix(_PREFIX).partition("-")[0]
+        if not run.isdecimal() or Path(f"/proc/{run}").exists():
+            continue
+        for file in directory.glob("run/qemu/*.pid"):
+            with suppress(OSError, ValueError):
+                guest = int(file.read_text())
+                if Path(f"/proc/{guest}/comm").read_text().startswith("qemu-system"):
+                    os.kill(guest, signal.SIGKILL)
         shutil.rmtree(directory, ignore_errors=True)
 
 
