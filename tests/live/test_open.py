@@ -14,9 +14,11 @@ import pytest
 
 from tests.cli.commands import Outcome, diskchain
 from tests.live.daemons import Libvirtd
+from tests.live.domains import PausedDomain
 from tests.live.encrypted import PASSPHRASES, EncryptedChain, make_encrypted_chain
 from tests.live.peers import give_up, requires
 from tests.live.storage import QemuImg
+from tests.readers.servers import nbdkit_file
 
 pytestmark = [pytest.mark.qemu, requires("qemu-storage-daemon", "qemu-img", "qemu-io")]
 
@@ -320,3 +322,43 @@ def test_a_socket_that_is_there_already_is_left_alone(plain: Path, tmp_path: Pat
 def test_a_command_that_does_not_exist_is_a_usage_error(plain: Path) -> None:
     done = diskchain("open", plain, "--", "no-such-command-of-ours")
     assert (done.code, done.err) == (2, "diskchain: cannot run no-such-command-of-ours: No such file or directory\n")
+
+
+@requires("nbdkit")
+def test_a_layer_on_a_server_is_opened_with_the_rest(qemu_img: QemuImg, tmp_path: Path) -> None:
+    base, top = tmp_path / "base.raw", tmp_path / "top.qcow2"
+    base.write_bytes(b"from afar".ljust(1 << 20, b"\0"))
+    qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", "nbd://ignored", "-F", "raw", top, "1M")
+    with nbdkit_file(base) as port:
+        below = f"<source protocol='nbd' name=''><host name='127.0.0.1' port='{port}'/></source>"
+        vm = document(
+            tmp_path / "vm.xml",
+            f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/>"
+            f"<backingStore type='network'><format type='raw'/>{below}</backingStore><target dev='vda'/></disk>",
+        )
+        out = tmp_path / "out"
+        done = diskchain(
+            "open", vm, "--", "qemu-img", "convert", "-f", "raw", "{}", "-O", "raw", str(out), seconds=SECONDS
+        )
+    assert done.code == 0
+    assert out.read_bytes() == base.read_bytes()
+
+
+def test_images_of_a_running_domain_are_opened_only_when_asked_for(
+    image_dir: Path, qemu_img: QemuImg, libvirtd: Libvirtd, paused_domain: Callable[..., PausedDomain]
+) -> None:
+    base, top = image_dir / "base.raw", image_dir / "top.qcow2"
+    base.write_bytes(b"underneath".ljust(1 << 20, b"\0"))
+    qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", top)
+    domain = paused_domain(
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{top}'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    words = ("open", "-c", libvirtd.uri, domain.name, "-d", "vda")
+    command = ("--", "sh", "-c", "qemu-io -f raw -r -c 'read -P 0x75 0 1' {} | grep -v failed")
+    refused = diskchain(*words, *command, seconds=SECONDS)
+    assert refused.code == 3
+    assert refused.err.startswith("diskchain: vda[1]: ")
+    assert "lock" in refused.err
+    done = diskchain(*words, "--in-use", *command, seconds=SECONDS)
+    assert (done.code, done.err) == (0, "")
