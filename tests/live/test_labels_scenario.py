@@ -126,6 +126,32 @@ def test_rights_stay_while_the_domain_runs_and_go_when_it_ends(
     assert without_times(states_of(paths)) == before
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_grant_to_a_running_domain_gives_the_top_back_to_whom_libvirt_noted(
+    ending: Callable[..., Any],
+    private_libvirtd: PrivateLibvirtd,
+    image_dir: Path,
+    qemu_img: QemuImg,
+    tmp_path: Path,
+) -> None:
+    top, upper, lower, _ = paths = owned_chain(image_dir, qemu_img)
+    before = without_times(states_of([top]))
+    domain = start(private_libvirtd, "story", disk(top))
+    running = without_times(states_of(paths))
+    state = ("--state", tmp_path / "state")
+    words = ("-c", private_libvirtd.uri, "story", "-d", "vda", "--for", "commit", "--top", "1", "--base", "2")
+    granted = verb("grant", *words, "--apply", *state)
+    assert granted.code == 0, granted
+    assert "whose they were before is not noted" in granted.out
+    assert "its process still runs" in verb("revert", *state).out
+    assert verb("revert", "1", *state).code == 1  # the top is being written
+    assert without_times(states_of(paths)) == running
+    verb("grant", *words, "--apply", *state)
+    ending(private_libvirtd, domain, upper, lower)
+    assert verb("revert", *state).code == 0
+    assert without_times(states_of([top])) == before
+
+
 def test_a_running_domain_s_commit_is_judged_by_its_own_user_and_locks(
     private_libvirtd: PrivateLibvirtd, image_dir: Path, qemu_img: QemuImg
 ) -> None:

@@ -11,8 +11,10 @@ from diskchain.labels.changes import SetOwner, changed, merge
 from diskchain.labels.decide import Urgency
 from diskchain.labels.holder import Holder, boot_id
 from diskchain.labels.journal import Journal
+from diskchain.labels.original import before_libvirt
 from diskchain.labels.plan import Plan, Step
 from diskchain.labels.records import FileRecord, Job, Phase
+from diskchain.labels.remembered import boot_times, remembered
 from diskchain.labels.revert import Outcome, revert_job
 from diskchain.labels.rights_file import open_rights
 
@@ -68,7 +70,8 @@ def _apply_step(step: Step, job: Job, journal: Journal) -> None:
         if (identity.device, identity.inode, identity.birth) != (step.device, step.inode, step.birth):
             raise StorageError("it was replaced while the plan was made", path=step.path)
         now, boot = file.state(), boot_id()
-        record = journal.find_file(identity, boot) or FileRecord(0, step.path, identity, boot, now)
+        original = before_libvirt(now, remembered(file.link), boot_times())
+        record = journal.find_file(identity, boot) or FileRecord(0, step.path, identity, boot, original)
         _check_owner(step, job, journal, record)
         before = [hold for hold in journal.holds(job.id) if hold.file.id == record.id]
         changes = merge([change for hold in before for change in hold.changes] + list(step.changes))

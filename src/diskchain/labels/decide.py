@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from diskchain.labels.changes import FileState, changed
+from diskchain.labels.changes import FileState, SetOwner, changed
 from diskchain.labels.identity import group_name, user_name
 from diskchain.labels.locks import ImageLocks
 from diskchain.labels.need import Access
@@ -63,7 +63,8 @@ def decide(
     original = hold.file.original
     wanted = changed(original, remaining)
     held = locks or ImageLocks()
-    taken_over = (now.uid, now.gid) not in {(original.uid, original.gid), (hold.after.uid, hold.after.gid)}
+    ours = any(isinstance(change, SetOwner) for change in hold.changes)
+    taken_over = not ours and (now.uid, now.gid) != (original.uid, original.gid)
     if not urgency.force:
         used = _use(hold, held, urgency, taken_over=taken_over)
         if used:

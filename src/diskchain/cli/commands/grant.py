@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
                 print(f"{printable(outcome.path)}: {outcome.result}", file=sys.stderr)
             raise
     print(f"job {granted.job.id}: {len(granted.changed)} changed, {len(granted.recorded)} taken down as they are")
+    if asked.running and asked.domain is not None:
+        print("the domain runs: its backing files belong to its user already, and whose they were before is not noted")
     print(f"give it back with: diskchain revert {granted.job.id}")
     return _code(plan, asked)
 
