@@ -32,7 +32,10 @@ _EXIT: Final = {"caller": 2, "image": 1, "host": 3, "peer": 3}
 
 
 class Command(Protocol):
-    """What a module in ``commands`` offers."""
+    """What a module in ``commands`` offers.
+
+    ``TAKES_COMMAND = True``, where it is there: what follows ``--`` is a command to run, as ``args.command``.
+    """
 
     EXAMPLE: str
 
@@ -77,7 +80,8 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code."""
     verb = next((word for word in argv if not word.startswith("-")), None)
-    words, rest = argv, []
+    words: list[str] = argv
+    rest: list[str] = []
     if verb in VERBS and "--" in argv and getattr(command(verb), "TAKES_COMMAND", False):
         words, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     args = build_parser((verb,) if verb in VERBS else ()).parse_args(words)
