@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "encryption-secret": Kind(_E, "an encryption names no secret"),
     "tls-protocol": Kind(_E, "a source asks for TLS, and its protocol has none"),
     "hosts": Kind(_E, "a source has too few or too many hosts"),
+    "hosts-ignored": Kind(_W, "a source has hosts that nobody will ask"),
     "host-transport": Kind(_E, "a host cannot be reached in this way"),
     "iscsi-lun": Kind(_E, "the name of an iscsi source does not end in the number of a LUN"),
     # One disk, any hypervisor.

@@ -163,7 +163,7 @@ def _drive_address(bus: DiskBus, index: int | None) -> DriveAddress | None:
 
 
 def _with_qemu_defaults(disk: Disk) -> Disk:
-    if not disk.driver.name:
+    if disk.driver.name is None:
         disk = disk._replace(driver=disk.driver._replace(name="qemu"))
     if disk.source.format is None and disk.source.location.type is not StorageType.VOLUME:
         disk = disk._replace(source=disk.source._replace(format=Format.RAW))

@@ -100,8 +100,9 @@ SOURCE_CASES = (
     Case("encryption-secret", network("rbd", LUKS_BY_RBD.replace(PASSPHRASE, "")), network("rbd", LUKS_BY_RBD)),
     Case("encryption-librbd", network("nbd", HOST + LUKS_BY_RBD), network("rbd", LUKS_BY_RBD)),
     Case("tls-protocol", network("https tls='yes'"), network("nbd tls='yes'")),
-    *(Case("hosts", network(p, HOST * 2), network(p)) for p in ("nbd", "iscsi", "ssh", "https")),
+    *(Case("hosts", network(p, HOST * 2), network(p)) for p in ("nbd", "ssh", "https")),
     *(Case("hosts", network(p, ""), network(p)) for p in ("nbd", "iscsi", "gluster")),
+    Case("hosts-ignored", network("iscsi", HOST * 2), network("iscsi")),
     Case("host-transport", network("gluster", "<host name='h' transport='rdma'/>"), network("gluster")),
     Case(
         "host-transport",

@@ -7,7 +7,7 @@ All in time linear in the number of disks.
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-from diskchain.guest.address import CcwAddress, DriveAddress, GuestPciAddress, UsbAddress
+from diskchain.guest.address import DriveAddress
 from diskchain.guest.disk import Disk
 from diskchain.guest.target import target_index
 from diskchain.guest.terms import DiskBus
@@ -20,7 +20,7 @@ RULES: Rules[DomainCheck] = Rules()
 USER_ALIAS = "ua-"
 
 
-def _repeated(disks: Sequence[Disk], key: Callable[[Disk], Hashable | None]) -> Iterator[tuple[int, Disk]]:
+def repeated(disks: Sequence[Disk], key: Callable[[Disk], Hashable | None]) -> Iterator[tuple[int, Disk]]:
     """Each disk whose key another one before it has, with that one."""
     first: dict[Hashable, Disk] = {}
     for position, disk in enumerate(disks):
@@ -34,29 +34,20 @@ def _repeated(disks: Sequence[Disk], key: Callable[[Disk], Hashable | None]) -> 
 
 @RULES.rule("target-duplicate")
 def _targets(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProblem]:
-    for position, earlier in _repeated(disks, lambda disk: disk.target.dev or None):
+    for position, earlier in repeated(disks, lambda disk: disk.target.dev or None):
         yield DiskProblem(position, Problem(f"another disk is called {earlier.target.dev}", "target"))
 
 
 @RULES.rule("address-duplicate")
 def _addresses(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProblem]:
-    for position, earlier in _repeated(disks, _place):
+    for position, earlier in repeated(disks, _place):
         yield DiskProblem(position, Problem(f"{earlier.target.dev} has the same address", "address"))
 
 
 def _place(disk: Disk) -> Hashable | None:
-    """What no two disks may share; None when libvirt is still to choose it."""
-    match disk.info.address:
-        case DriveAddress() as address:
-            return disk.bus, address
-        case GuestPciAddress(domain, bus, slot, function) if (domain, bus, slot) != (0, 0, 0):
-            return "pci", domain, bus, slot, function
-        case UsbAddress(bus, port) if port:
-            return "usb", bus, port
-        case CcwAddress(cssid, ssid, devno) if (cssid, ssid, devno) != (0, 0, 0):
-            return "ccw", cssid, ssid, devno
-        case _:
-            return None
+    """Where on its bus's controllers a disk is."""
+    address = disk.info.address
+    return (disk.bus, address) if isinstance(address, DriveAddress) else None
 
 
 @RULES.rule("address-hostdev")
@@ -78,14 +69,14 @@ def _indexes(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProbl
 
 @RULES.rule("boot-order-duplicate")
 def _boot_orders(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProblem]:
-    for position, earlier in _repeated(disks, lambda disk: disk.info.boot_order):
+    for position, earlier in repeated(disks, lambda disk: disk.info.boot_order):
         problem = f"{earlier.target.dev} has the same place {earlier.info.boot_order} in the boot order"
         yield DiskProblem(position, Problem(problem, "boot"))
 
 
 @RULES.rule("alias-duplicate")
 def _aliases(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProblem]:
-    for position, earlier in _repeated(disks, _users_alias):
+    for position, earlier in repeated(disks, _users_alias):
         yield DiskProblem(position, Problem(f"{earlier.target.dev} has the same alias", "alias"))
 
 

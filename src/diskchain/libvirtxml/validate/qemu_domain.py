@@ -1,11 +1,13 @@
-"""Rules for the disks of one domain together, for QEMU.
+"""Rules for the disks of one domain together, for QEMU. All in time linear in the number of disks.
 
-Source: libvirt 11.3.0 ``qemu/qemu_validate.c`` (``qemuValidateDomainBlkdeviotune``).
+Source: libvirt 11.3.0 ``qemu/qemu_validate.c`` (``qemuValidateDomainBlkdeviotune``), ``conf/domain_addr.c``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
+from diskchain.guest.address import CcwAddress, GuestPciAddress, UsbAddress
 from diskchain.guest.disk import Disk
+from diskchain.libvirtxml.validate.domain import repeated
 from diskchain.libvirtxml.validate.rule import DiskProblem, DomainCheck, Problem, Rules
 from diskchain.libvirtxml.validate.surroundings import Surroundings
 
@@ -23,3 +25,22 @@ def _groups(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProble
         if earlier.iotune != tune:
             problem = f"{earlier.target.dev} has other limits in the same group {tune.group_name}"
             yield DiskProblem(position, Problem(problem, "iotune"))
+
+
+@RULES.rule("address-duplicate")
+def _addresses(disks: Sequence[Disk], _around: Surroundings) -> Iterator[DiskProblem]:
+    for position, earlier in repeated(disks, _place):
+        yield DiskProblem(position, Problem(f"{earlier.target.dev} has the same address", "address"))
+
+
+def _place(disk: Disk) -> Hashable | None:
+    """What no two devices of a domain may share; None when libvirt is still to choose it."""
+    match disk.info.address:
+        case GuestPciAddress(domain, bus, slot, function) if (domain, bus, slot) != (0, 0, 0):
+            return "pci", domain, bus, slot, function
+        case UsbAddress(bus, port) if port:
+            return "usb", bus, port
+        case CcwAddress(cssid, ssid, devno) if (cssid, ssid, devno) != (0, 0, 0):
+            return "ccw", cssid, ssid, devno
+        case _:
+            return None

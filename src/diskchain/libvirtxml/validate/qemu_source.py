@@ -120,8 +120,9 @@ def _by_qemu(source: Source) -> Iterator[Problem]:
         return
     if encryption.format is not EncryptionFormat.LUKS:
         yield Problem(f"QEMU itself decrypts luks, not {encryption.format}", "source/encryption", ("luks",))
-    if source.format is not None and source.format not in _ENCRYPTED_FORMATS:
-        yield Problem(f"an encrypted image is raw or qcow2, not {source.format}", "format", words(*_ENCRYPTED_FORMATS))
+    if source.format not in _ENCRYPTED_FORMATS:
+        what = source.format or "of a format nobody declared"
+        yield Problem(f"an encrypted image is raw or qcow2, not {what}", "format", words(*_ENCRYPTED_FORMATS))
     if len(encryption.secrets) > 1:
         yield Problem(f"QEMU itself takes one secret, not {len(encryption.secrets)}", "source/encryption/secret[2]")
 

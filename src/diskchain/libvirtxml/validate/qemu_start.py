@@ -17,7 +17,6 @@ _WITH_TLS = (Protocol.NBD, Protocol.VXHS)
 _ONE_HOST = frozenset(
     {
         Protocol.NBD,
-        Protocol.ISCSI,
         Protocol.SSH,
         Protocol.VXHS,
         Protocol.HTTP,
@@ -26,6 +25,7 @@ _ONE_HOST = frozenset(
         Protocol.FTPS,
     }
 )
+_SOME_HOST = frozenset({Protocol.GLUSTER, Protocol.ISCSI})
 
 
 @RULES.rule("encryption-secret")
@@ -49,8 +49,15 @@ def _hosts(source: Source) -> Iterator[Problem]:
     number = len(location.hosts)
     if location.protocol in _ONE_HOST and number != 1:
         yield Problem(f"{location.protocol} needs exactly one host, not {number}", "source")
-    elif location.protocol is Protocol.GLUSTER and not number:
-        yield Problem("gluster needs a host", "source")
+    elif location.protocol in _SOME_HOST and not number:
+        yield Problem(f"{location.protocol} needs a host", "source")
+
+
+@RULES.rule("hosts-ignored")
+def _ignored(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if isinstance(location, NetworkLocation) and location.protocol is Protocol.ISCSI and len(location.hosts) > 1:
+        yield Problem("iscsi is reached through its first host; the others are ignored", "source/host[2]")
 
 
 @RULES.rule("host-transport")
