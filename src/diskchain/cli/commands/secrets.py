@@ -12,9 +12,12 @@ from diskchain.cli.target import add_target_arguments
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import DiskchainError, PeerError, SecretWrong, StorageError, UsageError, printable
 from diskchain.image.header import ImageHeader
+from diskchain.image.inspect import inspect
+from diskchain.readers.local import open_local
 from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption
+from diskchain.storage.location import local_path
 from diskchain.storage.source import TERMINATOR, Source
 from diskchain.storage.terms import EncryptionFormat, Format
 
@@ -133,8 +136,7 @@ def _encryption_row(layer: Layer, names: tuple[str, ...], keys: Keys, *, attempt
 
 def _described(layer: Layer, declared: Encryption) -> tuple[str, str, str]:
     """Kind, cipher and key slots: the header's word, or the document's where nobody could look."""
-    header = None if layer.header is None else _whole_header(layer)
-    seen = header.encryption if header is not None else None
+    seen = None if layer.header is None else _whole_header(layer, layer.header).encryption
     if seen is None:
         return _FROM_DOCUMENT.get(declared.format, str(declared.format)), "?", "?"
     if seen.kind == "aes":
@@ -145,12 +147,16 @@ def _described(layer: Layer, declared: Encryption) -> tuple[str, str, str]:
     return kind, seen.cipher or "?", used
 
 
-def _whole_header(layer: Layer) -> ImageHeader | None:
-    """The header with its key slots, which discovery does not read."""
-    from diskchain.discover.look import look
-
-    source = layer.source
-    return look(source, source.format, layer.origin, None, full=True).header
+def _whole_header(layer: Layer, header: ImageHeader) -> ImageHeader:
+    """The header with its key slots, which discovery does not read; without them where they cannot be read."""
+    path = local_path(layer.source.location)
+    if path is None:
+        return header
+    try:
+        with open_local(path) as image:
+            return inspect(image, header.format, full=True)
+    except DiskchainError:
+        return header
 
 
 def _secret(reference: SecretReference | None) -> str:
