@@ -15,15 +15,18 @@ from diskchain.errors import DiskchainError
 
 #: Every verb and what it does, in the order a newcomer meets them. Module names are the verbs with ``_`` for ``-``.
 VERBS: Final[dict[str, str]] = {
-    "show": "show the chain of an image, a document or a domain as a tree",
-    "info": "show everything one image header says, and follow nothing",
-    "check": "name everything that is wrong with images, documents and domains",
-    "diff": "compare what the document, the headers and the running domain say",
-    "complete": "fill in every <backingStore> of a document, or take out what was filled in",
-    "open": "open a chain with its keys, read-only or under a temporary overlay, and show it to a command",
-    "secrets": "tell which layer needs which key, whether it is here, and whether it opens the layer",
-    "set-secret": "write into a document which libvirt secret opens a layer",
-    "blockdev": "print the block nodes QEMU gets for a disk",
+    "show": "the chain of an image, a document or a domain, as a tree",
+    "info": "everything one image header says; nothing it names is opened",
+    "check": "all that is wrong with images, documents and domains",
+    "diff": "what document, headers and running domain say, side by side",
+    "complete": "fill in every <backingStore> of a document, or take it out",
+    "open": "open a chain with its keys and show it to a command",
+    "secrets": "which layer needs which key, and whether it opens the layer",
+    "set-secret": "write into a document which secret opens a layer",
+    "blockdev": "the block nodes QEMU gets for a disk",
+    "access": "who may touch which layer: needed against present",
+    "grant": "plan or apply the least rights an operation needs",
+    "revert": "give back every right that was granted",
     "completion": "print the completion script for a shell",
 }
 
@@ -57,7 +60,7 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
         prog="diskchain",
         description="Virtual-disk backing chains: read them, check them, complete them, change them safely.",
         epilog="exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell\nexample: diskchain show vm.xml -d vda",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=18),
     )
     parser.add_argument("--version", action="version", version=f"diskchain {__version__}")
     subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
