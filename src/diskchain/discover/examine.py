@@ -65,12 +65,12 @@ def uses(disks: Iterable[tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
         above: ImageFacts | None = None
         for position, layer in enumerate(chain.layers):
             facts = layer.facts
-            if facts is not None and facts.identity is not None and facts.stat is not None:
+            if facts is not None and facts.identity is not None and facts.mode is not None:
                 if position:
                     overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
                 elif not layer.source.readonly:
                     writers[facts.identity] = name
-                if facts.stat.st_mode & S_IWGRP:
+                if facts.mode & S_IWGRP:
                     open_to_group.add(facts.identity)
             above = facts
     found = {each: Use(writers.get(each), len(above_it)) for each, above_it in overlays.items()}
@@ -133,10 +133,8 @@ def _unremarkable(layer: Layer, above: Layer | None) -> bool:
             base = below.header
             if below.origin is _DECLARED or (base is not None and base.capacity != header.capacity):
                 return False
-    if above is not None and facts is not None:
-        stat = facts.stat
-        if stat is not None and stat.st_mode & S_IWOTH:
-            return False
+    if above is not None and facts is not None and facts.mode is not None and facts.mode & S_IWOTH:
+        return False
     path = source[0][0]  # of a local location; other locations have something else there
     return path.__class__ is not str or path[:1] == "/"
 
@@ -246,7 +244,7 @@ def _parent(layer: Layer, below: Layer) -> Iterator[Finding]:
 
 def _modified(layer: Layer) -> float:
     """When the layer's file was last modified, in seconds since 1970; 0 when nobody knows."""
-    return layer.facts.stat.st_mtime if layer.facts is not None and layer.facts.stat is not None else 0.0
+    return layer.facts.modified or 0.0 if layer.facts is not None else 0.0
 
 
 def _declaration(layer: Layer, below: Layer) -> Iterator[Finding]:
@@ -284,9 +282,9 @@ def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Itera
 def _writers(layer: Layer, used: Mapping[FileIdentity, Use]) -> Iterator[Finding]:
     """Who may write, or does write, to this backing file and its data file."""
     for part in (layer, layer.data_file):
-        if part is None or part.facts is None or part.facts.stat is None:
+        if part is None or part.facts is None or part.facts.mode is None:
             continue
-        name, mode = _name(part), S_IMODE(part.facts.stat.st_mode)
+        name, mode = _name(part), S_IMODE(part.facts.mode)
         identity = part.facts.identity
         use = used.get(identity, _UNUSED) if identity is not None else _UNUSED
         if use.writer is not None:

@@ -8,13 +8,15 @@ Source: libvirt 11.3.0 ``qemuDomainDetermineDiskChain`` and ``virStorageSourceGe
 * a chain has at most 200 layers. libvirt finds loops by that limit alone; we find them by file identity.
 """
 
-from typing import Final, cast
+from typing import Final
 
 from diskchain.discover import notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.look import Look, look, looks_like
 from diskchain.discover.reference import RECORDED_FORMATS, CredentialsInside, referenced_source
+from diskchain.discover.tails import Tails
 from diskchain.errors import ReferenceSyntaxError
+from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import LIBVIRT, OpenPolicy, refusal
 from diskchain.storage.location import DirLocation, local_path
 from diskchain.storage.source import DETECTED_TERMINATOR, UNKNOWN, Source, Terminator, with_backing
@@ -23,6 +25,8 @@ from diskchain.storage.terms import BACKING_FORMATS, Format, Unknown
 _RECORDED: Final = Origin.RECORDED
 _DECLARED: Final = Origin.DECLARED
 _RAW: Final = Format.RAW
+_BACKING: Final = Source._fields.index("backing")
+_new: Final = tuple.__new__  # makes a value at a third of the cost of calling its class
 
 
 class Discoverer:
@@ -33,42 +37,50 @@ class Discoverer:
 
     def __init__(self, policy: OpenPolicy = LIBVIRT) -> None:
         self._policy = policy
+        self._depth = policy.depth
         self._gated = not policy.open
-        #: Layers whose chain below was detected to its end, and how many layers that makes, by path.
-        self._known: dict[object, tuple[Layer, int]] = {}
+        self._tails = Tails()
+        #: Without directories of its own, a policy asks what lies below that of the top: then tails belong to one top.
+        self._remembers = policy.directories != ()
+        #: Inodes of all files met so far.
+        self._met: set[int] = set()
 
     def discover(self, top: Source, *, probe: bool = False) -> BackingChain:
         """The chain of ``top``, complete up to the first fault, which is a finding of a layer. Never raises.
 
         ``probe`` guesses the format of a top image that declares none; without it such an image is raw.
         """
+        known = self._tails.find(top, self._depth)
+        if known is not None:
+            return BackingChain(known[1])
         seen: list[Look] = []
-        identities: dict[tuple[int, int], int] = {}
+        fresh = True  # no file of this chain was met before, so none can be in a tail that is remembered
         above: Look | None = None
         source = top
-        depth = self._policy.depth
-        known = self._remembered(top, depth)
-        if known is not None:
-            return BackingChain(known[0])
         while True:
-            step = self._look(source, above, probe=probe)
-            if step.facts is not None and step.facts.identity is not None:
-                position = identities.setdefault(step.facts.identity, len(seen))
-                if position != len(seen):
-                    end = seen[-1].stop(notes.loop(step.name, seen[-1].name, position))
-                    return self._chain(seen, end)
+            step = self._look(source, above, probe)
+            facts = step.facts
+            if facts is not None and facts.inode is not None:
+                if facts.inode in self._met:
+                    fresh = False
+                    position = _position(facts, seen)
+                    if position is not None:
+                        end = seen[-1].stop(notes.loop(step.name, seen[-1].name, position))
+                        return self._chain(seen, None, end)
+                else:
+                    self._met.add(facts.inode)
             seen.append(step)
             below = self._below(step, seen[0])
             if not isinstance(below, Source):
-                return self._chain(seen, below)
-            tail = self._remembered(below, depth - len(seen))
-            if tail is not None:
-                return self._chain(seen, *tail)
-            if len(seen) >= depth:
-                return self._chain(seen, step.stop(notes.too_deep(step.name, len(seen))))
+                return self._chain(seen, None, below)
+            known = self._tails.find(below, self._depth - len(seen))
+            if known is not None and (fresh or not _is_loop(seen, known[1])):
+                return self._chain(seen, known[1], known[1].source, known[2])
+            if len(seen) >= self._depth:
+                return self._chain(seen, None, step.stop(notes.too_deep(step.name, len(seen))))
             source, above = below, step
 
-    def _look(self, source: Source, above: Look | None, *, probe: bool) -> Look:
+    def _look(self, source: Source, above: Look | None, probe: bool) -> Look:  # noqa: FBT001  # a keyword costs 0.1 µs
         """Open ``source``, say what was guessed about it, and follow its data file."""
         format = source.format
         if format is not None:
@@ -150,42 +162,38 @@ class Discoverer:
         seen.data_file = Layer(settled, None, origin, data.header, data.facts, data.findings)
         seen.source = seen.source._replace(data_file=settled)
 
-    def _chain(self, seen: list[Look], end: Layer | Terminator | Unknown, depth: int = 0) -> BackingChain:
-        """Tie the layers together from the bottom up, and remember the detected tails whose end is known."""
-        layer, below = (end, end.source) if isinstance(end, Layer) else (None, end)
-        detected = isinstance(below, Source) or below is DETECTED_TERMINATOR
+    def _chain(
+        self, seen: list[Look], layer: Layer | None, below: Source | Terminator | Unknown, size: int = 0
+    ) -> BackingChain:
+        """Tie the layers of ``seen`` together from the bottom up, over ``layer`` or an end, and remember what may be shared."""
+        remembered = (layer is not None or below is DETECTED_TERMINATOR) and self._remembers
         for step in reversed(seen):
-            detected = detected and step.source.backing is UNKNOWN
-            below = with_backing(step.source, below)
-            layer = Layer(below, layer, step.origin, step.header, step.facts, step.findings, step.data_file)
-            depth += 1
-            if detected and (step.origin is _RECORDED or step.origin is _DECLARED):
-                self._known[below.location[0]] = layer, depth
-        return BackingChain(cast("Layer", layer))  # there is always a top
+            source, origin = step.source, step.origin
+            fields = [*source]  # with_backing() costs twice as much
+            fields[_BACKING] = below
+            below = _new(Source, fields)
+            layer = _new(Layer, (below, layer, origin, step.header, step.facts, step.findings, step.data_file))
+            size += 1
+            remembered = remembered and source.backing is UNKNOWN
+            if remembered and (origin is _RECORDED or origin is _DECLARED):
+                self._tails[source.location[0]] = None if step.asked is source else step.asked, layer, size
+        return _new(BackingChain, (layer,))
 
-    def _remembered(self, source: Source, depth: int) -> tuple[Layer, int] | None:
-        """What was found out about ``source`` before, if it was the same in all that matters, and at most ``depth`` layers."""
-        known = self._known.get(source.location[0])
-        if known is None or known[1] > depth or self._policy.directories == ():
-            return None  # the last: what may be referenced then depends on the top
-        layer, size = known
-        old = layer.source
-        if with_backing(source, old.backing) == old and source.backing is UNKNOWN:
-            return known
-        if (
-            old.location != source.location
-            or old.format is not source.format
-            or old.shared != source.shared
-            or old.seclabels != source.seclabels
-            or source.backing is not UNKNOWN
-            # These depend on who names the layer.
-            or old.encryption
-            or source.encryption
-            or old.data_file
-            or source.data_file
-            or source.slice
-        ):
-            return None
-        origin = _RECORDED if source.detected else _DECLARED
-        renamed = with_backing(source, old.backing)
-        return Layer(renamed, layer.below, origin, layer.header, layer.facts, layer.findings), size
+
+def _position(facts: ImageFacts, seen: list[Look]) -> int | None:
+    """Where in ``seen`` the file with these ``facts`` is."""
+    for position, step in enumerate(seen):
+        if step.facts is not None and step.facts.identity == facts.identity:
+            return position
+    return None
+
+
+def _is_loop(seen: list[Look], tail: Layer) -> bool:
+    """Whether a file of ``seen`` is in ``tail`` too, under another name or format."""
+    files = {step.facts.identity for step in seen if step.facts is not None}
+    layer: Layer | None = tail
+    while layer is not None:
+        if layer.facts is not None and layer.facts.identity in files:
+            return True
+        layer = layer.below
+    return False
