@@ -1,5 +1,7 @@
 """What libvirt defines and refuses to start: the rules that no definition can be the judge of."""
 
+from pathlib import Path
+
 import libvirt
 import pytest
 
@@ -28,9 +30,11 @@ def _case(id: str, words: str) -> Case:
 
 
 @pytest.mark.parametrize(("id", "words", "refusal"), _REFUSALS, ids=[f"{id}-{words}" for id, words, _ in _REFUSALS])
-def test_the_domain_does_not_start(id: str, words: str, refusal: str, libvirtd: Libvirtd) -> None:
+def test_the_domain_does_not_start(id: str, words: str, refusal: str, libvirtd: Libvirtd, tmp_path: Path) -> None:
+    image = tmp_path / "a"
+    image.write_bytes(bytes(1 << 20))
     case = _case(id, words)
-    xml = document(case.bad, case, "diskchain-validated-start")
+    xml = document(case.bad.replace("'/a'", f"'{image}'"), case, "diskchain-validated-start")
     with pytest.raises(libvirt.libvirtError) as refused:
         libvirtd.connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED).destroy()
     assert refusal in str(refused.value)

@@ -11,7 +11,7 @@ from diskchain.libvirtxml.domain import Domain
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate.place import element_at
 from diskchain.libvirtxml.validate.run import finding, problems
-from diskchain.libvirtxml.validate.surroundings import Surroundings, surroundings
+from diskchain.libvirtxml.validate.surroundings import Surroundings, read_surroundings
 
 __all__ = ["validate", "validate_disk"]
 
@@ -35,7 +35,7 @@ def validate(domain: Domain, profile: Profile = Profile.QEMU) -> list[Finding]:
     positions = sorted(range(len(domain.disks)), key=domain.order.__getitem__)
     disks = [domain.disks[position] for position in positions]
     places = [elements[domain.order[position]] for position in positions]
-    found = problems(disks, profile, surroundings(root))
+    found = problems(disks, profile, read_surroundings(root))
     lines = document.lines([element_at(places[one.disk], one.layer, one.problem.at) for one in found])
     return [finding(one, disks[one.disk], document.origin, line) for one, line in zip(found, lines, strict=True)]
 

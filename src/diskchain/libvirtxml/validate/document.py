@@ -19,7 +19,7 @@ from diskchain.libvirtxml.status import parse_status
 from diskchain.libvirtxml.validate.place import element_at
 from diskchain.libvirtxml.validate.repair import Refused, read_all
 from diskchain.libvirtxml.validate.run import Found, finding, problems
-from diskchain.libvirtxml.validate.surroundings import Surroundings, surroundings
+from diskchain.libvirtxml.validate.surroundings import Surroundings, read_surroundings
 from diskchain.libvirtxml.view import View
 
 _REFUSED = "document"
@@ -104,7 +104,7 @@ def _check_disks(
     findings: list[tuple[str | None, Finding]],
 ) -> None:
     """Add the disks at ``elements``, all those of ``domain``, and what is wrong with them."""
-    around = Surroundings() if domain is None else surroundings(domain)
+    around = Surroundings() if domain is None else read_surroundings(domain)
     refused: list[tuple[int, Refused]] = []
     read: list[tuple[int, Disk]] = []
     for position, element in enumerate(elements):

@@ -27,7 +27,7 @@ class Surroundings(NamedTuple):
     known: bool = False
 
 
-def surroundings(domain: Element) -> Surroundings:
+def read_surroundings(domain: Element) -> Surroundings:
     """Read them off a ``<domain>``. Whatever is malformed counts as not there: it is not about disks."""
     return Surroundings(
         _iothreads(domain),
