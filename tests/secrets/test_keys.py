@@ -2,12 +2,15 @@
 
 import os
 import sys
-import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keyring
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError
 
 from diskchain.errors import DiskchainError, MissingExtra, SecretMissing, StorageError, UsageError
 from diskchain.secrets.keys import Keys, Rule, parse_rule
@@ -153,14 +156,45 @@ def test_a_keyring_without_its_package_says_what_to_install(monkeypatch: pytest.
         read_place("keyring:service/user", "x")
 
 
-def test_a_keyring_is_asked_for_service_and_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A stand-in of two functions: the real package needs a desktop session.
-    keyring, errors = types.ModuleType("keyring"), types.ModuleType("keyring.errors")
-    monkeypatch.setattr(keyring, "get_password", lambda service, user: f"{service}:{user}", raising=False)
-    monkeypatch.setattr(errors, "KeyringError", RuntimeError, raising=False)
-    monkeypatch.setitem(sys.modules, "keyring", keyring)
-    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
-    assert revealed(read_place("keyring:my/service/me", "x")) == b"my/service:me"
+class OneKeyring(KeyringBackend):
+    """A backend of the real package: this machine may have no desktop with one."""
+
+    priority = 1
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return "from the keyring" if (service, username) == ("my/service", "me") else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise NotImplementedError
+
+
+class BrokenKeyring(OneKeyring):
+    def get_password(self, service: str, username: str) -> str | None:
+        raise KeyringError(f"{service} {username}: locked")
+
+
+@pytest.fixture
+def use_keyring() -> Iterator[Callable[[KeyringBackend], None]]:
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+def test_a_keyring_is_asked_for_service_and_user(use_keyring: Callable[[KeyringBackend], None]) -> None:
+    use_keyring(OneKeyring())  # type: ignore[no-untyped-call]
+    assert revealed(read_place("keyring:my/service/me", "x")) == b"from the keyring"
+    assert read_place("keyring:my/service/you", "x") is None
+
+
+def test_a_keyring_that_does_not_answer_is_an_error_of_storage(use_keyring: Callable[[KeyringBackend], None]) -> None:
+    use_keyring(BrokenKeyring())  # type: ignore[no-untyped-call]
+    with pytest.raises(StorageError, match="does not answer"):
+        read_place("keyring:my/service/me", "x")
+
+
+def test_a_keyring_needs_a_service_and_a_user() -> None:
+    with pytest.raises(UsageError, match="SERVICE/USER"):
+        read_place("keyring:service", "x")
 
 
 def test_only_a_file_has_a_path() -> None:
