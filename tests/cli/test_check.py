@@ -1,11 +1,14 @@
 """``diskchain check`` reports for people, programs and code scanners."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.cli.commands import diskchain
 from tests.discover.chains import overlay
+from tests.live.daemons import Libvirtd
+from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg
 
 
@@ -65,3 +68,21 @@ def test_a_malformed_document_is_one_more_finding(tmp_path: Path) -> None:
     assert shown.code == 1
     ((found,),) = [target["findings"] for target in json.loads(shown.out)["targets"]]
     assert (found["id"], found["line"]) == ("document", 2)
+
+
+def test_nothing_to_check_is_a_usage_error() -> None:
+    assert diskchain("check").code == 2
+
+
+def test_a_connection_alone_means_all_its_domains_and_rights_left_behind(
+    libvirtd: Libvirtd, paused_domain: Callable[..., PausedDomain], image_dir: Path
+) -> None:
+    (image_dir / "disk.raw").write_bytes(bytes(1 << 20))
+    running = paused_domain(
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image_dir}/disk.raw'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    shown = json.loads(diskchain("check", "--json", "-c", libvirtd.uri).out)
+    names = [target["target"] for target in shown["targets"]]
+    assert running.name in names
+    assert names[-1] == libvirtd.uri

@@ -39,7 +39,7 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
-def _found(*arguments: object) -> set[tuple[str, int | None]]:
+def _found(*arguments: str | Path) -> set[tuple[str, int | None]]:
     shown = diskchain("check", "--json", *arguments)
     (target,) = json.loads(shown.out)["targets"]
     return {(found["id"], found.get("line")) for found in target["findings"]}

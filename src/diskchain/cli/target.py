@@ -47,11 +47,11 @@ class TargetDocument(NamedTuple):
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """TARGET (``several``: one or more) and the options that say which part of it is meant."""
+    """TARGET (``several``: any number) and the options that say which part of it is meant."""
     parser.add_argument(
         "target",
         metavar="TARGET",
-        nargs="+" if several else None,
+        nargs="*" if several else None,
         help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain",
     )
     parser.add_argument(

@@ -17,11 +17,13 @@ from diskchain.cli.target import (
 )
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.discover.notes import unreadable_target
-from diskchain.errors import ParseError, StorageError, printable
+from diskchain.errors import ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code, finding_lines
 from diskchain.report.style import style_of
+from diskchain.storage.location import local_path
+from diskchain.storage.source import layers
 
 EXAMPLE = """\
 examples:
@@ -29,7 +31,9 @@ examples:
   diskchain check --policy upload upload.qcow2
   diskchain check top.qcow2 --search /var/lib/libvirt/images
   diskchain check --sarif *.xml > findings.sarif
+  diskchain check -c qemu:///system
 
+With -c and no TARGET: all domains of the host, and rights on their files that nobody needs any more.
 Every id is explained in docs/findings. Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell. Notes (info) count for
 nothing."""
 
@@ -68,34 +72,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect, print, and say how bad it is."""
-    found = [(target, finding) for target in args.target for finding in _findings(args, target)]
+    if not args.target and args.connect is None:
+        raise UsageError("check what? Name images or documents, or a connection with -c")
+    files: set[str] = set()
+    names = args.target or _domains(args.connect)
+    found = [(target, finding) for target in names for finding in _findings(args, target, files)]
+    if args.connect is not None:
+        rights = [(args.connect, each) for each in _rights(args.connect) if not args.target or each.file in files]
+        found += rights
+        names = [*names, args.connect] if rights or not args.target else names
     if args.json:
         from diskchain.report.documents import check_document, to_json
 
-        print(to_json(check_document(args.target, found)))
+        print(to_json(check_document(names, found)))
     elif args.sarif:
+        from diskchain.labels.kinds import KINDS as LABEL_KINDS
         from diskchain.libvirtxml.kinds import KINDS as XML_KINDS
         from diskchain.report.sarif import sarif
 
-        print(sarif(found, {id: kind.title for id, kind in (*KINDS.items(), *XML_KINDS.items())}))
+        print(sarif(found, {id: kind.title for id, kind in (KINDS | XML_KINDS | LABEL_KINDS).items()}))
     else:
-        _print(args.target, found)
+        _print(names, found)
     return exit_code(finding for _, finding in found)
 
 
-def _findings(args: argparse.Namespace, target: str) -> Iterator[Finding]:
-    """Everything there is to say about one target; that it cannot be read is one more finding."""
+def _domains(uri: str) -> list[str]:
+    """The names of all domains of a connection."""
+    from diskchain.hypervisor.connection import Connection
+
+    with Connection(uri) as connection:
+        return sorted(domain.name for domain in connection.domains())
+
+
+def _rights(uri: str) -> list[Finding]:
+    """Rights that nobody needs, or that somebody lacks, on the files of all domains of a connection."""
+    from diskchain.cli.label_findings import label_findings
+    from diskchain.hypervisor.connection import Connection
+
+    with Connection(uri) as connection:
+        return label_findings(connection)
+
+
+def _findings(args: argparse.Namespace, target: str, files: set[str]) -> Iterator[Finding]:
+    """Everything there is to say about one target; that it cannot be read is one more finding. Adds its layers to ``files``."""
     try:
         document = document_of(args, target)
         if document is None:
-            yield from _of_chains(args, [image_target(target, args.format)])
+            yield from _of_chains(args, [image_target(target, args.format)], files)
         else:
-            yield from _of_document(args, target, document)
+            yield from _of_document(args, target, document, files)
     except (ParseError, StorageError) as error:
         yield unreadable_target(target, error)
 
 
-def _of_document(args: argparse.Namespace, target: str, document: TargetDocument) -> Iterator[Finding]:
+def _of_document(args: argparse.Namespace, target: str, document: TargetDocument, files: set[str]) -> Iterator[Finding]:
     """What libvirt would say of a document, and of the chains of those of its disks that can be understood."""
     from diskchain.cli.document_target import disk_targets
     from diskchain.libvirtxml.postparse import Profile
@@ -110,12 +140,13 @@ def _of_document(args: argparse.Namespace, target: str, document: TargetDocument
     else:  # nobody asked for one disk, or by the path of a layer
         yield from (said for _, said in checked.findings)
     if not about_asked or any(disk.name == asked for disk in disks):
-        yield from _of_chains(args, disks)
+        yield from _of_chains(args, disks, files)
 
 
-def _of_chains(args: argparse.Namespace, disks: list[Target]) -> Iterator[Finding]:
+def _of_chains(args: argparse.Namespace, disks: list[Target], files: set[str]) -> Iterator[Finding]:
     discoverer = Discoverer(policy_named(args.policy))
     for _, chain in select(discovered(discoverer, disks, depth_warning=args.depth), args.disk):
+        files.update(path for layer in layers(chain.source) if (path := local_path(layer.location)) is not None)
         yield from chain.findings
         if args.search:
             yield from _candidates(chain, args.search)
