@@ -44,7 +44,9 @@ class Handwriting(NamedTuple):
     def _write(self, element: etree._Element, depth: int) -> str:
         quote = self.quote
         escapes = str.maketrans({**_ESCAPES, quote: "&apos;" if quote == "'" else "&quot;"})
-        attributes = "".join(f" {key!s}={quote}{str(value).translate(escapes)}{quote}" for key, value in element.items())
+        attributes = "".join(
+            f" {key!s}={quote}{str(value).translate(escapes)}{quote}" for key, value in element.items()
+        )
         head = f"<{element.tag}{attributes}"
         if len(element):
             children = "".join(self.line(depth + 1) + self._write(child, depth + 1) for child in element)
