@@ -24,9 +24,9 @@ class EncryptedChain(NamedTuple):
     sha256: str
 
     def disk_xml(self, secrets: tuple[str, str, str] | None = None) -> str:
-        """A ``<disk>`` that names the secrets with these UUIDs, or none."""
+        """A ``<disk>`` that names the secrets with these UUIDs; without them it says of each layer that it is encrypted."""
         top, middle, base = (
-            f"<source file='{path}'>{_encryption(secrets[number]) if secrets else ''}</source>"
+            f"<source file='{path}'>{_encryption(secrets[number] if secrets else None)}</source>"
             for number, path in enumerate(self.layers)
         )
         return (
@@ -41,8 +41,9 @@ class EncryptedChain(NamedTuple):
         return [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.layers]
 
 
-def _encryption(uuid: str) -> str:
-    return f"<encryption format='luks'><secret type='passphrase' uuid='{uuid}'/></encryption>"
+def _encryption(uuid: str | None) -> str:
+    secret = f"<secret type='passphrase' uuid='{uuid}'/>" if uuid else ""
+    return f"<encryption format='luks'>{secret}</encryption>"
 
 
 def make_encrypted_chain(directory: Path, qemu_img: QemuImg) -> EncryptedChain:

@@ -324,6 +324,16 @@ def test_a_command_that_does_not_exist_is_a_usage_error(plain: Path) -> None:
     assert (done.code, done.err) == (2, "diskchain: cannot run no-such-command-of-ours: No such file or directory\n")
 
 
+def test_a_raw_disk_is_shown_as_the_guest_gets_it_also_when_that_decrypts_it(
+    chain: EncryptedChain, tmp_path: Path
+) -> None:
+    disk = f"<disk type='file'><driver type='raw'/><source file='{chain.layers[2]}'/><target dev='vda'/></disk>"
+    vm, out = document(tmp_path / "vm.xml", disk), tmp_path / "out"
+    command = ["qemu-img", "convert", "-f", "raw", "{}", "-O", "raw", str(out)]
+    assert diskchain("open", vm, "--", *command, seconds=SECONDS).code == 0
+    assert out.read_bytes() == chain.layers[2].read_bytes()
+
+
 @requires("nbdkit")
 def test_a_layer_on_a_server_is_opened_with_the_rest(qemu_img: QemuImg, tmp_path: Path) -> None:
     base, top = tmp_path / "base.raw", tmp_path / "top.qcow2"

@@ -91,7 +91,7 @@ def test_luks2_is_told_and_qemu_cannot_try_it(tmp_path: Path) -> None:
     key.write_bytes(b"some passphrase")
     costs = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
     run("cryptsetup", "luksFormat", "--type", "luks2", "--batch-mode", *costs, "--key-file", key, image)
-    code, found = rows(image, "-f", "raw", "--secret", f"{image}=file:{key}", "--try")
+    code, found = rows(image, "--secret", f"{image}=file:{key}", "--try")
     assert code == 3
     assert found[0][:3] == [f"{image}[0]", "luks2", f"file:{key}"]
     assert "luks2" in found[0][3]
@@ -124,3 +124,10 @@ def test_the_table_has_a_line_a_layer_and_no_key(chain: EncryptedChain, tmp_path
     ]
     assert len(lines) == 4
     assert not any(passphrase.decode() in done.out for passphrase in PASSPHRASES)
+
+
+def test_a_raw_disk_that_its_guest_decrypts_needs_no_key(chain: EncryptedChain, tmp_path: Path) -> None:
+    vm = tmp_path / "vm.xml"
+    disk = f"<disk type='file'><driver type='raw'/><source file='{chain.layers[2]}'/><target dev='vda'/></disk>"
+    vm.write_text(f"<domain><devices>{disk}</devices></domain>")
+    assert rows(vm) == (0, [])

@@ -13,6 +13,7 @@ from diskchain.qemu.nodes import Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
+from diskchain.storage.terms import Format
 
 if TYPE_CHECKING:
     from diskchain.discover import BackingChain, Discoverer
@@ -126,19 +127,25 @@ def number_chains(disks: Sequence[NodeTarget], chains: Sequence[Source | None]) 
     done: list[NumberedChain] = []
     for disk, chain, (source, policy) in zip(reversed(disks), reversed(chains), declared, strict=True):
         if chain is not None and source is not None:
-            whole = numbering.chain(_numbers_of(source, chain))
+            whole = numbering.chain(_as_declared(source, chain))
             done.append(NumberedChain(disk.name, whole, policy, layer_names(disk.name, chain)))
     return done[::-1]
 
 
-def _numbers_of(numbered: Source, chain: Source) -> Source:
-    """``chain`` with the numbers of ``numbered``, which is as much of it as was declared."""
-    named, all_layers = list(layers(numbered)), list(layers(chain))
-    for position, (layer, old) in enumerate(zip(all_layers, named, strict=False)):
+def _as_declared(declared: Source, chain: Source) -> Source:
+    """``chain`` with the numbers of ``declared``, which is as much of it as the document says, and with its word on raw layers.
+
+    Discovery sees a LUKS header in a raw image; where the document says raw and no more, the guest gets that header and
+    decrypts by itself.
+    """
+    said, all_layers = list(layers(declared)), list(layers(chain))
+    for position, (layer, old) in enumerate(zip(all_layers, said, strict=False)):
         data_file = layer.data_file
         if data_file is not None and old.data_file is not None:
             data_file = data_file._replace(chain_index=old.data_file.chain_index)
-        all_layers[position] = layer._replace(chain_index=old.chain_index, data_file=data_file)
+        plain = old.format is Format.RAW and old.encryption is None
+        encryption = None if plain else layer.encryption
+        all_layers[position] = layer._replace(chain_index=old.chain_index, data_file=data_file, encryption=encryption)
     return stack(all_layers, chain_end(chain))
 
 

@@ -5,6 +5,7 @@ gives out whole files only is refused: an image may be larger than anybody's mem
 says otherwise. Source: RFC 9110, section 14 (range requests).
 """
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +70,8 @@ class _Reader:
         """Close the connections."""
         session, self._session = self._session, None
         if session is not None:
-            wait_for(session.close(), self._timeout)
+            with contextlib.suppress(TimeoutError):
+                wait_for(session.close(), self._timeout)
 
     def _run(self, offset: int, length: int) -> tuple[bytes, int]:
         import aiohttp

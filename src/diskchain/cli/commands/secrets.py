@@ -18,7 +18,7 @@ from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption
 from diskchain.storage.location import local_path
-from diskchain.storage.source import TERMINATOR, Source
+from diskchain.storage.source import TERMINATOR, Source, layers
 from diskchain.storage.terms import EncryptionFormat, Format
 
 EXAMPLE = """\
@@ -108,21 +108,18 @@ def _print_table(rows: list[Row]) -> None:
 def _rows(disk: NodeTarget, chain: BackingChain, keys: Keys, *, attempt: bool) -> list[Row]:
     (numbered,) = number_chains([disk], [chain.source])
     rows = []
-    for layer, names in zip(chain.layers, numbered.names, strict=True):
-        source = layer.source
+    for layer, source, names in zip(chain.layers, layers(numbered.source), numbered.names, strict=True):
         if source.auth is not None:
             kind = f"login to {getattr(source.location, 'protocol', source.location.type)}"
             found, where = _find(keys, names, source.auth.secret)
             rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, _NOT_TRIED))
             _wipe(found)
-        encrypted = source.encryption is not None or (layer.header is not None and layer.header.encryption is not None)
-        if encrypted:
-            rows.append(_encryption_row(layer, names, keys, attempt=attempt))
+        if source.encryption is not None:
+            rows.append(_encryption_row(layer, source.encryption, names, keys, attempt=attempt))
     return rows
 
 
-def _encryption_row(layer: Layer, names: tuple[str, ...], keys: Keys, *, attempt: bool) -> Row:
-    declared = layer.source.encryption or Encryption(EncryptionFormat.LUKS)
+def _encryption_row(layer: Layer, declared: Encryption, names: tuple[str, ...], keys: Keys, *, attempt: bool) -> Row:
     reference = declared.secrets[0] if declared.secrets else None
     found, where = _find(keys, names, reference)
     try:
