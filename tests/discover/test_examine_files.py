@@ -84,7 +84,9 @@ def test_a_vmdk_over_an_image_without_an_id_cannot_be_its_own(tmp_path: Path) ->
     (tmp_path / "base.vmdk").write_bytes(vmdk.cowd(16 * MiB))
     text = vmdk.descriptor(['RW 32768 SPARSE "top.vmdk"'], parent="base.vmdk", parent_cid="12345678")
     (tmp_path / "top.vmdk").write_bytes(vmdk.sparse(16 * MiB, text))
-    assert told(discover(tmp_path / "top.vmdk", Format.VMDK)) == [(0, "base-changed", Severity.ERROR)]
+    below = Source(FileLocation(f"{tmp_path}/base.vmdk"), Format.VMDK)  # declared: libvirt's probing does not know COWD
+    top = Source(FileLocation(f"{tmp_path}/top.vmdk"), Format.VMDK, below)
+    assert told(Discoverer().discover(top)) == [(0, "base-changed", Severity.ERROR)]
 
 
 def differencing_images() -> list[tuple[bytes, Format, str]]:

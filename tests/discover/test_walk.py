@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.discover.chains import discover, ids, overlay, paths, unrecorded_overlay
+from tests.image.makers import vmdk
 from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer, Origin
@@ -287,3 +288,14 @@ def test_what_was_declared_for_one_disk_is_not_taken_for_another(qemu_img: QemuI
     assert [first.source.chain_index, second.source.chain_index] == [1, 7]
     assert first.source.backing is second.source.backing
     assert paths(ended) == [str(top)]
+
+
+def test_a_vmdk_parent_is_probed_as_libvirt_does_though_qemu_takes_its_format_for_granted(tmp_path: Path) -> None:
+    for name, parent in (("top", "mid.vmdk"), ("mid", "base.vmdk"), ("base", None)):
+        text = vmdk.descriptor([f'RW 32768 SPARSE "{name}.vmdk"'], parent=parent, parent_cid="12345678")
+        (tmp_path / f"{name}.vmdk").write_bytes(vmdk.sparse(16 << 20, text))
+    assert discover(tmp_path / "mid.vmdk", Format.VMDK).complete
+    chain = discover(tmp_path / "top.vmdk", Format.VMDK)
+    assert len(paths(chain)) == 2
+    assert not chain.complete
+    assert ids(chain) == ["format-not-recorded"]

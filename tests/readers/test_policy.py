@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.discover.chains import ids, overlay, paths
+from tests.discover.chains import ids, overlay, paths, unrecorded_overlay
 from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer
@@ -64,3 +64,10 @@ def test_a_data_file_is_a_reference_too(qemu_img: QemuImg, tmp_path: Path) -> No
     chain = Discoverer(UPLOAD).discover(Source(FileLocation(str(top)), Format.QCOW2))
     assert ids(chain) == ["reference-refused"]
     assert chain.source.data_file is None
+
+
+def test_strict_does_not_guess_the_format_of_a_base(qemu_img: QemuImg, tmp_path: Path) -> None:
+    (tmp_path / "base").write_bytes(bytes(512))
+    top = unrecorded_overlay(qemu_img, tmp_path / "top.qcow2", "base")
+    chain = Discoverer(STRICT).discover(Source(FileLocation(str(top)), Format.QCOW2))
+    assert ids(chain) == ["reference-refused"]

@@ -36,7 +36,7 @@ class Discoverer:
     """
 
     def __init__(self, policy: OpenPolicy = LIBVIRT) -> None:
-        self._policy = policy
+        self.policy = policy
         self._depth = policy.depth
         self._gated = not policy.open
         self._tails = Tails()
@@ -107,7 +107,7 @@ class Discoverer:
             return
         if above is None:
             seen.note(notes.top_probed(seen.name, format))
-        elif header.backing is not None:
+        elif header.backing is not None and above.format is not Format.QED:  # libvirt's AUTO_SAFE: a QED may rely on probing
             seen.stop(notes.unrecorded_with_backing(seen.name, above.name, format))
         else:
             seen.note(notes.unrecorded(seen.name, above.name, format))
@@ -127,7 +127,11 @@ class Discoverer:
             return UNKNOWN
         if named is None:
             return DETECTED_TERMINATOR
-        return self._referenced(seen, top, named.text, named.format, "backing file name")
+        recorded = None if named.implied else named.format  # libvirt does not take a format for granted
+        if recorded is None and not self.policy.unrecorded:
+            rule = f"policy {self.policy.name} follows no reference without a recorded format"
+            return seen.stop(notes.refused(named.text, seen.name, rule))
+        return self._referenced(seen, top, named.text, recorded, "backing file name")
 
     def _referenced(self, seen: Look, top: Look, text: str, format_name: str | None, what: str) -> Source | Unknown:
         format = None if format_name is None else RECORDED_FORMATS.get(format_name, _RAW)
@@ -138,7 +142,7 @@ class Discoverer:
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
         if self._gated:
-            rule = refusal(self._policy, child.location, format, local_path(top.source.location))
+            rule = refusal(self.policy, child.location, format, local_path(top.source.location))
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
         if format is _RAW and format_name != "raw":
