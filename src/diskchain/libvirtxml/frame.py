@@ -5,6 +5,7 @@ A frame costs nothing until somebody writes the document, compares it or asks fo
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from diskchain.libvirtxml.document import Document, Element
@@ -47,7 +48,9 @@ class Frame:
         """
         element = self.element
         for step in filter(None, path.split("/")):
-            below = element.find(step)
+            name, _, position = step.partition("[")
+            nth = int(position.rstrip("]")) - 1 if position else 0
+            below = next(islice(element.iterchildren(name), nth, None), None)
             if below is None:
                 break
             element = below

@@ -32,6 +32,7 @@ _HOLES = (
 )
 _DISK = frozenset({"name", "snapshot", "type"})
 _DISK_CHILDREN = frozenset({"driver", "source", "snapshotDeleteInProgress"})
+_DRIVER_CHILDREN = frozenset({"metadata_cache"})
 _NOT_A_SNAPSHOT = frozenset({StorageType.VOLUME, StorageType.DIR})
 _ORDER = {**ORDER, "disk": ("driver", "source", "snapshotDeleteInProgress")}
 
@@ -145,7 +146,9 @@ def _read_overlay(disk: Element, said: str | None, parts: dict[str, list[Element
     word = driver.get("type") if driver is not None else None
     wrapper = Wrapper(
         _format(driver, "the type of <driver>", word) if driver is not None and word else None,
-        read_metadata_cache(driver, found, "driver") if driver is not None else None,
+        read_metadata_cache(children(driver, _DRIVER_CHILDREN, "driver", found), "driver", found)
+        if driver is not None
+        else None,
     )
     if "source" not in parts and said is None and wrapper == Wrapper():
         return None

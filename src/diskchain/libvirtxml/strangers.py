@@ -15,6 +15,8 @@ from diskchain.libvirtxml.document import Document, Element
 from diskchain.libvirtxml.layout import attribute, escape_text
 from diskchain.storage.foreign import Foreign
 
+NOTHING: frozenset[str] = frozenset()
+
 _XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 
 
@@ -63,6 +65,12 @@ def words(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+def within(element: Element, known: frozenset[str], place: str, found: list[Foreign]) -> dict[str, list[Element]]:
+    """The same of an element that has no attributes of its own: all it has are strangers."""
+    attributes(element, NOTHING, place, found)
+    return children(element, known, place, found)
+
+
 def numbered(place: str, position: int) -> str:
     """``place`` for the child of that name at ``position``, from 0: ``source/host``, ``source/host[2]`` and so on."""
     return f"{place}[{position + 1}]" if position else place
@@ -77,9 +85,7 @@ def _attribute_texts(element: Element, name: str) -> Iterator[str]:
     if namespace == _XML_NAMESPACE:
         yield attribute(f"xml:{local}", value).lstrip()
         return
-    prefix = next(
-        prefix for prefix, uri in element.nsmap.items() if uri == namespace and prefix
-    )
+    prefix = next(prefix for prefix, uri in element.nsmap.items() if uri == namespace and prefix)
     yield attribute(f"xmlns:{prefix}", namespace).lstrip()
     yield attribute(f"{prefix}:{local}", value).lstrip()
 
@@ -145,7 +151,7 @@ def _at(node: _Node, place: str, order: Mapping[str, tuple[str, ...]]) -> _Node:
 def _behind(node: _Node, name: str, order: Mapping[str, tuple[str, ...]]) -> int:
     """The first slot after every child up to and with ``name`` in the known order, and after their strangers."""
     names = order.get(node.name, ())
-    earlier = set(names[: names.index(name) + 1]) if name in names else set()
+    earlier = set(names[: names.index(name) + 1]) if name in names else {name}
     slot = 0
     for position, child in enumerate(node.children):
         if isinstance(child, _Node):

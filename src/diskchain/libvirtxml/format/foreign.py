@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from diskchain.guest.disk import Disk
+from diskchain.guest.iotune import IoTune
 from diskchain.libvirtxml.format.style import Style
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.source import Backing, Source
@@ -20,7 +21,9 @@ ORDER: dict[str, tuple[str, ...]] = {
         "backingStore": "format source backingStore",
         "mirror": "format source backingStore",
         "dataStore": "format source",
+        "format": "metadata_cache",
         "encryption": "secret cipher ivgen",
+        "iotune": " ".join(IoTune._fields),
     }.items()
 }
 

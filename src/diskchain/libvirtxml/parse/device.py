@@ -16,10 +16,10 @@ from diskchain.libvirtxml.parse.source import (
     layer,
     read_backing,
     read_contents,
+    read_format_cache,
     read_index,
-    read_metadata_cache,
 )
-from diskchain.libvirtxml.strangers import attributes, children, numbered
+from diskchain.libvirtxml.strangers import NOTHING, attributes, children, numbered, within
 from diskchain.libvirtxml.values import (
     SWITCH,
     big_number,
@@ -106,7 +106,9 @@ def read_iotune(elements: list[Element], found: list[Foreign]) -> IoTune | None:
     """Limits: the first of each name counts."""
     limits: dict[str, Any] = {}
     for n, element in enumerate(elements):
-        for name, values in children(element, _IOTUNE, numbered("iotune", n), found).items():
+        place = numbered("iotune", n)
+        for name, values in within(element, _IOTUNE, place, found).items():
+            attributes(values[0], NOTHING, f"{place}/{name}", found)
             text = text_of(values[0])
             if text is not None and name not in limits:
                 limits[name] = text if name == "group_name" else big_number(values[0], f"<{name}>", text)
@@ -118,7 +120,7 @@ def read_throttle_filters(elements: list[Element], found: list[Foreign]) -> tupl
     """The groups of a disk's throttle filters, in order."""
     groups: dict[str, None] = {}
     for element in elements:
-        filters = children(element, frozenset({"throttlefilter"}), "throttlefilters", found).get("throttlefilter", ())
+        filters = within(element, frozenset({"throttlefilter"}), "throttlefilters", found).get("throttlefilter", ())
         for n, one in enumerate(filters):
             place = numbered("throttlefilters/throttlefilter", n)
             group = attributes(one, frozenset({"group"}), place, found).get("group")
@@ -173,4 +175,4 @@ def _mirror_format(element: Element, word: str) -> Format:
 
 
 def _mirror_cache(parts: dict[str, list[Element]], found: list[Foreign]) -> int | None:
-    return read_metadata_cache(parts["format"][0], found) if "format" in parts else None
+    return read_format_cache(parts["format"][0], found) if "format" in parts else None

@@ -20,7 +20,7 @@ from diskchain.libvirtxml.parse.network import Parts
 from diskchain.libvirtxml.parse.runtime import read_disk_runtime
 from diskchain.libvirtxml.parse.secrets import read_auth, read_encryption
 from diskchain.libvirtxml.parse.source import Contents, Wrapper, layer, read_backing, read_contents, read_index
-from diskchain.libvirtxml.strangers import attributes, children, note_attributes, words
+from diskchain.libvirtxml.strangers import NOTHING, attributes, children, note_attributes, words
 from diskchain.libvirtxml.values import YES_NO, Reader, one_of, text_of
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import DEVICES, MODELS, SGIO, SNAPSHOTS, STARTUP_POLICIES, STORAGE_TYPES
@@ -72,6 +72,7 @@ def read_disk(element: Element, view: View) -> Disk:
     target = read_target(parts["target"][0], found) if "target" in parts else Target("")
     for name in _TEXTS:
         if name in parts:
+            attributes(parts[name][0], NOTHING, name, found)
             fields[name] = text_of(parts[name][0])
     if not _RARE.isdisjoint(parts):
         _read_rare(parts, view, fields, found)

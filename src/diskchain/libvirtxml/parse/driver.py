@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
 from diskchain.libvirtxml.document import Element, Refusal, refuse
 from diskchain.libvirtxml.parse.source import read_metadata_cache
-from diskchain.libvirtxml.strangers import attributes, children, note_attributes, numbered
+from diskchain.libvirtxml.strangers import attributes, children, note_attributes, numbered, within
 from diskchain.libvirtxml.values import SWITCH, Reader, count_or_none, number, one_of, read_number, string
 from diskchain.libvirtxml.vocabulary import (
     CACHE_MODES,
@@ -79,10 +79,10 @@ def read_driver(element: Element, found: list[Foreign]) -> Driver:
         policy["virtio"] = VirtioOptions(**virtio)
     if not len(element):
         return Driver(DriverPolicy(**policy), format, None)
-    threads = children(element, _CHILDREN, "driver", found).get("iothreads")
-    if threads:
-        policy["iothreads"] = _read_iothreads(threads[0], found)
-    return Driver(DriverPolicy(**policy), format, read_metadata_cache(element, found, "driver"))
+    parts = children(element, _CHILDREN, "driver", found)
+    if "iothreads" in parts:
+        policy["iothreads"] = _read_iothreads(parts["iothreads"][0], found)
+    return Driver(DriverPolicy(**policy), format, read_metadata_cache(parts, "driver", found))
 
 
 @lru_cache(maxsize=256)
@@ -108,7 +108,7 @@ def _usual_driver(attributes: tuple[tuple[str, str], ...]) -> Driver | None:
 def _read_iothreads(element: Element, found: list[Foreign]) -> tuple[IoThread, ...]:
     place = "driver/iothreads"
     threads: list[IoThread] = []
-    for n, thread in enumerate(children(element, frozenset({"iothread"}), place, found).get("iothread", ())):
+    for n, thread in enumerate(within(element, frozenset({"iothread"}), place, found).get("iothread", ())):
         below = numbered(f"{place}/iothread", n)
         queues = children(thread, frozenset({"queue"}), below, found).get("queue", ())
         threads.append(

@@ -4,7 +4,7 @@ What belongs to another protocol is dropped where libvirt drops it, and kept as 
 """
 
 from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import attributes, children, note_attributes, note_element, numbered
+from diskchain.libvirtxml.strangers import attributes, note_attributes, note_element, numbered, within
 from diskchain.libvirtxml.values import YES_NO, big_number, one_of, read_number, text_of
 from diskchain.libvirtxml.vocabulary import PROTOCOLS, TRANSPORTS
 from diskchain.storage.foreign import Foreign
@@ -145,7 +145,7 @@ def _read_initiator(parts: Parts, place: str, found: list[Foreign]) -> str | Non
     if "initiator" not in parts:
         return None
     below = f"{place}/initiator"
-    inner = children(parts["initiator"][0], frozenset({"iqn"}), below, found)
+    inner = within(parts["initiator"][0], frozenset({"iqn"}), below, found)
     return _only_attribute(inner, "iqn", "name", below, found)
 
 
@@ -167,7 +167,7 @@ _NOT_IN_NAME = _NOT_IN_VALUE | frozenset("()<>@:/[]?={}")
 
 def _read_cookies(element: Element, place: str, found: list[Foreign]) -> tuple[Cookie, ...]:
     cookies: dict[str, Cookie] = {}
-    for n, child in enumerate(children(element, frozenset({"cookie"}), place, found).get("cookie", ())):
+    for n, child in enumerate(within(element, frozenset({"cookie"}), place, found).get("cookie", ())):
         name = attributes(child, frozenset({"name"}), numbered(f"{place}/cookie", n), found).get("name")
         if not name:
             refuse(child, "<cookie> has no name")

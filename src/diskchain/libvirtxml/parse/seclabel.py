@@ -1,7 +1,7 @@
 """``<seclabel>`` of a source. Source: libvirt 11.3.0 (``virSecurityDeviceLabelDefParseXML``)."""
 
 from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import attributes, children, numbered
+from diskchain.libvirtxml.strangers import NOTHING, attributes, children, numbered
 from diskchain.libvirtxml.values import YES_NO, one_of, text_of
 from diskchain.libvirtxml.view import View
 from diskchain.storage.foreign import Foreign
@@ -32,7 +32,10 @@ def _read_seclabel(element: Element, view: View, place: str, found: list[Foreign
     texts = children(element, _CHILDREN, place, found).get("label")
     relabel = _yes_no(element, "relabel of <seclabel>", names["relabel"]) if "relabel" in names else None
     skip = view.running and "labelskip" in names and _yes_no(element, "labelskip", names["labelskip"])
-    label = text_of(texts[0]) if texts else None
+    label = None
+    if texts:
+        attributes(texts[0], NOTHING, f"{place}/label", found)
+        label = text_of(texts[0])
     if label is not None and len(label.encode()) > _LABEL_MAX:
         label = None
     if label is not None and relabel is False:

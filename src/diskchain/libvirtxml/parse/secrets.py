@@ -1,7 +1,7 @@
 """``<auth>`` and ``<encryption>``. Source: libvirt 11.3.0 (``virStorageAuthDefParse``, ``virStorageEncryptionParseNode``)."""
 
 from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import attributes, children, numbered
+from diskchain.libvirtxml.strangers import NOTHING, attributes, children, numbered
 from diskchain.libvirtxml.values import one_of, read_number, uuid
 from diskchain.libvirtxml.vocabulary import AUTH_TYPES, ENCRYPTION_ENGINES, ENCRYPTION_FORMATS
 from diskchain.storage.auth import Auth, SecretReference
@@ -16,7 +16,6 @@ _CIPHER = frozenset({"name", "size", "mode", "hash"})
 _IVGEN = frozenset({"name", "hash"})
 _SECRET_CHILD = frozenset({"secret"})
 _ENCRYPTION_CHILDREN = frozenset({"secret", "cipher", "ivgen"})
-_NO_CHILDREN: frozenset[str] = frozenset()
 
 _auth_type = one_of(AUTH_TYPES)
 _format = one_of(ENCRYPTION_FORMATS)
@@ -41,7 +40,7 @@ def read_auth(element: Element, place: str, found: list[Foreign]) -> Auth:
 
 def _read_secret(element: Element, place: str, found: list[Foreign]) -> SecretReference:
     names = attributes(element, _SECRET, place, found)
-    children(element, _NO_CHILDREN, place, found)
+    children(element, NOTHING, place, found)
     id, usage = names.get("uuid"), names.get("usage")
     if (id is None) is (usage is None):
         refuse(element, "<secret> needs a uuid or a usage, and not both")

@@ -12,7 +12,7 @@ from diskchain.libvirtxml.parse.plain_chain import MAX_BACKING_STORES, read_plai
 from diskchain.libvirtxml.parse.runtime import read_source_runtime
 from diskchain.libvirtxml.parse.seclabel import read_seclabels
 from diskchain.libvirtxml.parse.secrets import read_auth, read_encryption
-from diskchain.libvirtxml.strangers import attributes, children, note_element, words
+from diskchain.libvirtxml.strangers import attributes, children, note_element, within, words
 from diskchain.libvirtxml.values import ULLONG_MAX, YES_NO, one_of, read_number, scaled, text_of
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import FORMATS, STORAGE_TYPES
@@ -36,6 +36,7 @@ _CHILDREN = words(
 )
 _WRAPPER = frozenset({"type", "index"})
 _FORMAT = frozenset({"type"})
+_FORMAT_CHILDREN = frozenset({"metadata_cache"})
 _SLICE = frozenset({"type", "offset", "size"})
 _RESERVATIONS_SOURCE = frozenset({"type", "path", "mode"})
 
@@ -163,7 +164,7 @@ def _read_backing_layer(element: Element, view: View) -> tuple[Contents, Wrapper
     index = names.get("index") if view.running else None
     wrapper = Wrapper(
         _format(format, "the type of <format>", format.get("type") or ""),
-        read_metadata_cache(format, found),
+        read_format_cache(format, found),
         readonly=True,  # always: libvirt writes to the top only
         chain_index=None if index is None else read_index(element, index),
     )
@@ -178,16 +179,21 @@ def read_index(element: Element, text: str) -> int | None:
     return read_number(element, "index", text) or None
 
 
-def read_metadata_cache(element: Element, found: list[Foreign], place: str = "format") -> int | None:
-    """``<metadata_cache><max_size>`` below ``element``, in bytes; 0 says the same as nothing."""
-    if place == "format":
-        attributes(element, _FORMAT, place, found)
-        if not len(element):
-            return None
-    caches = children(element, frozenset({"metadata_cache", "iothreads"}), place, found).get("metadata_cache", ())
-    for cache in caches:
-        sizes = children(cache, frozenset({"max_size"}), f"{place}/metadata_cache", found).get("max_size")
+def read_format_cache(element: Element, found: list[Foreign]) -> int | None:
+    """The ``<metadata_cache>`` of a ``<format>``, in bytes."""
+    attributes(element, _FORMAT, "format", found)
+    if not len(element):
+        return None
+    return read_metadata_cache(children(element, _FORMAT_CHILDREN, "format", found), "format", found)
+
+
+def read_metadata_cache(parts: dict[str, list[Element]], place: str, found: list[Foreign]) -> int | None:
+    """``<metadata_cache><max_size>`` among the children at ``place``, in bytes; 0 says the same as nothing."""
+    place = f"{place}/metadata_cache"
+    for cache in parts.get("metadata_cache", ()):
+        sizes = within(cache, frozenset({"max_size"}), place, found).get("max_size")
         if sizes:
+            attributes(sizes[0], frozenset({"unit"}), f"{place}/max_size", found)
             text = text_of(sizes[0])
             return scaled(sizes[0], "max_size", text) or None if text else None
     return None
@@ -217,7 +223,7 @@ def read_data_store(element: Element, view: View, *, readonly: bool) -> Source:
 
 def _read_slice(element: Element, found: list[Foreign]) -> Slice | None:
     """The slice of type ``storage``; libvirt has no other, and ignores others."""
-    slices = children(element, frozenset({"slice"}), "source/slices", found).get("slice", ())
+    slices = within(element, frozenset({"slice"}), "source/slices", found).get("slice", ())
     ours: Element | None = None
     for one in slices:
         if one.get("type") != "storage":
