@@ -1,11 +1,12 @@
 """Open one layer, read what can be read, and say what is wrong. The only part of ``discover`` that touches storage."""
 
+from collections.abc import Callable
 from os import close
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import notes
 from diskchain.discover.chain import Layer, Origin
-from diskchain.errors import DiskchainError, ImageError, NotStorage, StorageDenied, StorageMissing
+from diskchain.errors import DiskchainError, ImageError, NotStorage, StorageDenied, StorageMissing, StorageTimeout
 from diskchain.findings import Finding
 from diskchain.image.alike import recognised, remember
 from diskchain.image.header import ImageHeader
@@ -15,9 +16,19 @@ from diskchain.image.window import Window
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import LocalImage, begin, open_local
 from diskchain.storage.encryption import Encryption
-from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, describe_location, local_path
+from diskchain.storage.location import (
+    BlockLocation,
+    DirLocation,
+    FileLocation,
+    NetworkLocation,
+    describe_location,
+    local_path,
+)
 from diskchain.storage.source import Source
 from diskchain.storage.terms import EncryptionFormat, Format, StorageType, Unknown
+
+if TYPE_CHECKING:
+    from diskchain.readers.remote import RemoteImage
 
 _FILE: Final = StorageType.FILE
 _RAW: Final = Format.RAW
@@ -30,6 +41,10 @@ _LIBVIRT_ENCRYPTION: Final = {
     "luks1": EncryptionFormat.LUKS,
     "luks2": EncryptionFormat.LUKS2,
 }
+
+
+#: Opens an image on another host. Raises DiskchainError.
+OpenElsewhere = Callable[[NetworkLocation], "LocalImage | RemoteImage"]
 
 
 class Look:
@@ -67,13 +82,21 @@ class Look:
         return Unknown.UNKNOWN
 
 
-def look(source: Source, format: Format | None, origin: Origin, above: Look | None) -> Look:
-    """Open ``source`` and read its header as ``format``; None: probe. ``above`` is the layer that names it. Never raises."""
+def look(
+    source: Source, format: Format | None, origin: Origin, above: Look | None, elsewhere: OpenElsewhere | None = None
+) -> Look:
+    """Open ``source`` and read its header as ``format``; None: probe. Never raises.
+
+    ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at.
+    """
     seen = Look(source, format, origin)
     location = source.location
     path = location.path if isinstance(location, FileLocation) else local_path(location)
     if path is None:
-        seen.stop(notes.not_inspected(seen.name, above.name if above else None))
+        if elsewhere is None or not isinstance(location, NetworkLocation):
+            seen.stop(notes.not_inspected(seen.name, above.name if above else None))
+        else:
+            _look_elsewhere(seen, location, elsewhere, above)
         return seen
     try:
         fd, facts, head = begin(path, _QCOW2_HEAD) if format is _QCOW2 else begin(path)
@@ -102,7 +125,22 @@ def look(source: Source, format: Format | None, origin: Origin, above: Look | No
     return seen
 
 
-def _read(seen: Look, image: LocalImage) -> ImageHeader:
+def _look_elsewhere(seen: Look, location: NetworkLocation, elsewhere: OpenElsewhere, above: Look | None) -> None:
+    try:
+        with elsewhere(location) as image:
+            seen.facts = image.facts
+            try:
+                seen.header = _read(seen, image)
+            except ImageError as error:
+                seen.stop(_misread(error, image, seen, above))
+    except DiskchainError as error:
+        seen.stop(_why_not(error, seen.name, above))
+    else:
+        if seen.header is not None and seen.header.encryption is not None and seen.source.encryption is None:
+            _settle_encryption(seen, seen.header.encryption.kind)
+
+
+def _read(seen: Look, image: "LocalImage | RemoteImage") -> ImageHeader:
     format = seen.format
     if format is None:
         format = _guess(seen, image)
@@ -157,6 +195,8 @@ def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
         return notes.not_storage(path, referrer, error.problem)
     if isinstance(error, StorageDenied):
         return notes.unreadable(path, referrer, "permission denied")
+    if isinstance(error, StorageTimeout):
+        return notes.timeout(path, referrer, error.problem)
     return notes.unreadable(path, referrer, getattr(error, "problem", str(error)))
 
 

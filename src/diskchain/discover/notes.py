@@ -31,9 +31,9 @@ def unreadable(path: str, referrer: str | None, reason: str) -> Finding:
     )
 
 
-def timeout(path: str, referrer: str | None, seconds: float) -> Finding:
+def timeout(path: str, referrer: str | None, problem: str) -> Finding:
     """``path`` did not answer."""
-    message = f"no answer from {printable(path)} within {seconds:g} s"
+    message = f"{printable(path)}: {problem}{_named_by(referrer)}"
     return finding("timeout", message, file=path, referrer=referrer)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from diskchain.discover import notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.look import Look, look, looks_like
+from diskchain.discover.look import Look, OpenElsewhere, look, looks_like
 from diskchain.discover.reference import RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.discover.tails import Tails
 from diskchain.errors import ReferenceSyntaxError
@@ -32,11 +32,13 @@ _new: Final = tuple.__new__  # makes a value at a third of the cost of calling i
 class Discoverer:
     """Discovers chains, and remembers detected tails: a base shared by a thousand overlays is read once.
 
-    ``policy`` says what a header may make us open. What was read is not read again: make a new one to look afresh.
+    ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked
+    at. What was read is not read again: make a new one to look afresh.
     """
 
-    def __init__(self, policy: OpenPolicy = LIBVIRT) -> None:
+    def __init__(self, policy: OpenPolicy = LIBVIRT, elsewhere: OpenElsewhere | None = None) -> None:
         self.policy = policy
+        self._elsewhere = elsewhere
         self._depth = policy.depth
         self._gated = not policy.open
         self._tails = Tails()
@@ -84,12 +86,12 @@ class Discoverer:
         """Open ``source``, say what was guessed about it, and follow its data file."""
         format = source.format
         if format is not None:
-            seen = look(source, format, _RECORDED if source.detected else _DECLARED, above)
+            seen = look(source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere)
         elif above is None and not probe and not isinstance(source.location, DirLocation):
-            seen = look(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above)
+            seen = look(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above, self._elsewhere)
             self._note_assumption(seen)
         else:
-            seen = look(source, None, Origin.PROBED, above)
+            seen = look(source, None, Origin.PROBED, above, self._elsewhere)
             self._note_guess(seen, above)
         header = seen.header
         if header is not None and (header.data_file is not None or source.data_file is not None):
@@ -107,7 +109,9 @@ class Discoverer:
             return
         if above is None:
             seen.note(notes.top_probed(seen.name, format))
-        elif header.backing is not None and above.format is not Format.QED:  # libvirt's AUTO_SAFE: a QED may rely on probing
+        elif (
+            header.backing is not None and above.format is not Format.QED
+        ):  # libvirt's AUTO_SAFE: a QED may rely on probing
             seen.stop(notes.unrecorded_with_backing(seen.name, above.name, format))
         else:
             seen.note(notes.unrecorded(seen.name, above.name, format))
@@ -161,7 +165,7 @@ class Discoverer:
                 return
             source = named._replace(readonly=seen.source.readonly)
         origin = _RECORDED if source.detected else _DECLARED
-        data = look(source, source.format or _RAW, origin, seen)
+        data = look(source, source.format or _RAW, origin, seen, self._elsewhere)
         settled = with_backing(data.source, DETECTED_TERMINATOR)
         seen.data_file = Layer(settled, None, origin, data.header, data.facts, data.findings)
         seen.source = seen.source._replace(data_file=settled)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 
+from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for
 from diskchain.cli.selection import select
 from diskchain.cli.target import (
     DEPTH_WARNING,
@@ -15,7 +16,7 @@ from diskchain.cli.target import (
     document_of,
     image_target,
 )
-from diskchain.discover import BackingChain, Discoverer
+from diskchain.discover import BackingChain
 from diskchain.discover.notes import unreadable_target
 from diskchain.errors import ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
@@ -43,6 +44,7 @@ _MOST_CANDIDATES = 5  # of one missing layer; more is noise
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``check``."""
     add_target_arguments(parser, several=True)
+    add_remote_arguments(parser)
     parser.add_argument(
         "--policy",
         choices=list(POLICIES),
@@ -144,8 +146,9 @@ def _of_document(args: argparse.Namespace, target: str, document: TargetDocument
 
 
 def _of_chains(args: argparse.Namespace, disks: list[Target], files: set[str]) -> Iterator[Finding]:
-    discoverer = Discoverer(policy_named(args.policy))
-    for _, chain in select(discovered(discoverer, disks, depth_warning=args.depth), args.disk):
+    with discoverer_for(args, policy_named(args.policy)) as discoverer:
+        chains = select(discovered(discoverer, disks, depth_warning=args.depth), args.disk)
+    for _, chain in chains:
         files.update(path for layer in layers(chain.source) if (path := local_path(layer.location)) is not None)
         yield from chain.findings
         if args.search:

@@ -4,9 +4,9 @@ import argparse
 import os
 import sys
 
+from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for
 from diskchain.cli.selection import select
 from diskchain.cli.target import add_target_arguments, discovered, targets
-from diskchain.discover import Discoverer
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code
 
@@ -23,6 +23,7 @@ exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``show``."""
     add_target_arguments(parser)
+    add_remote_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/chain/1)")
     parser.add_argument(
         "--policy",
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Discover and print."""
-    discoverer = Discoverer(policy_named(args.policy))
-    chains = select(discovered(discoverer, targets(args)), args.disk)
+    with discoverer_for(args, policy_named(args.policy)) as discoverer:
+        chains = select(discovered(discoverer, targets(args)), args.disk)
     if args.json:
         from diskchain.report.documents import ChainDocument, disk_document, to_json
 

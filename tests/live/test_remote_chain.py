@@ -1,0 +1,71 @@
+"""``--remote``: a chain goes on on another host, and a dead server is "could not tell", not "missing"."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import diskchain
+from tests.discover.chains import overlay
+from tests.live.peers import requires
+from tests.live.storage import QemuImg
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def served(qemu_img: QemuImg, tmp_path: Path) -> Iterator[str]:
+    """The URI of a qcow2 base, its container served as raw bytes."""
+    base = tmp_path / "base.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", base, "1M")
+    port = free_port()
+    server = subprocess.Popen(
+        ["qemu-nbd", "-f", "raw", "-r", "-t", "-b", "127.0.0.1", "-p", str(port), "-x", "base", base]
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not accepts(port):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+        yield f"nbd://127.0.0.1:{port}/base"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@requires("qemu-nbd")
+def test_a_base_on_another_host_is_read(qemu_img: QemuImg, tmp_path: Path, served: str) -> None:
+    top = overlay(qemu_img, tmp_path / "top.qcow2", served)
+    assert diskchain("show", "-f", "qcow2", top).code == 3
+    shown = diskchain("show", "--remote", "-f", "qcow2", top)
+    assert shown.code == 0, shown.out
+    assert "qcow2 (recorded)  capacity 1 MiB" in shown.out
+    assert shown.out.endswith("└─ end: the header names no backing file\n")
+
+
+def test_a_dead_server_is_could_not_tell(qemu_img: QemuImg, tmp_path: Path) -> None:
+    top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://127.0.0.1:{free_port()}/base")
+    shown = diskchain("check", "--remote", "--timeout", "2", "-f", "qcow2", top)
+    assert shown.code == 3, shown.out
+    assert "[unreadable]" in shown.out
+
+
+def test_a_silent_server_is_could_not_tell_in_time(qemu_img: QemuImg, tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://127.0.0.1:{silent.getsockname()[1]}/base")
+        shown = diskchain("check", "--remote", "--timeout", "1", "-f", "qcow2", top)
+    assert shown.code == 3, shown.out
+    assert "[timeout]" in shown.out
