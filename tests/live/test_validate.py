@@ -4,7 +4,8 @@ Two drivers judge: QEMU's, and `test:///default`, which knows the rules for all 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import libvirt
@@ -25,6 +26,7 @@ from tests.libvirtxml.validate.cases import CASES
 from tests.libvirtxml.validate.fragments import Case, document
 from tests.libvirtxml.validate.mutations import CHANGES, Change
 from tests.live.daemons import Libvirtd
+from tests.live.domains import PausedDomain
 
 _LATER = "checked when the domain starts, and not when it is defined; see test_validate_start"
 _DATA_STORE = "<dataStore>: since libvirt 10.10"
@@ -199,3 +201,21 @@ def test_generated_disks(type: StorageType, judge: Judge, table: Table) -> None:
 
     each()
     assert not different, f"{len(different)} differences\n" + "\n".join(different[:40])
+
+
+def test_what_libvirt_itself_writes_is_clean(libvirtd: Libvirtd) -> None:
+    for case in CASES:
+        try:
+            domain = libvirtd.connection.defineXML(document(case.good, case, _NAME))
+        except libvirt.libvirtError:  # newer than this libvirt
+            continue
+        written = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        domain.undefine()
+        assert not errors(written, Profile.QEMU), written
+
+
+def test_a_running_domain_is_clean(paused_domain: Callable[..., PausedDomain], image_dir: Path) -> None:
+    (image_dir / "a").write_bytes(bytes(1 << 20))
+    cdrom = "<disk type='file' device='cdrom'><target dev='hda' bus='ide'/></disk>"
+    disk = f"<disk type='file'><source file='{image_dir}/a'/><target dev='vda' bus='virtio'/></disk>"
+    assert not check_document(paused_domain(disk + cdrom).live_xml()).findings

@@ -30,8 +30,8 @@ def _case(id: str, words: str) -> Case:
 
 
 @pytest.mark.parametrize(("id", "words", "refusal"), _REFUSALS, ids=[f"{id}-{words}" for id, words, _ in _REFUSALS])
-def test_the_domain_does_not_start(id: str, words: str, refusal: str, libvirtd: Libvirtd, tmp_path: Path) -> None:
-    image = tmp_path / "a"
+def test_the_domain_does_not_start(id: str, words: str, refusal: str, libvirtd: Libvirtd, image_dir: Path) -> None:
+    image = image_dir / "a"
     image.write_bytes(bytes(1 << 20))
     case = _case(id, words)
     xml = document(case.bad.replace("'/a'", f"'{image}'"), case, "diskchain-validated-start")
