@@ -4,6 +4,7 @@ A test that needs a part of the host says so at its head (`@requires("losetup", 
 `tests.live`. Without the part it is skipped with the reason; under `DISKCHAIN_REQUIRE_LIVE=1` it fails.
 """
 
+import signal
 from collections.abc import Iterable
 
 import pytest
@@ -36,6 +37,9 @@ _TESTS_OF_PEER = pytest.StashKey[dict[str, set[str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell without job control starts its background jobs with SIGINT ignored, and what they start inherits that; the tests
+    # that interrupt a command need it to be interruptible wherever they run.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[PEER_VERSIONS] = {}
     tests_of_peer: dict[str, set[str]] = {peer: set() for peer in _PEER_MARKERS}
     config.stash[_TESTS_OF_PEER] = tests_of_peer
