@@ -4,10 +4,17 @@ import pytest
 from tests.libvirtxml.validate.cases import CASES
 from tests.libvirtxml.validate.fragments import Case, document
 
+from diskchain.guest.disk import Disk
+from diskchain.guest.target import Target
+from diskchain.guest.terms import DiskBus
 from diskchain.libvirtxml.kinds import KINDS
 from diskchain.libvirtxml.postparse import Profile
+from diskchain.libvirtxml.validate import validate_disk
 from diskchain.libvirtxml.validate.document import check_document
 from diskchain.libvirtxml.validate.run import RULES
+from diskchain.storage.location import HttpOptions, NetworkHost, NetworkLocation
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Protocol
 
 _FOR_VALUES_ONLY = {"protocol-option"}  # a document cannot say it: parsers drop what a protocol does not have
 
@@ -34,3 +41,9 @@ def test_every_rule_has_a_kind_and_every_kind_a_rule() -> None:
 def test_the_generic_profile_has_no_rules_of_its_own() -> None:
     for generic, qemu in zip(RULES[Profile.GENERIC], RULES[Profile.QEMU], strict=True):
         assert set(generic) <= set(qemu)
+
+
+def test_an_option_of_another_protocol_is_found_in_a_value() -> None:
+    location = NetworkLocation(Protocol.FTP, "a", (NetworkHost("h"),), HttpOptions(query="x", readahead=512))
+    disk = Disk(Source(location), Target("vda", DiskBus.VIRTIO))
+    assert [finding.message for finding in validate_disk(disk)] == ["disk vda: ftp has no query (allowed: http, https)"]
