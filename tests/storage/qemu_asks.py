@@ -128,7 +128,8 @@ def as_asked(reference: Reference) -> Asked:
         user = ":".join((each or "").removeprefix("+") for each in ids)
         return Asked((name,), servers, user)
     if location.protocol is Protocol.ISCSI:
-        return Asked(tuple(name.rsplit("/", 1)), servers, reference.user or "", secret)
+        # Nobody is logged in without a password.
+        return Asked(tuple(name.rsplit("/", 1)), servers, reference.user or "" if secret else "", secret)
     return Asked(tuple(name.split("/", 1)), servers)
 
 

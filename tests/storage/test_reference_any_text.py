@@ -4,14 +4,18 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from fuzz.fuzz_reference import run_one
 from hypothesis import example, given, settings
 from tests.storage.documents import BOTH
 from tests.storage.strategies import nearly_references
 
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.reference import MAX_LENGTH, Dialect, Reference, parse_reference, redacted
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("dialect", BOTH)
@@ -23,6 +27,14 @@ from diskchain.storage.reference import MAX_LENGTH, Dialect, Reference, parse_re
 def test_any_text_is_a_reference_or_a_syntax_error(dialect: Dialect, text: str) -> None:
     with suppress(ReferenceSyntaxError):
         assert isinstance(parse_reference(text, dialect), Reference)
+
+
+FUZZED = sorted(path for kind in ("seeds", "crashes") for path in (_ROOT / "fuzz" / kind / "reference").glob("*"))
+
+
+@pytest.mark.parametrize("path", FUZZED, ids=lambda path: path.name)
+def test_what_the_fuzzer_starts_from_and_once_found_is_fine(path: Path) -> None:
+    run_one(path.read_bytes())
 
 
 #: The worst we know for each syntax, repeated until the string is as long as any may be.

@@ -1,6 +1,7 @@
 """For rbd, gluster, nfs and iscsi: ours and QEMU's agree on what its libraries are asked to open."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,17 +13,21 @@ from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.reference import format_reference, parse_reference
 from diskchain.storage.source import Source
 
+_TCP = re.compile(r"tcp (?:\[[^\[\]]+\]|[^\[\]:]+)(?::([0-9]+))?|unix .+")
+
 
 def refused_for_a_reason(asked: Asked) -> bool:
     """What QEMU hands on although nothing can come of it, or our values cannot hold it: we refuse those.
 
-    An empty name or host; a slash in an rbd pool, namespace or (without one) image, or in an iSCSI target, which blurs the name's
-    cut; an empty portal.
+    An empty name; a host that is none, or a port beyond 65535; a slash in an rbd pool, namespace or (without one) image, or in an
+    iSCSI target, which blurs the name's cut; a unit that is no plain number.
     """
-    if not all((asked.name[0], asked.name[-1])):
+    if not all((asked.name[0], asked.name[-1])) or asked.name[-1].startswith("-"):
         return True
-    if any(server in ("tcp ", "tcp :3260", "unix ") or server.startswith("tcp :") for server in asked.servers):
-        return True
+    for server in asked.servers:
+        found = _TCP.fullmatch(server)
+        if found is None or int(found[1] or 0) > 65535:
+            return True
     return any("/" in part for part in asked.name[:-1]) or (
         len(asked.name) == 3 and not asked.name[1] and "/" in asked.name[2]
     )
@@ -74,6 +79,10 @@ TABLE: list[str | dict[str, Any]] = [
     {"driver": "nfs", "server": {"type": "inet", "host": "h"}, "path": "e/a"},
     {"driver": "nfs", "server": {"host": "h"}, "path": "/e/a"},
     *("iscsi://h/iqn.a:b/1", "iscsi://h:99/iqn.a%3Ab/1", "iscsi://h/t", "iscsi://h/t/x", "iscsi://user%pw@h/t/1", "iscsi://us%20er@h/t/1"),
+    *("iscsi://h/%20%3A/1", "iscsi://h/#/1", "iscsi://h/a%4/1", "iscsi://h/é/1", "iscsi://h/a/1#x", "iscsi://h/a@b/1", "iscsi://u/x@h/a/1"),
+    *("iscsi://u:p@h/a/1", "iscsi://u:p%q@h/a/1", "iscsi://u%@h/a/1", "iscsi://u@v@h/a/1", "iscsi://h%41/a/1", "iscsi://h/a/01", "iscsi://h:/a/1"),
+    *("iscsi://[::1]x/a/1", "iscsi://[::1/a/1", "iscsi://h:99999/a/1", "iscsi://h/a/-1"),
+    {"driver": "iscsi", "transport": "tcp", "portal": "h:1", "target": "a@b  é", "lun": 1},
     *("iscsi://[::1]:1/t/0", "iscsi://[::1]/t/0", "iscsi://h/t/a/1", "iscsi://h/t/1?x=y", "iscsi:///t/1", "iscsi://h//1"),
     {"driver": "iscsi", "transport": "tcp", "portal": "h:1", "target": "iqn.a:b", "lun": 1},
     {"driver": "iscsi", "transport": "tcp", "portal": "[::1]:1", "target": "t", "lun": "2"},

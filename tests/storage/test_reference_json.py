@@ -252,6 +252,14 @@ def test_a_slice_may_lack_either_end(dialect: Dialect) -> None:
     assert parsed({"driver": "raw", "file": FILE}, dialect).slice is None
 
 
+def test_qemu_takes_a_window_above_the_file_for_a_raw_disk() -> None:
+    found = parsed({"offset": 512, "file": FILE}, "qemu")
+    assert (found.slice, found.format, found.unknown) == (Slice(512, 0), Format.RAW, ())
+    assert parsed({"offset": 512, "file": FILE}).unknown == (("offset", 512),)
+    with pytest.raises(UnsupportedReference):
+        parsed({"offset": 512, "file": {"driver": "raw", "file": FILE}}, "qemu")
+
+
 def test_unknown_keys_are_named_where_they_are_written_back() -> None:
     document = {
         "x": 1,

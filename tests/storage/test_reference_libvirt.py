@@ -77,7 +77,7 @@ def shown_by_us(reference: Reference) -> dict[str, str | None]:
 READ = [
     *("{dir}/base.raw", "{dir}/b:se.raw", "{dir}/./base.raw", "{dir}/é ü.raw"),
     *("nbd:{host}:{port}", "nbd:{host}:{port}:exportname=a:b", "nbd:unix:{socket}:exportname=x:exportname=y"),
-    *("nbd://{host}:{port}/a%20b", "nbd://{host}:{port}//a", "nbd://{host}:{port}"),
+    *("nbd://{host}:{port}/a%20b", "nbd://{host}:{port}//a", "nbd://{host}:{port}", "nbd://{host}:{port}/a#[b]"),
     *("nbd+unix:///a?socket={socket}", "nbd+unix:////a?socket={socket}"),
     *("http://{host}:{web}/a%20b/c?x=y", "http://{host}:{web}"),
     'json:{{"driver":"file","filename":"{dir}/base.raw"}}',
@@ -138,7 +138,7 @@ def test_libvirt_stops_where_a_string_holds_a_login(
 
 REFUSED = [
     *("file:/a", "host_device:/dev/null", "foo:bar", "foo://h/x", "nvme://0000:44:00.0/1", "sheepdog:x", "http:/h/x", "iscsi:x"),
-    *("nbd:", "nbd:h", "nbd:h:x", "nbd:h:65536", "nbd:unix:", "nbd+foo://h/x", "http://h/a b", "http://h/é", "http://h/%zz", "gluster://h/v"),
+    *("nbd:", "nbd:h", "nbd:h:x", "nbd:h:65536", "nbd:unix:", "nbd+foo://h/x", "http://h/a b", "http://h/é", "http://h/%zz", "http://h/[a]", "http://h/a?[b]", "gluster://h/v"),
     *("rbd:p/i:id=a:id=b", "rbd:p/i:mon_host=a\\:x", "://"),
     "json:{", "json:[]", "json:{}", 'json:{"driver":"qcow2","file":{"driver":"file","filename":"/a"}}',
     'json:{"file":{"driver":"luks","file":{"driver":"file","filename":"/a"}}}',

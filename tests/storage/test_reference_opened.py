@@ -130,7 +130,10 @@ def test_ours_and_qemus_agree(reference: str | dict[str, Any], files: Path, qemu
 _values = st.one_of(
     st.sampled_from(["file", "raw", "plain", "a:b", "absent"]),
     st.sampled_from([0, 512, 1024, "512", "1k"]),
-    st.fixed_dictionaries({}, optional={"driver": st.sampled_from(["file", "raw"]), "filename": st.just("plain")}),
+    # Not an empty object: it says nothing to us, and an unknown key to QEMU.
+    st.fixed_dictionaries(
+        {}, optional={"driver": st.sampled_from(["file", "raw"]), "filename": st.just("plain")}
+    ).filter(bool),
     st.just({"driver": "raw", "size": 512, "file": PLAIN}),
     st.just(PLAIN),
 )
@@ -152,8 +155,14 @@ def test_ours_and_qemus_agree_on_documents_put_together_at_random(
         ours = parse_reference(text, "qemu")
     except UnsupportedReference:
         return  # raw above raw: one window at most, in our values
-    except ReferenceSyntaxError:
-        assert opened is None
+    except ReferenceSyntaxError as error:
+        # One place named twice: QEMU takes either. A driver that is no string: QEMU acts as if it were not there.
+        odd = (
+            "twice" in error.problem
+            or "through a value" in error.problem
+            or not all(isinstance(document.get(key, ""), str) for key in ("driver", "file.driver"))
+        )
+        assert opened is None or odd
         return
     if opened is None:
         # An option that nobody knows, a window QEMU finds odd, or no such file.

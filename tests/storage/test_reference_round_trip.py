@@ -147,6 +147,7 @@ def test_the_shortest_form_that_says_it_is_taken(source: Source, text: str) -> N
         Source(FileLocation(None)),
         Source(FileLocation("")),
         Source(FileLocation("/a\0b")),
+        Source(FileLocation("/a\0b"), slice=Slice(0, 1)),
         Source(FileLocation("a"), slice=Slice(0, 1)),
         Source(FileLocation("/\udc80"), slice=Slice(0, 1)),
         Source(VolumeLocation("pool", "volume")),

@@ -23,11 +23,13 @@ string                              ``"libvirt"``                         ``"qem
 ``http://h/a%2Fb``                  ``a/b``                               refused: no value of ours can hold it
 ``gluster://`` slashes              the first one splits                  runs of slashes count as one
 ``iscsi://h/TARGET``                unit 0                                refused
+``iscsi://h/%20%20/1``              both escapes resolved                 the first one, as libiscsi does
 ``rbd://h/p/i``                     a URI                                 colon syntax, pool ``""``: refused
 ``rbd:`` escapes                    in ``mon_host`` only                  everywhere
 ``rbd:`` namespace, ``id=``, more   ignored                               read; unknown options kept
 tftp, sheepdog, vxhs                read                                  refused: QEMU has no such driver any more
 ``json:`` drivers                   protocols, one raw above              also vvfat, and a format above (``format``)
+``json:`` offset above ``file``     unknown key                           a slice, and raw
 ``json:`` port as a number          ignored, so the default port          that port
 ``json:`` numbers as strings        refused                               read, ``64k`` too
 ``json:`` in single quotes          refused                               read

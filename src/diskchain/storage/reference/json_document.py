@@ -70,7 +70,7 @@ def _unfold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     plain = dict(pairs)
     if len(plain) < len(pairs):
         raise ReferenceSyntaxError("JSON with the same key twice")
-    if not any("." in key for key in plain):
+    if "." not in "".join(plain):
         return plain
     whole: dict[str, Any] = {}
     for key, value in pairs:
@@ -78,11 +78,15 @@ def _unfold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(parts) > _DEPTH_MAX:
             raise ReferenceSyntaxError(f"JSON with a key of more than {_DEPTH_MAX} parts")
         inside = whole
-        for part in parts[:-1]:
+        last = parts.pop()
+        for part in parts:
             inside = inside.setdefault(part, {})
             if not isinstance(inside, dict):
                 raise ReferenceSyntaxError("JSON where a dotted key goes through a value")
-        _merge(inside, parts[-1], value)
+        if last in inside:
+            _merge(inside, last, value)
+        else:
+            inside[last] = value
     return whole
 
 
@@ -131,11 +135,22 @@ def _check_strings(root: dict[str, Any]) -> None:
 class Fields:
     """One object, emptied by whoever reads it. ``take_…`` give None for what is absent or of another type, and leave that."""
 
-    __slots__ = ("dialect", "values")
+    __slots__ = ("dialect", "taken", "values")
 
     def __init__(self, values: dict[str, Any], dialect: Dialect) -> None:
         self.values = values
         self.dialect = dialect
+        #: Objects taken out, by key. What they are left with is left of this one, too.
+        self.taken: list[tuple[str, Fields]] = []
+
+    def empty(self) -> bool:
+        """Whether everything was read."""
+        if self.values:
+            return False
+        for _, inner in self.taken:  # noqa: SIM110  # `all` of a generator costs more than reading a small object
+            if not inner.empty():
+                return False
+        return True
 
     def take_string(self, key: str) -> str | None:
         """A string; QEMU takes a number or a boolean for one."""
@@ -173,7 +188,12 @@ class Fields:
     def take_object(self, key: str) -> "Fields | None":
         """An object, to be emptied in turn. One with the keys of an array is an array."""
         value = self.values.get(key)
-        return Fields(value, self.dialect) if isinstance(value, dict) and not _is_array(value) else None
+        if not isinstance(value, dict) or _is_array(value):
+            return None
+        del self.values[key]
+        inner = Fields(value, self.dialect)
+        self.taken.append((key, inner))
+        return inner
 
     def take_array(self, key: str) -> "list[Fields] | None":
         """An array of objects, written as one or with dotted keys. Raises ReferenceSyntaxError for other elements."""
@@ -184,15 +204,21 @@ class Fields:
             return None
         if not all(isinstance(each, dict) for each in value):
             raise ReferenceSyntaxError("JSON with a list of what should be objects")
-        return [Fields(each, self.dialect) for each in value]
+        del self.values[key]
+        elements = [Fields(each, self.dialect) for each in value]
+        self.taken += [(f"{key}.{number}", each) for number, each in enumerate(elements)]
+        return elements
 
     def rest(self, prefix: str = "") -> Iterator[tuple[str, Scalar]]:
         """What is left, as dotted keys that start with ``prefix``. Empty objects and arrays leave nothing."""
-        waiting: list[tuple[str, str, Any]] = [("", prefix, self.values)]
+        waiting: list[tuple[str, str, Any]] = [("", prefix, self)]
         left = _UNKNOWN_MAX
         while waiting:
             above, key, value = waiting.pop()
             name = f"{above}.{key}" if above else key
+            if isinstance(value, Fields):
+                waiting += [(name, inner, each) for inner, each in reversed(value.taken)]
+                value = value.values
             if isinstance(value, dict):
                 waiting += [(name, inner, each) for inner, each in reversed(value.items())]
             elif isinstance(value, list):

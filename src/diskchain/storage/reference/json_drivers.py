@@ -46,13 +46,15 @@ def _nvme(fields: Fields) -> Reference:
 
 def _curl(protocol: Protocol) -> Callable[[Fields], Reference]:
     """A reader of libcurl's protocols, which share their keys."""
+    secure = protocol in (Protocol.HTTPS, Protocol.FTPS)
+    has_cookies = protocol in (Protocol.HTTP, Protocol.HTTPS)
 
     def read(fields: Fields) -> Reference:
         found = uri_of(required(fields, "url"), fields, protocol)
         verify = cookies = None
-        if fields.dialect == "qemu" or protocol in (Protocol.HTTPS, Protocol.FTPS):
+        if secure or fields.dialect == "qemu":
             verify = fields.take_bool("sslverify", "JSON with an sslverify that is neither true nor false")
-        if protocol in (Protocol.HTTP, Protocol.HTTPS):
+        if has_cookies:
             cookies = _cookies(fields)
         readahead = fields.take_number("readahead", "JSON with a readahead that is no size")
         timeout = fields.take_number("timeout", "JSON with a timeout that is no number")
@@ -61,10 +63,9 @@ def _curl(protocol: Protocol) -> Callable[[Fields], Reference]:
         if verify is not None or cookies or readahead is not None or timeout is not None:
             query = location.options.query if isinstance(location.options, HttpOptions) else None
             options = HttpOptions(query, verify, cookies or (), readahead, timeout)
-            found = found._replace(location=location._replace(options=options))
-        if cookies:
-            found = found._replace(credentials=(*found.credentials, "cookie"))
-        return found._replace(user=user) if user else found
+            location = NetworkLocation(protocol, location.name, location.hosts, options)
+        credentials = (*found.credentials, "cookie") if cookies else found.credentials
+        return Reference(location, user=user or found.user, credentials=credentials, unfollowed=found.unfollowed)
 
     return read
 

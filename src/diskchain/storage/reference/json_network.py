@@ -23,6 +23,18 @@ from diskchain.storage.reference.rbd import joined_name, parse_rbd, without_secr
 from diskchain.storage.reference.uri import named, parse_uri, port_number
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
+# Taking a member off its class takes Python 3.11 as long as making a small object.
+_NBD: Final = Protocol.NBD
+_RBD: Final = Protocol.RBD
+_ISCSI: Final = Protocol.ISCSI
+_GLUSTER: Final = Protocol.GLUSTER
+_SSH: Final = Protocol.SSH
+_NFS: Final = Protocol.NFS
+_VXHS: Final = Protocol.VXHS
+_SHEEPDOG: Final = Protocol.SHEEPDOG
+_TCP: Final = Transport.TCP
+_UNIX: Final = Transport.UNIX
+
 
 def required(fields: Fields, key: str) -> str:
     """A string that must be there, and not empty. Raises ReferenceSyntaxError."""
@@ -61,7 +73,7 @@ def _socket_address(fields: Fields | None, protocol: Protocol) -> NetworkHost:
     if fields is None:
         raise ReferenceSyntaxError("JSON without a server")
     kind = fields.values.get("type")
-    if kind == "inet" or (kind == "tcp" and (fields.dialect == "libvirt" or protocol is Protocol.GLUSTER)):
+    if kind == "inet" or (kind == "tcp" and (fields.dialect == "libvirt" or protocol is _GLUSTER)):
         return _tcp(fields, protocol)
     if kind != "unix":
         raise ReferenceSyntaxError("JSON with a server that is neither inet nor unix")
@@ -69,22 +81,22 @@ def _socket_address(fields: Fields | None, protocol: Protocol) -> NetworkHost:
     path = fields.take_string("path") or fields.take_string("socket")
     if not path:
         raise ReferenceSyntaxError("JSON with a unix server without a path")
-    return NetworkHost(None, None, path, Transport.UNIX)
+    return NetworkHost(None, None, path, _UNIX)
 
 
 def _nbd(fields: Fields) -> Reference:
     if (server := fields.take_object("server")) is not None:
-        host = _socket_address(server, Protocol.NBD)
+        host = _socket_address(server, _NBD)
     elif (path := fields.take_string("path")) is not None:
-        host = NetworkHost(None, None, path, Transport.UNIX)
+        host = NetworkHost(None, None, path, _UNIX)
     else:
-        host = _tcp(fields, Protocol.NBD, port_needed=False)
+        host = _tcp(fields, _NBD, port_needed=False)
     options = None
     if fields.dialect == "qemu":
         delay = fields.take_number("reconnect-delay", "JSON with a reconnect-delay that is no number")
         tls_name = fields.take_string("tls-hostname")
         options = NbdOptions(delay, tls_name) if delay is not None or tls_name else None
-    return Reference(NetworkLocation(Protocol.NBD, fields.take_string("export") or None, (host,), options))
+    return Reference(NetworkLocation(_NBD, fields.take_string("export") or None, (host,), options))
 
 
 def _rbd(fields: Fields) -> Reference:
@@ -92,15 +104,16 @@ def _rbd(fields: Fields) -> Reference:
     if text is not None:
         return parse_rbd(text.removeprefix("rbd:"), fields.dialect)
     pool, image = required(fields, "pool"), required(fields, "image")
-    servers = [_tcp(each, Protocol.RBD) for each in fields.take_array("server") or ()]
-    credentials, unknown = without_secrets(fields.take_string("=keyvalue-pairs") or "[]")
+    servers = [_tcp(each, _RBD) for each in fields.take_array("server") or ()]
+    options = fields.take_string("=keyvalue-pairs")
+    credentials, unknown = ((), ()) if options is None else without_secrets(options)
     user = None
     name = f"{pool}/{image}"
     if fields.dialect == "qemu":
         name = joined_name(pool, fields.take_string("namespace") or "", image)
         user = fields.take_string("user")
     location = NetworkLocation(
-        Protocol.RBD,
+        _RBD,
         name,
         tuple(servers),
         RbdOptions(user) if user else None,
@@ -112,8 +125,8 @@ def _rbd(fields: Fields) -> Reference:
 
 def _iscsi(fields: Fields) -> Reference:
     if fields.dialect == "libvirt" and (text := fields.take_string("filename")) is not None:
-        return uri_of(text, fields, Protocol.ISCSI)
-    if fields.take_string("transport") != Transport.TCP:
+        return uri_of(text, fields, _ISCSI)
+    if fields.take_string("transport") != _TCP:
         raise UnsupportedReference("iSCSI over anything but TCP", driver="iscsi")
     portal = required(fields, "portal")
     target = required(fields, "target")
@@ -127,12 +140,13 @@ def _iscsi(fields: Fields) -> Reference:
     host, colon, port = portal.rpartition(":")
     if not colon or "]" in port:
         host, port = portal, ""
-    number = (port_number(port) if port else None) or DEFAULT_PORTS[Protocol.ISCSI]
-    address = NetworkHost(host.removeprefix("[").removesuffix("]"), number)
-    if not address.name:
+    number = (port_number(port) if port else None) or DEFAULT_PORTS[_ISCSI]
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not host or "[" in host or "]" in host:
         raise ReferenceSyntaxError("JSON with an iSCSI portal that names no host")
     options = IscsiOptions(initiator) if initiator else None
-    location = NetworkLocation(Protocol.ISCSI, named(Protocol.ISCSI, f"{target}/{lun}"), (address,), options)
+    location = NetworkLocation(_ISCSI, named(_ISCSI, f"{target}/{lun}"), (NetworkHost(host, number),), options)
     user = fields.take_string("user")
     password = fields.take_string("password") is not None
     unfollowed = fields.dialect == "libvirt" and (user is not None or password)
@@ -143,20 +157,20 @@ def _iscsi(fields: Fields) -> Reference:
 def _gluster(fields: Fields) -> Reference:
     text = fields.take_string("filename")
     if text is not None:
-        return uri_of(text, fields, Protocol.GLUSTER)
+        return uri_of(text, fields, _GLUSTER)
     volume, path = required(fields, "volume"), required(fields, "path")
     if "/" in volume:
         raise UnsupportedReference("a gluster volume with a slash in its name", driver="gluster")
-    servers = tuple(_socket_address(each, Protocol.GLUSTER) for each in fields.take_array("server") or ())
+    servers = tuple(_socket_address(each, _GLUSTER) for each in fields.take_array("server") or ())
     if not servers:
         raise ReferenceSyntaxError("JSON without a server")
-    return Reference(NetworkLocation(Protocol.GLUSTER, f"{volume}/{path}", servers))
+    return Reference(NetworkLocation(_GLUSTER, f"{volume}/{path}", servers))
 
 
 def _ssh(fields: Fields) -> Reference:
     path = required(fields, "path")
     server = fields.take_object("server")
-    host = _tcp(fields if server is None else server, Protocol.SSH, port_needed=server is not None)
+    host = _tcp(fields if server is None else server, _SSH, port_needed=server is not None)
     user = fields.take_string("user")
     check = fields.values.get("host_key_check") != "no"
     if not check:
@@ -166,7 +180,7 @@ def _ssh(fields: Fields) -> Reference:
         del mode.values["mode"]
         check = False
     options = SshOptions(username=user, check_host_key=check) if user is not None or not check else None
-    return Reference(NetworkLocation(Protocol.SSH, path, (host,), options), user=user)
+    return Reference(NetworkLocation(_SSH, path, (host,), options), user=user)
 
 
 def _nfs(fields: Fields) -> Reference:
@@ -178,27 +192,27 @@ def _nfs(fields: Fields) -> Reference:
     group = fields.take_number("group", "JSON with an nfs group that is no number")
     if fields.dialect == "libvirt" and (user is None or group is None):
         raise ReferenceSyntaxError("JSON with an nfs disk without user or group")
-    host = _tcp(server, Protocol.NFS, port_needed=False)
+    host = _tcp(server, _NFS, port_needed=False)
     options = None
     if user is not None or group is not None:
         options = NfsOptions(None if user is None else f"+{user}", None if group is None else f"+{group}")
-    return Reference(NetworkLocation(Protocol.NFS, path, (host,), options))
+    return Reference(NetworkLocation(_NFS, path, (host,), options))
 
 
 def _vxhs(fields: Fields) -> Reference:
-    _libvirt_only(fields, Protocol.VXHS)
+    _libvirt_only(fields, _VXHS)
     disk = required(fields, "vdisk-id")
-    return Reference(NetworkLocation(Protocol.VXHS, disk, (_tcp(fields.take_object("server"), Protocol.VXHS),)))
+    return Reference(NetworkLocation(_VXHS, disk, (_tcp(fields.take_object("server"), _VXHS),)))
 
 
 def _sheepdog(fields: Fields) -> Reference:
-    _libvirt_only(fields, Protocol.SHEEPDOG)
+    _libvirt_only(fields, _SHEEPDOG)
     text = fields.take_string("filename")
     if text is not None:
-        return uri_of(text, fields, Protocol.SHEEPDOG)
+        return uri_of(text, fields, _SHEEPDOG)
     disk = required(fields, "vdi")
-    host = _socket_address(fields.take_object("server"), Protocol.SHEEPDOG)
-    return Reference(NetworkLocation(Protocol.SHEEPDOG, disk, (host,)))
+    host = _socket_address(fields.take_object("server"), _SHEEPDOG)
+    return Reference(NetworkLocation(_SHEEPDOG, disk, (host,)))
 
 
 def _libvirt_only(fields: Fields, driver: str) -> None:

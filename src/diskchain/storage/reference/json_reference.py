@@ -27,10 +27,14 @@ def parse_json(text: str, dialect: Dialect) -> Reference:
     layers: list[tuple[str, Fields]] = []
     place = "file"
     format: Format | None = None
+    window: Slice | None = None
     if "driver" not in top.values:
-        if top.take_object("file") is not None:
+        if isinstance(top.values.get("file"), dict):
             layers.append(("", top))
             layer = _below(top)
+            if dialect == "qemu" and (window := _slice(top)):
+                # QEMU guesses the format, and only raw has a window.
+                format = Format.RAW
     elif dialect == "qemu":
         # Nothing is above a protocol driver at the top, so its bytes are the disk's.
         format = Format.RAW
@@ -40,9 +44,10 @@ def parse_json(text: str, dialect: Dialect) -> Reference:
             layer = _below(top)
         else:
             top.values["driver"] = name
-    window = None
     driver = _driver(layer, inner=layer is not top)
-    if driver == Format.RAW:
+    if driver == "raw":
+        if window is not None:
+            raise UnsupportedReference("a json: window above a window", driver="raw")
         window = _slice(layer)
         # Without a window the layer does nothing, and its options move up.
         layers.append((place if window else "", layer))
@@ -75,7 +80,7 @@ def _below(layer: Fields) -> Fields:
     file = layer.take_object("file")
     if file is None:
         raise ReferenceSyntaxError("JSON with a format driver and no object under file")
-    del layer.values["file"]
+    layer.taken.pop()
     return file
 
 
@@ -87,8 +92,12 @@ def _slice(raw: Fields) -> Slice | None:
 
 def _with_leftovers(found: Reference, layers: list[tuple[str, Fields]]) -> Reference:
     """``found`` with the keys nobody read as unknown ones, except secrets: those are named, and dropped."""
-    if not found.unknown and not any(layer.values for _, layer in layers):
-        return found
+    if not found.unknown:
+        for _, layer in layers:
+            if not layer.empty():
+                break
+        else:
+            return found
     place = layers[-1][0]
     unknown = [(place + key.removeprefix("file"), value) for key, value in found.unknown]
     credentials = list(found.credentials)

@@ -1,7 +1,7 @@
 """URIs as QEMU reads them by itself: which schemes it has, and what each driver does with path, query and user.
 
 Knows QEMU 7.2's ``nbd_parse_uri``, ``curl_parse_filename``, ``parse_uri`` (ssh), ``nfs_parse_uri``, ``qemu_gluster_parse_uri``,
-``nvme_parse_filename``, and libiscsi's ``iscsi_parse_full_url``. Every row is compared with the programs in ``tests/storage``.
+``nvme_parse_filename``. Every row is compared with the programs in ``tests/storage``.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,6 @@ _SCHEMES: Final[dict[str, tuple[Protocol, Transport]]] = {
     "ftps": (Protocol.FTPS, Transport.TCP),
     "ssh": (Protocol.SSH, Transport.TCP),
     "nfs": (Protocol.NFS, Transport.TCP),
-    "iscsi": (Protocol.ISCSI, Transport.TCP),
     "gluster": (Protocol.GLUSTER, Transport.TCP),
     "gluster+tcp": (Protocol.GLUSTER, Transport.TCP),
     "gluster+unix": (Protocol.GLUSTER, Transport.UNIX),
@@ -47,12 +46,16 @@ def parse_qemu_uri(text: str) -> Reference:
     scheme = text.partition("://")[0]
     if scheme == "nvme":
         return _nvme(text)
+    if scheme == "iscsi":
+        from diskchain.storage.reference.iscsi import parse_iscsi_url
+
+        return parse_iscsi_url(text)
     if scheme not in _SCHEMES:
         if scheme in Protocol.__members__.values():
             raise UnsupportedReference(f"QEMU has no driver for {scheme} any more", driver=scheme)
         raise unknown_protocol(scheme)
     protocol, transport = _SCHEMES[scheme]
-    uri = split_uri(text, curl=protocol in CURL or protocol is Protocol.ISCSI)
+    uri = split_uri(text, curl=protocol in CURL)
     return _READERS[protocol](uri, protocol, transport)
 
 
@@ -101,16 +104,6 @@ def _curl(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
     options = HttpOptions(query=query) if query is not None else None
     host = server(uri, protocol, transport, None)
     return with_login(NetworkLocation(protocol, name or None, (host,), options), uri, unfollowed=False)
-
-
-def _iscsi(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
-    target, _, unit = uri.path.removeprefix("/").partition("/")
-    target = checked(unescaped(target))
-    if "/" in target:
-        raise UnsupportedReference("an iSCSI target with a slash in its name", driver=protocol)
-    host = server(uri, protocol, transport, None)
-    location = NetworkLocation(protocol, named(protocol, f"{target}/{unit}"), (host,))
-    return with_login(location, uri, unfollowed=False, separator="%")
 
 
 def _ssh(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
@@ -176,6 +169,5 @@ _READERS: Final[dict[Protocol, Callable[[Uri, Protocol, Transport], Reference]]]
     Protocol.FTPS: _curl,
     Protocol.SSH: _ssh,
     Protocol.NFS: _nfs,
-    Protocol.ISCSI: _iscsi,
     Protocol.GLUSTER: _gluster,
 }

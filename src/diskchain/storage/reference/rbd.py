@@ -22,6 +22,8 @@ _PIECE: Final = {mark: re.compile(rf"((?:[^\\{mark}]|\\.|\\\Z)*+)({mark}?)", re.
 #: QEMU cuts a name at ``=``, whatever colons are in it, then its value at ``:``.
 _OPTION: Final = re.compile(r"((?:[^\\=]|\\.|\\\Z)*+)(=?)((?:[^\\:]|\\.|\\\Z)*+)(:?)", re.DOTALL)
 _LIBVIRT_SEPARATOR: Final = re.compile(r"\\[,; ]")
+#: Names and addresses of monitors that their list cannot cut apart.
+MONITOR_NAME: Final = re.compile(r"[A-Za-z0-9.\-_:%]+")
 _CEPH_SEPARATOR: Final = re.compile(r"[,; ]+")
 
 #: Ceph options whose value opens the cluster.
@@ -182,7 +184,7 @@ def monitors(text: str) -> tuple[NetworkHost, ...]:
             port = port[1:]
         else:
             address, _, port = part.partition(":")
-        if not address or not all(c.isascii() and (c.isalnum() or c in ".-_:%") for c in address):
+        if not MONITOR_NAME.fullmatch(address):
             return ()
         try:
             hosts.append(NetworkHost(address, port_number(port) if port else None))

@@ -8,7 +8,7 @@ import re
 from typing import Final, NamedTuple
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
-from diskchain.storage.location import HttpOptions, Location, NetworkHost, NetworkLocation
+from diskchain.storage.location import HttpOptions, NetworkHost, NetworkLocation
 from diskchain.storage.reference import Dialect, Reference
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
@@ -16,15 +16,22 @@ from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_IN_AUTHORITY: Final = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=%:]")
+_UNUSUAL: Final = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:/?]")
 _NOT_IN_PATH: Final = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=%:@/?]")
 #: What libcurl refuses (measured with 7.88): it reads everything else as if it were escaped.
 _NOT_IN_CURL_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
+_PROTOCOLS: Final = {str(protocol): protocol for protocol in Protocol}
 #: Protocols read by libcurl: the URL goes to it as it is.
 CURL: Final = frozenset({Protocol.HTTP, Protocol.HTTPS, Protocol.FTP, Protocol.FTPS, Protocol.TFTP})
 _HTTP: Final = frozenset({Protocol.HTTP, Protocol.HTTPS})
 _PORT_MAX: Final = 65535
+# Taking a member off its class takes Python 3.11 as long as making a small object.
+_TCP: Final = Transport.TCP
+_UNIX: Final = Transport.UNIX
+_ISCSI: Final = Protocol.ISCSI
+_GLUSTER: Final = Protocol.GLUSTER
 
 
 class Uri(NamedTuple):
@@ -47,7 +54,7 @@ def parse_uri(text: str, dialect: Dialect) -> Reference:
     name, plus, carrier = text.partition("://")[0].partition("+")
     protocol = protocol_called(name)
     uri = split_uri(text)
-    transport = _transport_called(carrier) if plus else Transport.TCP
+    transport = _transport_called(carrier) if plus else _TCP
     socket = None
     if uri.query is not None and protocol not in _HTTP and uri.query.startswith("socket="):
         socket = uri.query.removeprefix("socket=")
@@ -68,14 +75,22 @@ def split_uri(text: str, *, curl: bool = False) -> Uri:
     rest, mark, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     userinfo, at, netloc = authority.rpartition("@")
+    # Most URIs have nothing that any part could refuse.
+    if _UNUSUAL.search(text):
+        # libxml2, and QEMU's copy of it, let brackets stand in a fragment.
+        _refuse_unescaped(curl, userinfo, path, query, fragment.replace("[", "").replace("]", ""))
     host, port = _host_and_port(netloc)
+    return Uri(scheme, userinfo if at else None, host, port, slash + path, query if mark else None)
+
+
+def _refuse_unescaped(curl: bool, userinfo: str, *parts: str) -> None:  # noqa: FBT001
+    """Raise ReferenceSyntaxError for a character in the user part or any other that it may not hold as it is."""
     forbidden = _NOT_IN_CURL_URL if curl else _NOT_IN_PATH
-    for part in (path, query, fragment):
+    for part in parts:
         if forbidden.search(part) or _BROKEN_ESCAPE.search(part):
             raise ReferenceSyntaxError("a URI with a character that must be escaped")
     if not curl and (_NOT_IN_AUTHORITY.search(userinfo) or _BROKEN_ESCAPE.search(userinfo)):
         raise ReferenceSyntaxError("a URI with a character in its user part that must be escaped")
-    return Uri(scheme, userinfo if at else None, host, port, slash + path, query if mark else None)
 
 
 def _host_and_port(netloc: str) -> tuple[str, int | None]:
@@ -118,10 +133,10 @@ def checked(text: str) -> str:
 
 def protocol_called(name: str) -> Protocol:
     """The network protocol of this name, in lower case as everybody demands. Raises ReferenceSyntaxError."""
-    try:
-        return Protocol(name)
-    except ValueError:
-        raise unknown_protocol(name) from None
+    protocol = _PROTOCOLS.get(name)
+    if protocol is None:
+        raise unknown_protocol(name)
+    return protocol
 
 
 #: QEMU's other prefixes of file names: its block drivers that have a ``protocol_name``.
@@ -146,14 +161,14 @@ def _transport_called(name: str) -> Transport:
 
 def server(uri: Uri, protocol: Protocol, transport: Transport, socket: str | None) -> NetworkHost:
     """The one host of a URI, its default port filled in. Raises ReferenceSyntaxError when it has none."""
-    if transport is Transport.UNIX:
+    if transport is _UNIX:
         if not socket:
             raise ReferenceSyntaxError("a URI that names no socket")
         return NetworkHost(None, None, socket, transport)
     if not uri.host:
         raise ReferenceSyntaxError("a URI that names no host")
     port = uri.port
-    if port is None and transport is Transport.TCP:
+    if port is None and transport is _TCP:
         port = DEFAULT_PORTS.get(protocol)
     return NetworkHost(uri.host, port, None, transport)
 
@@ -163,27 +178,27 @@ def named(protocol: Protocol, path: str, *, unit: str | None = None) -> str | No
 
     Raises ReferenceSyntaxError for a path that its protocol cannot open.
     """
-    if protocol is Protocol.ISCSI:
+    if protocol is _ISCSI:
         target, slash, number = path.partition("/")
         if not slash and unit is not None:
             number = unit
         if not target or not (number.isascii() and number.isdecimal()):
             raise ReferenceSyntaxError("an iSCSI path that is not a target and the number of a unit")
         return f"{target}/{number}"
-    if protocol is Protocol.GLUSTER:
+    if protocol is _GLUSTER:
         volume, _, file = path.partition("/")
         if not volume or not file:
             raise ReferenceSyntaxError("a gluster path that is not a volume and a file")
     return path or None
 
 
-def with_login(location: Location, uri: Uri, *, unfollowed: bool, separator: str = ":") -> Reference:
+def with_login(location: NetworkLocation, uri: Uri, *, unfollowed: bool) -> Reference:
     """``location``, and who the URI says logs in. The password is seen and dropped.
 
-    ``unfollowed``: libvirt's reading, where any user is a credential. ``separator`` parts user and password.
+    ``unfollowed``: libvirt's reading, where any user is a credential.
     """
     if uri.userinfo is None:
         return Reference(location)
-    user, parted, _ = uri.userinfo.partition(separator)
+    user, parted, _ = uri.userinfo.partition(":")
     credentials = ("user",) * unfollowed + ("password",) * bool(parted)
     return Reference(location, user=checked(unescaped(user)) or None, credentials=credentials, unfollowed=unfollowed)

@@ -4,7 +4,8 @@ Knows which form each source needs, and libvirt's spelling of each. Must not kno
 ``qemuBlockGetBackingStoreString``, ``qemuBlockStorageSourceGetURI``, ``qemuBlockStorageSourceGetBackendProps`` (source only).
 
 Beyond libvirt, because the string would say something else: a slash at the start of an export's name keeps the one before it; a
-gluster path with such a slash, an iSCSI initiator and an unplain host are written as ``json:``; rbd monitors without a port in colon syntax (libvirt writes port 0); a relative file name with a colon
+gluster path with such a slash, an iSCSI initiator, a target that libiscsi would misread and an unplain host are written as
+``json:``; rbd monitors without a port in colon syntax (libvirt writes port 0); a relative file name with a colon
 gets ``./``; unknown users of nfs are refused, not forgotten.
 """
 
@@ -47,6 +48,8 @@ _URI_PROTOCOLS: Final = frozenset(
 _URL_PROTOCOLS: Final = _URI_PROTOCOLS - {Protocol.NBD, Protocol.ISCSI, Protocol.GLUSTER}
 #: libxml2 ``xmlSaveUri``: what it leaves unescaped in a path.
 _ESCAPED_IN_PATH: Final = re.compile(rb"[^A-Za-z0-9\-_.!~*'()/;@&=+$,]")
+#: In JSON; the backslash itself not escaped.
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9.\-_~:]+")
 _ESCAPED_IN_QUERY: Final = re.compile(rb"[^A-Za-z0-9\-._~!$&'()*+,;=%:@/?]")
 
@@ -81,7 +84,7 @@ def write(source: Source, unknown: tuple[tuple[str, Scalar], ...]) -> str:
 
 
 def _without_nul(text: str) -> str:
-    if "\0" in text or "\\u0000" in text:
+    if "\0" in text or _ESCAPED_NUL.search(text):
         raise UsageError("a backing string cannot hold a NUL")
     return text
 
@@ -117,11 +120,15 @@ def _fits_uri(location: NetworkLocation) -> bool:
         return False
     if isinstance(options, IscsiOptions) and options.initiator:
         return False
-    if isinstance(options, HttpOptions) and options[1:] != HttpOptions()[1:]:
-        return False
+    if isinstance(options, HttpOptions):
+        _, verify, cookies, readahead, timeout = options
+        if verify is not None or cookies or readahead or timeout:
+            return False
     first, _, rest = name.partition("/")
     if protocol is Protocol.ISCSI:
-        return bool(first) and rest.isascii() and rest.isdecimal()
+        from diskchain.storage.reference.iscsi import survives
+
+        return bool(first) and rest.isascii() and rest.isdecimal() and survives(_escaped(_ESCAPED_IN_PATH, first))
     if protocol is Protocol.GLUSTER:
         return bool(first) and rest[:1] not in ("", "/")
     return True
@@ -158,10 +165,12 @@ def _escaped(forbidden: re.Pattern[bytes], text: str) -> str:
 
 def _rbd(location: NetworkLocation, unknown: tuple[tuple[str, Scalar], ...]) -> str | None:
     """Colon syntax where a monitor has no port (Ceph tries its own), else None: JSON says the same."""
-    from diskchain.storage.reference.rbd import KEY_VALUES, escape
+    from diskchain.storage.reference.rbd import KEY_VALUES, MONITOR_NAME, escape
 
     if all(host.port is not None for host in location.hosts) or any(key != KEY_VALUES for key, _ in unknown):
         return None
+    if not all(MONITOR_NAME.fullmatch(host.name or "") for host in location.hosts):
+        raise UsageError("an rbd monitor without a port, and with a name that its list would cut")
     text = "rbd:" + escape(location.name or "")
     if location.snapshot:
         text += "@" + escape(location.snapshot)
