@@ -17,7 +17,8 @@ def libvirt_order(disks: Sequence[Disk]) -> tuple[int, ...]:
     for position, disk in enumerate(disks):
         buses.setdefault(disk.target.bus, []).append(position)
     for positions in buses.values():
-        positions.sort(key=lambda position: _rank(disks[position]))
+        if len(positions) > 1:
+            positions.sort(key=lambda position: _rank(disks[position]))
     return tuple(position for positions in buses.values() for position in positions)
 
 

@@ -5,6 +5,7 @@ Source: libvirt 11.3.0 ``<target>``, ``<geometry>``, ``<blockio>``, and ``virDis
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from diskchain.guest.terms import DiskBus, Translation, Tray
@@ -45,6 +46,7 @@ _DISK_NAME = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]+)[0-9]*", re.ASCII)
 _LONGEST_NAME = 64
 
 
+@lru_cache(maxsize=1024)  # most disks in the world are called vda
 def target_index(dev: str) -> int | None:
     """Which disk a name means, from 0: letters count like digits, a number behind them is a partition.
 

@@ -51,10 +51,13 @@ FORMAT_NAMES: Mapping[Format, str] = {Format.VHDX: "vhd", Format.PARALLELS: "plo
 FORMATS: Mapping[str, Format] = {
     FORMAT_NAMES.get(format, format.value): format for format in Format if format is not Format.LUKS
 }
+FORMAT_WORDS: Mapping[Format, str] = {format: word for word, format in FORMATS.items()}
 #: ``aio`` is what Xen's tools called raw.
 DRIVER_FORMATS: Mapping[str, Format] = {**FORMATS, "aio": Format.RAW}
 
 STORAGE_TYPES = _words(StorageType)
+# Plain text: it takes a while to ask a member for its value.
+TYPE_WORDS: Mapping[StorageType, str] = {type: word for word, type in STORAGE_TYPES.items()}
 PROTOCOLS = _words(Protocol)
 TRANSPORTS = _words(Transport)
 VOLUME_MODES = _words(VolumeMode)

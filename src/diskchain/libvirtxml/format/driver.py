@@ -3,33 +3,46 @@
 Source: libvirt 11.3.0 (``virDomainDiskDefFormatDriver``).
 """
 
-from diskchain.guest.driver import DriverPolicy, IoThread
+from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
 from diskchain.libvirtxml.format.source import format_name, metadata_cache_element
-from diskchain.libvirtxml.layout import attribute, element, switch
+from diskchain.libvirtxml.layout import attribute, element, escape, switch
 from diskchain.storage.source import Source
 
-_NO_VIRTIO = DriverPolicy().virtio
+# In libvirt's order; ``type`` comes behind ``name``. Attribute and field have one name.
+_ATTRIBUTES = [
+    "name",
+    "cache",
+    "error_policy",
+    "rerror_policy",
+    "io",
+    "ioeventfd",
+    "event_idx",
+    "copy_on_read",
+    "discard",
+    "iothread",
+    "detect_zeroes",
+    "discard_no_unref",
+    "queues",
+    "queue_size",
+]
+_FIELDS = [(name, DriverPolicy._fields.index(name)) for name in _ATTRIBUTES[1:]]
+_NO_VIRTIO = VirtioOptions()
 
 
 def driver_element(pad: str, policy: DriverPolicy, source: Source) -> str:
     """How the disk is served; nothing when nothing was said."""
-    type = None if source.format is None else format_name(source.format)
-    attributes = (
-        f"{attribute('name', policy.name)}{attribute('type', type)}{attribute('cache', policy.cache)}"
-        f"{attribute('error_policy', policy.error_policy)}{attribute('rerror_policy', policy.rerror_policy)}"
-        f"{attribute('io', policy.io)}{attribute('ioeventfd', switch(policy.ioeventfd))}"
-        f"{attribute('event_idx', switch(policy.event_idx))}{attribute('copy_on_read', switch(policy.copy_on_read))}"
-        f"{attribute('discard', policy.discard)}{attribute('iothread', policy.iothread)}"
-        f"{attribute('detect_zeroes', policy.detect_zeroes)}"
-        f"{attribute('discard_no_unref', switch(policy.discard_no_unref))}{attribute('queues', policy.queues)}"
-        f"{attribute('queue_size', policy.queue_size)}"
-    )
+    attributes = "" if policy.name is None else f" name='{escape(policy.name)}'"
+    if source.format is not None:
+        attributes += f" type='{format_name(source.format)}'"
+    for name, field in _FIELDS:
+        value = policy[field]
+        if value is not None:
+            attributes += f" {name}='{switch(value) if isinstance(value, bool) else value}'"
     if policy.virtio != _NO_VIRTIO:
-        virtio = policy.virtio
-        attributes += (
-            f"{attribute('iommu', switch(virtio.iommu))}{attribute('ats', switch(virtio.ats))}"
-            f"{attribute('packed', switch(virtio.packed))}{attribute('page_per_vq', switch(virtio.page_per_vq))}"
-        )
+        for name, value in zip(VirtioOptions._fields, policy.virtio, strict=True):
+            attributes += attribute(name, switch(value))
+    if not policy.iothreads and not source.metadata_cache:
+        return f"{pad}<driver{attributes}/>\n" if attributes else ""
     inner = pad + "  "
     threads = "".join(_iothread(inner + "  ", thread) for thread in policy.iothreads)
     children = metadata_cache_element(inner, source.metadata_cache) + element(inner, "iothreads", "", threads)

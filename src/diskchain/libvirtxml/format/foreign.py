@@ -6,7 +6,7 @@ from diskchain.guest.disk import Disk
 from diskchain.guest.iotune import IoTune
 from diskchain.libvirtxml.format.style import Style
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.source import Backing, Source
+from diskchain.storage.source import Backing, Source, layers
 
 #: By the name of an element, its known children in the order libvirt writes them.
 ORDER: dict[str, tuple[str, ...]] = {
@@ -39,6 +39,8 @@ def strangers_of_disk(disk: Disk, style: Style) -> Iterator[Foreign]:
 def strangers_of_chain(top: Source, style: Style, place: str = "") -> Iterator[Foreign]:
     """All strangers of ``top``, which is written at ``place``, and of the layers below it."""
     layer: Backing = top
+    if not any(one.foreign or one.data_file for one in layers(top)):
+        return
     while isinstance(layer, Source):
         for stranger in layer.foreign:
             yield stranger._replace(place=_join(place, stranger.place))

@@ -13,7 +13,7 @@ from diskchain.libvirtxml.format.runtime import source_runtime
 from diskchain.libvirtxml.format.secrets import auth_element, encryption_element, seclabel_element
 from diskchain.libvirtxml.format.style import Style
 from diskchain.libvirtxml.layout import attribute, element, escape, yes_no
-from diskchain.libvirtxml.vocabulary import FORMAT_NAMES
+from diskchain.libvirtxml.vocabulary import FORMAT_WORDS, TYPE_WORDS
 from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
@@ -44,23 +44,27 @@ _INDEXED = Within(indexed=True)
 
 def format_name(format: Format) -> str:
     """The name libvirt has for a format. Raises UsageError for ``luks``: to libvirt that is raw and ``<encryption>``."""
-    if format is Format.LUKS:
-        raise UsageError("libvirt has no format luks: it takes raw with <encryption>")
-    return FORMAT_NAMES.get(format, format.value)
+    word = FORMAT_WORDS.get(format)
+    if word is None:
+        raise UsageError(f"libvirt has no format {format}: it takes raw with <encryption>")
+    return word
 
 
 def source_element(pad: str, source: Source, style: Style, within: Within = _INDEXED, name: str = "source") -> str:
     """The element that says where a layer is; nothing for an empty drive."""
     location = source.location
     attributes, inside = _location(pad + "  ", location, style)
-    actual = location.actual if style.status and isinstance(location, VolumeLocation) and location.actual else location
-    networked = isinstance(actual, NetworkLocation)
-    if within.startup_policy is not None and not networked:
-        attributes += f" startupPolicy='{within.startup_policy}'"
+    policy = within.startup_policy
+    plain = _is_plain(source) and not style.status
+    if policy is not None or not plain:
+        actual = location.actual if style.status and isinstance(location, VolumeLocation) else None
+        networked = isinstance(actual or location, NetworkLocation)
+        if policy is not None and not networked:
+            attributes += f" startupPolicy='{policy}'"
+        if not plain:
+            inside += _inside(pad + "  ", source, style, within, networked=networked)
     if within.indexed and source.chain_index and not style.inactive:
         attributes += f" index='{source.chain_index}'"
-    if style.status or not _is_plain(source):
-        inside += _inside(pad + "  ", source, style, within, networked=networked)
     return element(pad, name, attributes, inside)
 
 
@@ -93,8 +97,8 @@ def _inside(pad: str, source: Source, style: Style, within: Within, *, networked
 def _location(pad: str, location: Location, style: Style) -> tuple[str, str]:
     """The attributes, and the lines inside, that say where."""
     if isinstance(location, FileLocation):
-        path = "" if not location.path else f" file='{escape(location.path)}'"
-        return path + attribute("fdgroup", location.fdgroup), ""
+        path = f" file='{escape(location.path)}'" if location.path else ""
+        return path if location.fdgroup is None else path + attribute("fdgroup", location.fdgroup), ""
     if isinstance(location, BlockLocation):
         return attribute("dev", location.path or None), ""
     if isinstance(location, NetworkLocation):
@@ -163,20 +167,33 @@ def backing_element(pad: str, backing: Backing, style: Style) -> str:
     """Everything below a layer: nothing when nothing is known, or when a configuration need not know."""
     starts: list[str] = []
     ends: list[str] = []
-    while isinstance(backing, Source) and not (style.inactive and backing.detected):
+    while isinstance(backing, Source) and not (backing.detected and style.inactive):
         inner = pad + "  "
         index = f" index='{backing.chain_index}'" if backing.chain_index and not style.inactive else ""
-        if backing.format is None:
-            raise UsageError("a backing store needs a format")
-        format = f" type='{format_name(backing.format)}'"
-        cache = metadata_cache_element(inner + "  ", backing.metadata_cache)
         starts.append(
-            f"{pad}<backingStore type='{backing.location.type}'{index}>\n{element(inner, 'format', format, cache)}"
-            f"{source_element(inner, backing, style, _BACKING)}"
+            f"{pad}<backingStore type='{TYPE_WORDS[backing.location.type]}'{index}>\n{_format(inner, backing)}"
+            f"{_plain_source(inner, backing, style) or source_element(inner, backing, style, _BACKING)}"
         )
         ends.append(f"{pad}</backingStore>\n")
         backing, pad = backing.backing, inner
-    if isinstance(backing, Terminator) and not (style.inactive and backing.detected):
+    if isinstance(backing, Terminator) and not (backing.detected and style.inactive):
         starts.append(f"{pad}<backingStore/>\n")
     ends.reverse()
     return "".join(starts) + "".join(ends)
+
+
+def _plain_source(pad: str, layer: Source, style: Style) -> str | None:
+    """The commonest layer by far: a file and nothing else."""
+    location = layer.location
+    if isinstance(location, FileLocation) and location.path and location.fdgroup is None:
+        return f"{pad}<source file='{escape(location.path)}'/>\n" if _is_plain(layer) and not style.status else None
+    return None
+
+
+def _format(pad: str, layer: Source) -> str:
+    if layer.format is None:
+        raise UsageError("a backing store needs a format")
+    if not layer.metadata_cache:
+        return f"{pad}<format type='{format_name(layer.format)}'/>\n"
+    cache = metadata_cache_element(pad + "  ", layer.metadata_cache)
+    return element(pad, "format", f" type='{format_name(layer.format)}'", cache)

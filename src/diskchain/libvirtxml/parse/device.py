@@ -45,7 +45,7 @@ from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import Format, StorageType
 
 _TARGET = frozenset({"dev", "bus", "tray", "removable", "rotation_rate"})
-_BARE_TARGET = frozenset({"dev", "bus"})
+_BARE_TARGET = 2  # a name and a bus
 _GEOMETRY = frozenset({"cyls", "heads", "secs", "trans"})
 _BLOCKIO = frozenset({"logical_block_size", "physical_block_size", "discard_granularity"})
 _IOTUNE = frozenset(IoTune._fields)
@@ -67,8 +67,8 @@ def read_target(element: Element, found: list[Foreign]) -> Target:
     """The disk's name in the domain, and its bus. The name may be missing: ``""``."""
     names = attributes(element, _TARGET, "target", found)
     dev, bus = names.get("dev", ""), names.get("bus")
-    if _BARE_TARGET.issuperset(names) and bus is not None:  # nothing else, nearly always
-        return Target(dev, _bus(element, "the bus of <target>", bus))
+    if len(names) == _BARE_TARGET and "dev" in names and bus in BUSES:  # nothing else, nearly always
+        return Target(dev, BUSES[bus])
     tray, removable, rate = names.get("tray"), names.get("removable"), names.get("rotation_rate")
     return Target(
         dev,

@@ -5,6 +5,9 @@ subtree in one call; when that list has the one shape a plain chain has, its lay
 all is left to :mod:`~diskchain.libvirtxml.parse.source`.
 """
 
+from functools import lru_cache
+from typing import Any
+
 from diskchain.libvirtxml.document import Element
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import FORMATS
@@ -27,10 +30,9 @@ _LOCATIONS = {
     "block": ("dev", BlockLocation, tuple(_BLOCK[1:])),
 }
 
-# A layer's fields around location, format, backing and chain_index.
-_LAYER_FIELDS = Source(_FILE, readonly=True)
-_INDEX = Source._fields.index("chain_index")
-_BETWEEN, _BEHIND = tuple(_LAYER_FIELDS[3:_INDEX]), tuple(_LAYER_FIELDS[_INDEX + 1 :])
+# A layer's fields behind location, format and backing; all but the index are the same for every plain layer.
+_PLAIN = Source(_FILE, readonly=True)
+_BEHIND = tuple(_PLAIN[3:])
 
 _MOST_DIGITS = 9  # of an index; more could overflow libvirt's
 
@@ -58,33 +60,26 @@ def read_plain_chain(element: Element, view: View) -> Backing | None:
 def _read_layers(
     stores: list[Element], formats: list[Element], sources: list[Element], backing: Backing, *, running: bool
 ) -> Backing | None:
-    new = tuple.__new__
+    new, layer_class, known_locations, known_formats = tuple.__new__, Source, _LOCATIONS, FORMATS
     children = _FULL if backing is TERMINATOR else _FULL - 1
     for store, format, source in zip(reversed(stores), reversed(formats), reversed(sources), strict=True):
         said = store.items()
-        index = None
-        if len(said) > 1:
-            index = _read_index(*said.pop())
+        behind = _behind(*said.pop(), running=running) if len(said) > 1 else _BEHIND
         ((type_name, type),) = said
         ((format_name, word),) = format.items()
         ((path_name, path),) = source.items()
-        known_name, make, fields = _LOCATIONS[type]
+        known_name, make, fields = known_locations[type]
         if path_name != known_name or type_name != "type" or format_name != "type" or len(store) != children:
             return None
         children = _FULL
-        layer = (
-            new(make, (path or None,) + fields),  # noqa: RUF005 - measured: quicker
-            FORMATS[word],
-            backing,
-            *_BETWEEN,
-            index if running else None,
-            *_BEHIND,
-        )
-        backing = new(Source, layer)
+        location: Any = new(make, (path or None,) + fields)  # noqa: RUF005 - measured: quicker
+        backing = new(layer_class, (location, known_formats[word], backing) + behind)  # noqa: RUF005 - the same
     return backing
 
 
-def _read_index(name: str, digits: str) -> int | None:
-    if name != "index" or not digits.isascii() or len(digits) > _MOST_DIGITS:
+@lru_cache(maxsize=1024)  # libvirt counts its layers from 1, in every domain anew
+def _behind(name: str, digits: str, *, running: bool) -> tuple[Any, ...]:
+    """The fields behind the first three for a layer with that second attribute; ValueError when it is no index."""
+    if name != "index" or not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS:
         raise ValueError(name)
-    return int(digits) or None
+    return tuple(_PLAIN._replace(chain_index=int(digits) or None if running else None)[3:])

@@ -19,7 +19,7 @@ from diskchain.libvirtxml.vocabulary import FORMATS, STORAGE_TYPES
 from diskchain.storage.auth import Auth
 from diskchain.storage.encryption import Encryption
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.location import Location
+from diskchain.storage.location import FileLocation, Location
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Backing, Reservations, Slice, Source
@@ -71,8 +71,12 @@ def read_contents(
     element: Element, type: StorageType, view: View, found: list[Foreign], *, readonly: bool = False
 ) -> Contents:
     """``<source>`` of a layer of ``type``; ``readonly`` is what its data file takes over from it."""
+    items = element.items()
+    empty = not len(element)
+    if empty and len(items) == 1 and type is StorageType.FILE and items[0][0] == "file":
+        return Contents(FileLocation(items[0][1] or None))  # nothing else, nearly always
     names = attributes(element, _ATTRIBUTES, "source", found)
-    if not len(element):
+    if empty:
         return Contents(read_location(element, type, names, {}, view, "source", found))
     parts = children(element, _CHILDREN, "source", found)
     location = read_location(element, type, names, parts, view, "source", found)
