@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from tests.live.storage import QemuImg
+
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
-from tests.live.storage import QemuImg
 
 
 def overlay(qemu_img: QemuImg, path: Path, backing: str, backing_format: str = "qcow2", *options: str) -> Path:
