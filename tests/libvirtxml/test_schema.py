@@ -1,5 +1,6 @@
 """What we write is valid by libvirt's own RELAX NG schemas."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,10 @@ STRICTER: dict[str, Callable[[Disk], bool]] = {
     "ssh is no protocol yet": lambda disk: Protocol.SSH in _protocols(disk),
     "the usage of auth's secret is a name": lambda disk: any(
         layer.auth is not None and "&" in (layer.auth.secret.usage or "") for layer in layers(disk.source)
+    ),
+    "the user of auth is a name of letters, digits, _, + and -": lambda disk: any(
+        layer.auth is not None and re.fullmatch(r"[a-zA-Z0-9_+-]+", layer.auth.username) is None
+        for layer in layers(disk.source)
     ),
     "nfs has an identity, whole": lambda disk: any(
         isinstance(layer.location, NetworkLocation)
