@@ -252,6 +252,12 @@ def test_a_slice_may_lack_either_end(dialect: Dialect) -> None:
     assert parsed({"driver": "raw", "file": FILE}, dialect).slice is None
 
 
+@pytest.mark.parametrize("dialect", BOTH)
+def test_brackets_in_a_name_are_no_objects(dialect: Dialect) -> None:
+    name = "/" + "[{" * 300
+    assert parsed({"driver": "file", "filename": name}, dialect).location == FileLocation(name)
+
+
 def test_qemu_takes_a_window_above_the_file_for_a_raw_disk() -> None:
     found = parsed({"offset": 512, "file": FILE}, "qemu")
     assert (found.slice, found.format, found.unknown) == (Slice(512, 0), Format.RAW, ())

@@ -164,7 +164,7 @@ def test_other_urls_reach_the_same_port(scheme: str, qemu_img: QemuImg) -> None:
 SSH = [
     *("ssh://{user}@{host}:{port}{file}?host_key_check=no", "ssh://{host}:{port}{file}?host_key_check=no", "ssh://{host}:{port}"),
     *("ssh://{user}@{host}:{port}{file}?a=b&host_key_check=no", "ssh+tcp://{user}@{host}:{port}{file}?host_key_check=no"),
-    "ssh://{user}@{host}:{port}/{file}?host_key_check=no",
+    *("ssh://{user}@{host}:{port}/{file}?host_key_check=no", "ssh://{user}@{host}:{port}{file}?host_key_check=nonsense"),
     'json:{{"driver":"ssh","host":"{host}","port":{port},"user":"{user}","path":"{file}","host_key_check":"no"}}',
     'json:{{"driver":"ssh","server":{{"host":"{host}","port":"{port}"}},"path":"{file}","host-key-check":{{"mode":"none"}}}}',
     'json:{{"driver":"ssh","server":{{"host":"{host}","port":"{port}"}},"path":"image.raw","host-key-check":{{"mode":"none"}}}}',

@@ -38,6 +38,7 @@ newer options
 ==================================  ====================================  ====================================================
 
 Where both would take a string that nothing can open (no host, a port above 65535, a unit that is no number, a NUL), it is refused.
+So are ``json:`` documents that QEMU reads by accident: one place named twice, a driver that is no string, half a KiB as ``0.5k``.
 IPv6 addresses lose their brackets everywhere; libvirt leaves them on an iSCSI ``portal``.
 """
 
@@ -60,7 +61,9 @@ MAX_LENGTH: Final = 1 << 16
 class Reference(NamedTuple):
     """What a backing string says.
 
-    ``format`` is a hint from the syntax itself (``fat:``, a ``json:`` driver), None nearly always. ``user`` is who logs in.
+    ``format`` is a hint from the syntax itself (``fat:``, a ``json:`` driver), None nearly always; in QEMU's reading it is raw where
+    the document has no layer above its protocol, and QEMU opens no overlay that records a format beside such a document.
+    ``user`` is who logs in.
     ``credentials`` names what else of a login the string holds (``user`` where libvirt counts it as one, ``password``,
     ``key``, ``cookie``); their values are dropped, except cookies, which the location keeps out of its repr.
     ``unfollowed``: libvirt ends its walk here, because of them. ``unknown``: ``json:`` keys that mean nothing to the model,

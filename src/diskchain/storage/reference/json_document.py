@@ -35,7 +35,8 @@ _UINT64: Final = 1 << 64
 
 def load(text: str, dialect: Dialect) -> dict[str, Any]:
     """The object ``text`` writes, dotted keys unfolded. Raises ReferenceSyntaxError, with nothing of the text in it."""
-    if text.count("{") + text.count("[") > _CONTAINERS_MAX:
+    # Brackets in strings open nothing, but are rare enough to count first.
+    if _brackets(text) > _CONTAINERS_MAX and _brackets(_STRING.sub("", text)) > _CONTAINERS_MAX:
         raise ReferenceSyntaxError(f"JSON with more than {_CONTAINERS_MAX} objects and arrays")
     root, problem = _decoded(text)
     if root is None and dialect == "qemu" and "'" in text:
@@ -45,6 +46,10 @@ def load(text: str, dialect: Dialect) -> dict[str, Any]:
     if not text.isascii() or "\\u" in text:
         _check_strings(root)
     return root
+
+
+def _brackets(text: str) -> int:
+    return text.count("{") + text.count("[")
 
 
 def _decoded(text: str) -> tuple[Any, str]:

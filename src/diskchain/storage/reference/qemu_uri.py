@@ -4,6 +4,7 @@ Knows QEMU 7.2's ``nbd_parse_uri``, ``curl_parse_filename``, ``parse_uri`` (ssh)
 ``nvme_parse_filename``. Every row is compared with the programs in ``tests/storage``.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -106,6 +107,10 @@ def _curl(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
     return with_login(NetworkLocation(protocol, name or None, (host,), options), uri, unfollowed=False)
 
 
+#: ``block/ssh.c``: the digest that the host's key must have.
+_FINGERPRINT: Final = re.compile(r"(?:md5|sha1|sha256):[0-9A-Fa-f:]+")
+
+
 def _ssh(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
     path = checked(unescaped(uri.path))
     if not path:
@@ -115,8 +120,10 @@ def _ssh(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
     for key, value in _parameters(uri.query):
         if key == "host_key_check" and value == "no":
             check = False
-        elif key == "host_key_check" and value != "yes":
+        elif key == "host_key_check" and _FINGERPRINT.fullmatch(value):
             unknown = (("file.host_key_check", value),)
+        elif key == "host_key_check" and value != "yes":
+            raise ReferenceSyntaxError("an ssh URI with an unknown way to check the host's key")
     location = NetworkLocation(protocol, path, (server(uri, protocol, transport, None),))
     found = with_login(location, uri, unfollowed=False)
     if found.user is not None or not check:
