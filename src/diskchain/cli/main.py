@@ -55,7 +55,7 @@ def command(verb: str) -> Command:
 
 
 def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
-    """The parser; only ``verbs`` get their options, the others are listed in the help."""
+    """The parser of ``verbs``. Without any: of all verbs, listed in the help but without their options."""
     parser = argparse.ArgumentParser(
         prog="diskchain",
         description="Virtual-disk backing chains: read them, check them, complete them, change them safely.",
@@ -63,16 +63,17 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=18),
     )
     parser.add_argument("--version", action="version", version=f"diskchain {__version__}")
-    subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    for verb, summary in VERBS.items():
-        if verb not in verbs:
+    # prog: else argparse formats a usage line to find it, for which it imports shutil.
+    subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True, prog="diskchain")
+    if not verbs:
+        for verb, summary in VERBS.items():
             subparsers.add_parser(verb, help=summary, add_help=False)
-            continue
+    for verb in verbs:
         module = command(verb)
         subparser = subparsers.add_parser(
             verb,
-            help=summary,
-            description=summary[:1].upper() + summary[1:] + ".",
+            help=VERBS[verb],
+            description=VERBS[verb][:1].upper() + VERBS[verb][1:] + ".",
             epilog=module.EXAMPLE,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -82,7 +83,7 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code."""
-    verb = next((word for word in argv if not word.startswith("-")), None)
+    verb = argv[0] if argv else None
     words: list[str] = argv
     rest: list[str] = []
     if verb in VERBS and "--" in argv and getattr(command(verb), "TAKES_COMMAND", False):
