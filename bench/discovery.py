@@ -1,27 +1,34 @@
-"""Discovery of a deep chain and of a forest of images, beside the floor (open, fstat, pread, close per file) and qemu-img."""
+"""Discovery of a deep chain and of a forest of images, beside the floor (open, fstat, pread, close per file) and qemu-img.
+
+Warm unless it says cold; root alone can make the cache cold.
+"""
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from images import write_qcow2
 from rows import Row, best
 
 from diskchain.discover import Discoverer
+from diskchain.discover.examine import examine
+from diskchain.discover.many import discover_many
 from diskchain.readers.policy import LIBVIRT
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 
 MIB = 1 << 20
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 DEPTH = 200
 BASES, CHAINS_PER_BASE, OVERLAYS = 200, 11, 9  # with the bases: 20,000 images
 
 
 def run() -> Iterator[Row]:
-    """Rows for a 200-layer chain and for 20,000 images, warm."""
+    """Rows for a 200-layer chain and for 20,000 images."""
     with tempfile.TemporaryDirectory(prefix="diskchain-bench-") as directory:
         yield from _chain(Path(directory))
         yield from _forest(Path(directory))
@@ -62,6 +69,8 @@ def _chain(directory: Path) -> Iterator[Row]:
     assert len(list(Discoverer(LIBVIRT).discover(_source(top)).layers)) == DEPTH
     ours, floor = best(lambda: Discoverer(LIBVIRT).discover(_source(top)), lambda: _floor(paths), rounds=50)
     yield Row(f"a chain of {DEPTH} layers", ours, "the floor", floor, 2.5)
+    examined, floor = best(lambda: examine(Discoverer().discover(_source(top))), lambda: _floor(paths), rounds=50)
+    yield Row("the same, and examined", examined, "the floor", floor)
     command = ["qemu-img", "info", "--backing-chain", "--output=json", top]
     (qemu,) = best(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), rounds=3)
     yield Row(f"a chain of {DEPTH} layers", ours, "qemu-img info --backing-chain", qemu)
@@ -78,16 +87,32 @@ def _forest(directory: Path) -> Iterator[Row]:
             paths += _stack(base, "raw", f"{chain}-", OVERLAYS)
     sources = [Source(FileLocation(path), Format.QCOW2 if path.endswith("qcow2") else Format.RAW) for path in paths]
 
-    def discover() -> None:
+    def one_by_one() -> None:
         discoverer = Discoverer(LIBVIRT)
         for source in sources:
             discoverer.discover(source)
 
-    ours, floor = best(discover, lambda: _floor(paths), rounds=3)
-    yield Row(f"each of {len(paths):,} images, chains up to 10 deep", ours, "the floor", floor, 2.5)
+    def together() -> None:
+        for _ in discover_many(Discoverer(LIBVIRT), sources):
+            pass
+
+    warm, single, floor = best(together, one_by_one, lambda: _floor(paths), rounds=5)
+    yield Row(f"each of {len(paths):,} images, chains up to 10 deep", warm, "the floor", floor, 2.5)
+    yield Row("the same, one by one", single, "the floor", floor)
+    if os.access(DROP_CACHES, os.W_OK):
+        cold, single = (min(_cold(action) for _ in range(3)) for action in (together, one_by_one))
+        yield Row("the same, cold", cold, "one by one, cold", single, 0.5)
     few = paths[9 : 9 + 20 * 9 : 9]
     (qemu,) = best(lambda: [_info(path) for path in few], rounds=1)
-    yield Row("the same, per image", ours / len(paths), "qemu-img info --backing-chain", qemu / len(few))
+    yield Row("one of them", warm / len(paths), "qemu-img info --backing-chain", qemu / len(few))
+
+
+def _cold(action: Callable[[], None]) -> float:
+    os.sync()
+    DROP_CACHES.write_text("3")  # page cache, dentries and inodes; Documentation/admin-guide/sysctl/vm.rst
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
 
 
 def _info(path: str) -> None:

@@ -54,9 +54,8 @@ class Tails(dict[object, Tail]):
                 return tail
         elif layer.facts is None or layer.facts.type is not _FILE:
             return None  # a detected file may turn out to be a device, a declared one may not
-        renamed = _new(Source, had[_ALL_BEFORE_USE] + wanted[_USE])
-        evidence: tuple[Any, ...] = layer[3:]
-        parts = (renamed, layer.below, _RECORDED if source.detected else _DECLARED)
-        layer = _new(Layer, parts + evidence)
-        tail = self[path] = None, layer, size
+        parts: list[Any] = [*layer]
+        parts[0] = _new(Source, had[_ALL_BEFORE_USE] + wanted[_USE])
+        parts[2] = _RECORDED if source.detected else _DECLARED
+        tail = self[path] = None, _new(Layer, parts), size
         return tail

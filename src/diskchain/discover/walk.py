@@ -47,6 +47,11 @@ class Discoverer:
         #: Inodes of all files met so far.
         self._met: set[int] = set()
 
+    @property
+    def files_met(self) -> int:
+        """How many files were read."""
+        return len(self._met)
+
     def discover(self, top: Source, *, probe: bool = False) -> BackingChain:
         """The chain of ``top``, complete up to the first fault, which is a finding of a layer. Never raises.
 
@@ -60,17 +65,23 @@ class Discoverer:
         above: Look | None = None
         source = top
         while True:
-            step = self._look(source, above, probe)
-            facts = step.facts
-            if facts is not None and facts.inode is not None:
-                if facts.inode in self._met:
+            format = source.format
+            if format is None:
+                step = self._look_undeclared(source, above, probe=probe)
+            else:
+                step = look(source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere)
+            header, facts = step.header, step.facts
+            if header is not None and (header.data_file is not None or source.data_file is not None):
+                self._follow_data_file(step, header.data_file)
+            if facts is not None and (inode := facts.inode) is not None:
+                if inode in self._met:
                     fresh = False
                     position = _position(facts, seen)
                     if position is not None:
                         end = seen[-1].stop(notes.loop(step.name, seen[-1].name, position))
                         return self._chain(seen, None, end)
                 else:
-                    self._met.add(facts.inode)
+                    self._met.add(inode)
             seen.append(step)
             below = self._below(step, seen[0])
             if not isinstance(below, Source):
@@ -82,20 +93,14 @@ class Discoverer:
                 return self._chain(seen, None, step.stop(notes.too_deep(step.name, len(seen))))
             source, above = below, step
 
-    def _look(self, source: Source, above: Look | None, probe: bool) -> Look:  # noqa: FBT001  # a keyword costs 0.1 µs
-        """Open ``source``, say what was guessed about it, and follow its data file."""
-        format = source.format
-        if format is not None:
-            seen = look(source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere)
-        elif above is None and not probe and not isinstance(source.location, DirLocation):
+    def _look_undeclared(self, source: Source, above: Look | None, *, probe: bool) -> Look:
+        """Open ``source``, which nobody said the format of, and say what was guessed about it."""
+        if above is None and not probe and not isinstance(source.location, DirLocation):
             seen = look(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above, self._elsewhere)
             self._note_assumption(seen)
         else:
             seen = look(source, None, Origin.PROBED, above, self._elsewhere)
             self._note_guess(seen, above)
-        header = seen.header
-        if header is not None and (header.data_file is not None or source.data_file is not None):
-            self._follow_data_file(seen, header.data_file)
         return seen
 
     def _note_assumption(self, seen: Look) -> None:
@@ -118,11 +123,8 @@ class Discoverer:
 
     def _below(self, seen: Look, top: Look) -> Source | Terminator | Unknown:
         """What is below a layer: as declared, else as its header says, else what a fault leaves, which is unknown."""
-        declared = seen.source.backing
-        header = seen.header
-        named = header.backing if header is not None else None
-        if named is not None and seen.format not in BACKING_FORMATS:
-            named = None
+        declared, header = seen.source.backing, seen.header
+        named = header.backing if header is not None and seen.format in BACKING_FORMATS else None
         if declared is not UNKNOWN:
             if named is not None and isinstance(declared, Terminator):
                 seen.note(notes.terminated_early(seen.name, named.text))

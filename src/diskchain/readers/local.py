@@ -80,6 +80,20 @@ def open_local(path: str) -> LocalImage:
     return LocalImage(path, *begin(path))
 
 
+def expect(path: str) -> None:
+    """Have the kernel read the head of ``path`` without waiting for it, if :func:`open_local` would open it. Never raises."""
+    try:
+        if S_IFMT(os.stat(path).st_mode) not in (S_IFREG, S_IFBLK):
+            return
+        fd = os.open(path, _FLAGS)
+        try:
+            os.posix_fadvise(fd, 0, HEAD, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError):
+        return
+
+
 def begin(path: str, length: int = HEAD) -> tuple[int, ImageFacts, bytes]:
     """What :func:`open_local` makes an image of, for those who may do without: a descriptor, facts, the first ``length`` bytes.
 
@@ -88,10 +102,11 @@ def begin(path: str, length: int = HEAD) -> tuple[int, ImageFacts, bytes]:
     fd = -1
     try:
         stat = os.stat(path)
-        kind = S_IFMT(stat.st_mode)
+        mode = stat.st_mode
+        kind = S_IFMT(mode)
         if kind == S_IFREG:
             fd = os.open(path, _FLAGS)
-            said = (_FILE, stat.st_size, stat.st_dev, stat.st_ino, stat.st_mode, stat.st_mtime, stat.st_blocks)
+            said = (_FILE, stat.st_size, stat.st_dev, stat.st_ino, mode, stat.st_mtime, stat.st_blocks)
             return fd, _new(ImageFacts, said), os.pread(fd, length, 0)
         if kind == S_IFBLK:
             fd = os.open(path, _FLAGS)
