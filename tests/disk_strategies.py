@@ -147,7 +147,8 @@ def disks(
 ) -> Disk:
     """Anything the model can hold and a document can say."""
     source = draw(sources(types, live=live or status, status=status))
-    networked = isinstance(source.location, NetworkLocation)
+    actual = source.location.actual if isinstance(source.location, VolumeLocation) else None
+    networked = isinstance(actual or source.location, NetworkLocation)
     filters = tuple(draw(st.lists(TEXT, max_size=2, unique=True)))
     if source.location == FileLocation(None) and source == Source(FileLocation(None), format=source.format):
         networked = True  # an empty drive has no <source> for the policy

@@ -232,11 +232,12 @@ _SLICES = built(Slice, offset=ULLONG, size=ULLONG)
 def layers_of(draw: st.DrawFn, location: Location, *, live: bool = False, status: bool = False) -> dict[str, Any]:
     """What any layer can have besides its format and backing."""
     index = maybe(COUNT) if live else st.none()
+    actual = location.actual if isinstance(location, VolumeLocation) else None
     return {
         "location": location,
         "encryption": draw(maybe(encryptions())),
         "auth": None if isinstance(location, VolumeLocation) else draw(maybe(AUTHS)),
-        "seclabels": () if isinstance(location, NetworkLocation) else draw(seclabels()),
+        "seclabels": () if isinstance(actual or location, NetworkLocation) else draw(seclabels()),
         "slice": draw(maybe(_SLICES)),
         "reservations": draw(maybe(_RESERVATIONS)),
         "chain_index": draw(index),
@@ -258,6 +259,9 @@ def sources(
     location = draw(st.sampled_from(list(types)).flatmap(LOCATIONS.__getitem__))
     if top and isinstance(location, FileLocation) and draw(st.integers(0, 4)) == 0:
         location = FileLocation(None)  # an empty drive; below the top, libvirt could not read it back
+    if status and isinstance(location, VolumeLocation):
+        kinds = [StorageType.FILE, StorageType.BLOCK, StorageType.NETWORK]
+        location = location._replace(actual=draw(maybe(st.sampled_from(kinds).flatmap(LOCATIONS.__getitem__))))
     parts = draw(layers_of(location, live=live, status=status))
     backing: Any = draw(st.sampled_from([UNKNOWN, UNKNOWN, TERMINATOR]))
     if depth and draw(st.booleans()):

@@ -14,6 +14,32 @@ if TYPE_CHECKING:
     from diskchain.errors import DiskchainError as DiskchainError
     from diskchain.findings import Finding as Finding
     from diskchain.findings import Severity as Severity
+    from diskchain.guest.disk import Disk as Disk
+    from diskchain.libvirtxml.backup import Backup as Backup
+    from diskchain.libvirtxml.backup import format_backup as format_backup
+    from diskchain.libvirtxml.backup import parse_backup as parse_backup
+    from diskchain.libvirtxml.codec import format_backing_store as format_backing_store
+    from diskchain.libvirtxml.codec import format_data_store as format_data_store
+    from diskchain.libvirtxml.codec import format_disk as format_disk
+    from diskchain.libvirtxml.codec import format_source as format_source
+    from diskchain.libvirtxml.codec import parse_backing_store as parse_backing_store
+    from diskchain.libvirtxml.codec import parse_disk as parse_disk
+    from diskchain.libvirtxml.codec import parse_source as parse_source
+    from diskchain.libvirtxml.domain import Domain as Domain
+    from diskchain.libvirtxml.domain import format_domain as format_domain
+    from diskchain.libvirtxml.domain import parse_domain as parse_domain
+    from diskchain.libvirtxml.domain import post_parse_domain as post_parse_domain
+    from diskchain.libvirtxml.postparse import Profile as Profile
+    from diskchain.libvirtxml.postparse import post_parse as post_parse
+    from diskchain.libvirtxml.postparse import post_parse_source as post_parse_source
+    from diskchain.libvirtxml.snapshot import Snapshot as Snapshot
+    from diskchain.libvirtxml.snapshot import format_snapshot as format_snapshot
+    from diskchain.libvirtxml.snapshot import parse_snapshot as parse_snapshot
+    from diskchain.libvirtxml.snapshot import post_parse_snapshot as post_parse_snapshot
+    from diskchain.libvirtxml.status import DomainStatus as DomainStatus
+    from diskchain.libvirtxml.status import format_status as format_status
+    from diskchain.libvirtxml.status import parse_status as parse_status
+    from diskchain.libvirtxml.view import View as View
     from diskchain.readers.policy import OpenPolicy as OpenPolicy
     from diskchain.storage.location import BlockLocation as BlockLocation
     from diskchain.storage.location import FileLocation as FileLocation
@@ -33,6 +59,32 @@ _HOMES = {
     "DiskchainError": "errors",
     "Finding": "findings",
     "Severity": "findings",
+    "Disk": "guest.disk",
+    "Backup": "libvirtxml.backup",
+    "format_backup": "libvirtxml.backup",
+    "parse_backup": "libvirtxml.backup",
+    "format_backing_store": "libvirtxml.codec",
+    "format_data_store": "libvirtxml.codec",
+    "format_disk": "libvirtxml.codec",
+    "format_source": "libvirtxml.codec",
+    "parse_backing_store": "libvirtxml.codec",
+    "parse_disk": "libvirtxml.codec",
+    "parse_source": "libvirtxml.codec",
+    "Domain": "libvirtxml.domain",
+    "format_domain": "libvirtxml.domain",
+    "parse_domain": "libvirtxml.domain",
+    "post_parse_domain": "libvirtxml.domain",
+    "Profile": "libvirtxml.postparse",
+    "post_parse": "libvirtxml.postparse",
+    "post_parse_source": "libvirtxml.postparse",
+    "Snapshot": "libvirtxml.snapshot",
+    "format_snapshot": "libvirtxml.snapshot",
+    "parse_snapshot": "libvirtxml.snapshot",
+    "post_parse_snapshot": "libvirtxml.snapshot",
+    "DomainStatus": "libvirtxml.status",
+    "format_status": "libvirtxml.status",
+    "parse_status": "libvirtxml.status",
+    "View": "libvirtxml.view",
     "OpenPolicy": "readers.policy",
     "BlockLocation": "storage.location",
     "FileLocation": "storage.location",

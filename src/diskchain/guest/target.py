@@ -44,6 +44,7 @@ class BlockIo(NamedTuple):
 
 _DISK_NAME = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]+)[0-9]*", re.ASCII)
 _LONGEST_NAME = 64
+_INT_MAX = 2**31 - 1  # libvirt counts in C's int
 
 
 @lru_cache(maxsize=1024)  # most disks in the world are called vda
@@ -61,4 +62,4 @@ def target_index(dev: str) -> int | None:
     index = 0
     for position, letter in enumerate(match[1]):
         index = (index + (position > 0)) * 26 + ord(letter) - ord("a")
-    return index
+    return index if index <= _INT_MAX else None
