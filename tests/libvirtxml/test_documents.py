@@ -270,6 +270,7 @@ _STATUS = """\
       <top node='t'/>
       <topparent node='p'/>
       <deleteCommittedImages/>
+      <disabledBaseBitmaps><bitmap name="old"/></disabledBaseBitmaps>
     </blockjob>
     <blockjob name='create' type='create' state='new' jobflags='0x0'>
       <create mode='storage'/>

@@ -96,7 +96,6 @@ _JOB_CHILDREN = frozenset(
         "src",
         "bitmap",
         "store",
-        "disabledBaseBitmaps",
     }
 )
 _CHAIN = frozenset({"type", "format"})

@@ -1,9 +1,10 @@
 """How libvirt lays XML out: one element a line, two spaces a level, single quotes, its own escapes.
 
 Source: libvirt 11.3.0 ``util/virbuffer.c`` (``virBufferEscapeString``) and ``util/virxml.c``
-(``virXMLFormatElement``). Two differences, because what is written must read back as the same value: libvirt writes line
-breaks and tabs in attributes as they are (any parser turns them into blanks) where we write ``&#10;``; and it leaves
-out what no XML can hold, such as other control characters, where we refuse.
+(``virXMLFormatElement``). Three differences, because what is written must read back as the same value. libvirt writes
+line breaks and tabs in attributes as they are, and any parser turns them into blanks; we write ``&#10;``. It leaves out
+what no XML can hold, such as other control characters; we refuse. And it forgets to escape targets, aliases and the
+paths of vhost-user sockets; we do not.
 """
 
 import re
