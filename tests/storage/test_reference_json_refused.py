@@ -119,7 +119,15 @@ def test_what_no_reader_can_open_is_refused(document: Any, dialect: Dialect) -> 
             '{"a":"\x01"}',
         ),
         *('{"driver":"file","driver":"file","filename":"/a"}', '{"file.driver":"file","file":{"driver":"file"}}'),
-        *('{"a":1,"a.b":2}', '{"a.b":1,"a":2}', '{"a.b.c":1,"a.b":2}', '{"driver":"file","filename":"\\u0000"}'),
+        *(
+            '{"":1}',
+            '{".a":1}',
+            '{"a..b":1}',
+            '{"a":1,"a.b":2}',
+            '{"a.b":1,"a":2}',
+            '{"a.b.c":1,"a.b":2}',
+            '{"driver":"file","filename":"\\u0000"}',
+        ),
         *(
             '{"driver":"file","filename":"\udc80"}',
             '{"driver":"file","filename":"\\udc80"}',

@@ -75,13 +75,15 @@ def _unfold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     plain = dict(pairs)
     if len(plain) < len(pairs):
         raise ReferenceSyntaxError("JSON with the same key twice")
+    if "" in plain:
+        raise ReferenceSyntaxError("JSON with an empty key")
     if "." not in "".join(plain):
         return plain
     whole: dict[str, Any] = {}
     for key, value in pairs:
         parts = key.split(".")
-        if len(parts) > _DEPTH_MAX:
-            raise ReferenceSyntaxError(f"JSON with a key of more than {_DEPTH_MAX} parts")
+        if len(parts) > _DEPTH_MAX or "" in parts:
+            raise ReferenceSyntaxError(f"JSON with a key of more than {_DEPTH_MAX} parts, or an empty one")
         inside = whole
         last = parts.pop()
         for part in parts:
