@@ -96,7 +96,7 @@ def _forest(directory: Path) -> Iterator[Row]:
         for _ in discover_many(Discoverer(LIBVIRT), sources):
             pass
 
-    warm, single, floor = best(together, one_by_one, lambda: _floor(paths), rounds=5)
+    warm, single, floor = best(together, one_by_one, lambda: _floor(paths), rounds=10)
     yield Row(f"each of {len(paths):,} images, chains up to 10 deep", warm, "the floor", floor, 2.5)
     yield Row("the same, one by one", single, "the floor", floor)
     if os.access(DROP_CACHES, os.W_OK):
