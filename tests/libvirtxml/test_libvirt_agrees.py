@@ -72,7 +72,9 @@ def table(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str, Counte
     if reporter is not None and rows:
         head = f"{'driver':6} {'type':10} {'same':>8} {'refused':>8} {'different':>10}"
         lines = [head, *rows, *(f"tolerated: {p}  ({why})" for p, why in TOLERATED.items())]
-        reporter.write_line("\nagreement with libvirt on generated disks\n" + "\n".join(lines))
+        capture = request.config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled():  # what a teardown prints is otherwise never seen
+            reporter.write_line("\nagreement with libvirt on generated disks\n" + "\n".join(lines))
 
 
 def _agree(judge: Judge, type: StorageType, rounds: int) -> tuple[Counter[str], list[Verdict]]:
