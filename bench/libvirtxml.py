@@ -161,7 +161,7 @@ def run() -> Iterator[Row]:
             _each(parse_domain, texts),
             _each(etree.fromstring, texts),
             lambda fleet=fleet: [connection.defineXML(text) for text in fleet],
-            rounds=8 if len(fleet) > 1 else 60,
+            rounds=8 if len(fleet) > 1 else 150,
         )
         yield Row(f"{name}: parse", ours, "lxml.etree.fromstring", tree, 3.5)
         yield Row(f"{name}: parse", ours, "libvirt's test driver, define", define, 1)
@@ -185,7 +185,7 @@ def _formatting(name: str, domains: list[libvirt.virDomain]) -> Row:
     ours, theirs = best(
         lambda: [format_domain(value, view=View.LIVE) for value in values],
         lambda: [domain.XMLDesc() for domain in domains],
-        rounds=8 if len(texts) > 1 else 60,
+        rounds=8 if len(texts) > 1 else 150,
     )
     return Row(f"{name}: format", ours, "libvirt's XMLDesc", theirs, 2)
 

@@ -73,6 +73,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str, Counte
         head = f"{'driver':6} {'type':10} {'same':>8} {'refused':>8} {'different':>10}"
         lines = [head, *rows, *(f"tolerated: {p}  ({why})" for p, why in TOLERATED.items())]
         capture = request.config.pluginmanager.get_plugin("capturemanager")
+        assert capture is not None
         with capture.global_and_fixture_disabled():  # what a teardown prints is otherwise never seen
             reporter.write_line("\nagreement with libvirt on generated disks\n" + "\n".join(lines))
 

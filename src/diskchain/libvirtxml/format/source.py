@@ -170,10 +170,10 @@ def backing_element(pad: str, backing: Backing, style: Style) -> str:
     while isinstance(backing, Source) and not (backing.detected and style.inactive):
         inner = pad + "  "
         index = f" index='{backing.chain_index}'" if backing.chain_index and not style.inactive else ""
-        starts.append(
-            f"{pad}<backingStore type='{TYPE_WORDS[backing.location.type]}'{index}>\n{_format(inner, backing)}"
-            f"{_plain_source(inner, backing, style) or source_element(inner, backing, style, _BACKING)}"
-        )
+        source = _plain_source(inner, backing, style) or source_element(inner, backing, style, _BACKING)
+        word = None if backing.metadata_cache or backing.format is None else FORMAT_WORDS.get(backing.format)
+        format = f"{inner}<format type='{word}'/>\n" if word is not None else _format(inner, backing)
+        starts.append(f"{pad}<backingStore type='{TYPE_WORDS[backing.location.type]}'{index}>\n{format}{source}")
         ends.append(f"{pad}</backingStore>\n")
         backing, pad = backing.backing, inner
     if isinstance(backing, Terminator) and not (backing.detected and style.inactive):
@@ -193,7 +193,5 @@ def _plain_source(pad: str, layer: Source, style: Style) -> str | None:
 def _format(pad: str, layer: Source) -> str:
     if layer.format is None:
         raise UsageError("a backing store needs a format")
-    if not layer.metadata_cache:
-        return f"{pad}<format type='{format_name(layer.format)}'/>\n"
     cache = metadata_cache_element(pad + "  ", layer.metadata_cache)
     return element(pad, "format", f" type='{format_name(layer.format)}'", cache)
