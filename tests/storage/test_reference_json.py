@@ -261,6 +261,7 @@ def test_brackets_in_a_name_are_no_objects(dialect: Dialect) -> None:
 def test_qemu_takes_a_window_above_the_file_for_a_raw_disk() -> None:
     found = parsed({"offset": 512, "file": FILE}, "qemu")
     assert (found.slice, found.format, found.unknown) == (Slice(512, 0), Format.RAW, ())
+    assert parsed({"offset": 512, "file": {**FILE, "x": 1}}, "qemu").unknown == (("file.file.x", 1),)
     assert parsed({"offset": 512, "file": FILE}).unknown == (("offset", 512),)
     with pytest.raises(UnsupportedReference):
         parsed({"offset": 512, "file": {"driver": "raw", "file": FILE}}, "qemu")

@@ -34,7 +34,7 @@ def parse_json(text: str, dialect: Dialect) -> Reference:
             layer = _below(top)
             if dialect == "qemu" and (window := _slice(top)):
                 # QEMU guesses the format, and only raw has a window.
-                format = Format.RAW
+                format, place = Format.RAW, "file.file"
     elif dialect == "qemu":
         # Nothing is above a protocol driver at the top, so its bytes are the disk's.
         format = Format.RAW
