@@ -3,9 +3,7 @@
 What most callers need is here; each name is imported when it is first used, so that ``import diskchain`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what typing's is to type checkers; importing that is most of what a short command costs
 if TYPE_CHECKING:
     from diskchain.discover import BackingChain as BackingChain
     from diskchain.discover import Discoverer as Discoverer
@@ -97,7 +95,9 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - they are strings
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'diskchain' has no attribute {name!r}")

@@ -82,7 +82,7 @@ def test_the_garbage_collector_is_left_as_it_was_found(sources: list[Source]) ->
     assert gc.get_threshold() == usual
     chains = discover_many(Discoverer(), sources)
     next(chains)
-    assert gc.get_threshold()[0] > usual[0]
+    assert gc.get_threshold()[0] >= 50_000
     chains.close()  # type: ignore[attr-defined]
     assert gc.get_threshold() == usual
 

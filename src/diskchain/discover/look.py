@@ -11,7 +11,6 @@ from diskchain.findings import Finding
 from diskchain.image.alike import recognised, remember
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.image.luks_header import LUKS_MAGIC
 from diskchain.image.window import Window
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import LocalImage, begin, open_local
@@ -144,8 +143,11 @@ def _read(seen: Look, image: "LocalImage | RemoteImage") -> ImageHeader:
     format = seen.format
     if format is None:
         format = _guess(seen, image)
-    if format is _RAW and image.head.startswith(LUKS_MAGIC):
-        format = Format.LUKS
+    if format is _RAW and image.head.startswith(b"LUKS"):
+        from diskchain.image.luks_header import LUKS_MAGIC
+
+        if image.head.startswith(LUKS_MAGIC):
+            format = Format.LUKS
     header = inspect(image, format)
     if format is _QCOW2:
         remember(image.head, header)

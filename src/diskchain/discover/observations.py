@@ -1,11 +1,17 @@
 """The words of the findings of ``examine``: about files as they are used together, when none of them is broken. Pure."""
 
-from shlex import quote
-
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.storage.terms import Format
 from diskchain.units import human_size
+
+
+def quote(text: str) -> str:
+    """``text`` as a word for a shell."""
+    from shlex import quote as quoted
+
+    return quoted(text)
+
 
 #: Formats ``qemu-img check -r`` mends, or whose log it replays.
 _REPAIRABLE = frozenset({Format.QCOW2, Format.QED, Format.PARALLELS, Format.VHDX})

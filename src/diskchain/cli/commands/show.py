@@ -1,14 +1,17 @@
 """``diskchain show``: the chain as a tree, top first, or as JSON."""
 
-import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for
 from diskchain.cli.selection import select
 from diskchain.cli.target import add_target_arguments, discovered, targets
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code
+
+if TYPE_CHECKING:
+    import argparse
 
 EXAMPLE = """\
 examples:
@@ -20,7 +23,7 @@ examples:
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Options of ``show``."""
     add_target_arguments(parser)
     add_remote_arguments(parser)
@@ -33,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: "argparse.Namespace") -> int:
     """Discover and print."""
     with discoverer_for(args, policy_named(args.policy)) as discoverer:
         chains = select(discovered(discoverer, targets(args)), args.disk)

@@ -8,9 +8,15 @@ import struct
 from typing import Any, Final
 
 from diskchain.errors import ImageError, TruncatedImage
-from diskchain.image.header import BackingReference, Bitmap, Features, ImageEncryption, ImageHeader, header_text
-from diskchain.image.luks_header import read_luks
-from diskchain.image.qcow2_tables import read_bitmaps, read_snapshots
+from diskchain.image.header import (
+    BackingReference,
+    Bitmap,
+    Features,
+    ImageEncryption,
+    ImageHeader,
+    Snapshot,
+    header_text,
+)
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 
@@ -117,7 +123,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         incompatible & _DIRTY != 0,
         incompatible & _CORRUPT != 0,
         snapshot_count,
-        read_snapshots(window, snapshots_at, snapshot_count) if full and snapshot_count else (),
+        _snapshots(window, snapshots_at, snapshot_count) if full and snapshot_count else (),
         _bitmaps(window, bitmaps) if full and bitmaps and autoclear & _BITMAPS_VALID else (),
         (),
         None,
@@ -233,13 +239,23 @@ def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> Im
         raise _bad(f"unknown encryption method {crypt}", 32)
     if not full:
         return ImageEncryption("luks1")
+    from diskchain.image.luks_header import read_luks
+
     if len(pointer) != _CRYPTO_POINTER.size:
         raise _bad("encrypted with LUKS, and no pointer to the LUKS header", 32)
     offset, _length = _CRYPTO_POINTER.unpack(pointer)
     return read_luks(window, offset, full=True)
 
 
+def _snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, ...]:
+    from diskchain.image.qcow2_tables import read_snapshots
+
+    return read_snapshots(window, offset, count)
+
+
 def _bitmaps(window: Window, extension: bytes) -> tuple[Bitmap, ...]:
+    from diskchain.image.qcow2_tables import read_bitmaps
+
     if len(extension) != _BITMAPS.size:
         raise _bad(f"a bitmaps extension of {len(extension)} bytes", 0)
     count, _reserved, size, offset = _BITMAPS.unpack(extension)
