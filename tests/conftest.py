@@ -27,6 +27,7 @@ settings.load_profile("diskchain")
 pytest_plugins = [
     "tests.live.daemons",
     "tests.live.domains",
+    "tests.live.hung",
     "tests.live.private_libvirtd",
     "tests.live.secrets",
     "tests.live.storage",

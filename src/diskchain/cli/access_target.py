@@ -112,7 +112,7 @@ def _who(args: argparse.Namespace, labels: "DomainLabels | None") -> tuple[Ident
 
 
 def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, ...]:
-    from diskchain.discover import Discoverer
+    from diskchain.discover.patience import PatientDiscoverer
 
     known = ", ".join(target.name for target in found) or "none"
     if args.disk is not None:
@@ -121,7 +121,7 @@ def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, .
             raise UsageError(f"no disk is called {args.disk}; the disks are: {known}")
     if len(found) > 1 and args.operation != "start":
         raise UsageError(f"--for {args.operation} is about one disk; say which with -d: {known}")
-    discoverer = Discoverer()
+    discoverer = PatientDiscoverer()
     subjects = []
     for target in found:
         chain = chain_of(discoverer, target)

@@ -4,18 +4,20 @@ Told apart by content: what begins with ``<`` and has a root element we know is 
 documents, since a pipe is no disk.
 """
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from diskchain.errors import StorageError, UsageError
+from diskchain.errors import StorageError, StorageTimeout, UsageError
 from diskchain.readers.local import open_local
+from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, StorageType
 
 if TYPE_CHECKING:
+    import argparse
+
     from diskchain.discover import BackingChain, Discoverer
 
 #: More than any domain libvirt would take; a bound for pipes and for files that only look like documents.
@@ -46,7 +48,7 @@ class TargetDocument(NamedTuple):
     host: str | None = None
 
 
-def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = False) -> None:
     """TARGET (``several``: any number) and the options that say which part of it is meant."""
     parser.add_argument(
         "target",
@@ -69,7 +71,7 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, several: bool = Fal
     )
 
 
-def targets(args: argparse.Namespace, target: str | None = None) -> list[Target]:
+def targets(args: "argparse.Namespace", target: str | None = None) -> list[Target]:
     """The disks that the arguments of :func:`add_target_arguments` mean; ``target``: one of several.
 
     Of all disks; ``-d`` picks from their chains, in ``selection``. Raises XmlError for a malformed document, StorageError
@@ -78,16 +80,16 @@ def targets(args: argparse.Namespace, target: str | None = None) -> list[Target]
     name: str = args.target if target is None else target
     document = document_of(args, name)
     if document is None:
-        return [image_target(name, args.format)]
+        return [image_target(name, args.format, getattr(args, "timeout", PATIENCE))]
     from diskchain.cli.document_target import document_targets
 
     return document_targets(document.text, name, document.host)
 
 
-def document_of(args: argparse.Namespace, name: str) -> TargetDocument | None:
+def document_of(args: "argparse.Namespace", name: str) -> TargetDocument | None:
     """The document that ``name`` means, None when it is an image. Raises StorageError, UsageError, PeerError."""
     if args.connect is None:
-        if args.format is not None or not is_document(name):
+        if args.format is not None or not is_document(name, getattr(args, "timeout", PATIENCE)):
             return None
         return TargetDocument(read_document(name))
     from diskchain.hypervisor.connection import Connection
@@ -120,16 +122,24 @@ def chain_of(discoverer: "Discoverer", target: Target) -> "BackingChain":
     return described(target.source, target.host)
 
 
-def is_document(target: str) -> bool:
-    """Whether ``target`` is an XML document we know. Opens nothing that could block, except what is named as a stream."""
+def is_document(target: str, seconds: float = PATIENCE) -> bool:
+    """Whether ``target`` is an XML document we know. Opens nothing that could block, except what is named as a stream.
+
+    Raises StorageTimeout when it does not answer within so many ``seconds``.
+    """
     if _is_stream(target):
         return True
     try:
-        with open_local(target) as image:
-            head = image.head
+        return _begins_document(within(seconds, target, lambda: _head(target)))
+    except StorageTimeout:
+        raise
     except StorageError:
         return False
-    return _begins_document(head)
+
+
+def _head(path: str) -> bytes:
+    with open_local(path) as image:
+        return image.head
 
 
 def _begins_document(head: bytes) -> bool:
@@ -171,12 +181,16 @@ def _whole(target: str, size: int) -> bytes:
         return file.read(LARGEST_DOCUMENT + 1)
 
 
-def image_target(path: str, format: str | None) -> Target:
-    """One image; ``format`` None: probe. Raises StorageError."""
+def image_target(path: str, format: str | None, seconds: float = PATIENCE) -> Target:
+    """One image; ``format`` None: probe. Raises StorageError, StorageTimeout after so many ``seconds``."""
     absolute = os.path.abspath(path)
-    with open_local(absolute) as image:
-        found = image.facts.type
+    found = within(seconds, absolute, lambda: _type(absolute))
     if found is StorageType.DIR or not path:
         raise UsageError(f"{path or 'an empty name'} is a directory, not an image or a document")
     location = BlockLocation(absolute) if found is StorageType.BLOCK else FileLocation(absolute)
     return Target(path, Source(location, Format(format) if format else None), probe=format is None)
+
+
+def _type(path: str) -> StorageType:
+    with open_local(path) as image:
+        return image.facts.type

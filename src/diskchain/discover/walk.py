@@ -39,6 +39,7 @@ class Discoverer:
     def __init__(self, policy: OpenPolicy = LIBVIRT, elsewhere: OpenElsewhere | None = None) -> None:
         self.policy = policy
         self._elsewhere = elsewhere
+        self._look_at = look
         self._depth = policy.depth
         self._gated = not policy.open
         self._tails = Tails()
@@ -69,7 +70,9 @@ class Discoverer:
             if format is None:
                 step = self._look_undeclared(source, above, probe=probe)
             else:
-                step = look(source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere)
+                step = self._look_at(
+                    source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere
+                )
             header, facts = step.header, step.facts
             if header is not None and (header.data_file is not None or source.data_file is not None):
                 self._follow_data_file(step, header.data_file)
@@ -96,10 +99,10 @@ class Discoverer:
     def _look_undeclared(self, source: Source, above: Look | None, *, probe: bool) -> Look:
         """Open ``source``, which nobody said the format of, and say what was guessed about it."""
         if above is None and not probe and not isinstance(source.location, DirLocation):
-            seen = look(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above, self._elsewhere)
+            seen = self._look_at(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above, self._elsewhere)
             self._note_assumption(seen)
         else:
-            seen = look(source, None, Origin.PROBED, above, self._elsewhere)
+            seen = self._look_at(source, None, Origin.PROBED, above, self._elsewhere)
             self._note_guess(seen, above)
         return seen
 
@@ -167,7 +170,7 @@ class Discoverer:
                 return
             source = named._replace(readonly=seen.source.readonly)
         origin = _RECORDED if source.detected else _DECLARED
-        data = look(source, source.format or _RAW, origin, seen, self._elsewhere)
+        data = self._look_at(source, source.format or _RAW, origin, seen, self._elsewhere)
         settled = with_backing(data.source, DETECTED_TERMINATOR)
         seen.data_file = Layer(settled, None, origin, data.header, data.facts, data.findings)
         seen.source = seen.source._replace(data_file=settled)

@@ -81,9 +81,9 @@ def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[Finding
     if args.declared:
         chains = [disk.source for disk in disks]
     else:
-        from diskchain.discover import Discoverer
+        from diskchain.discover.patience import PatientDiscoverer
 
-        discoverer = Discoverer()
+        discoverer = PatientDiscoverer()
         chains = []
         for disk in disks:
             chain = disk.discover(discoverer)

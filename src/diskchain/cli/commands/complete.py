@@ -80,11 +80,11 @@ def _chosen(document: bytes, origin: str, wanted: list[str]) -> set[int]:
 
 def _completed(document: bytes, origin: str, chosen: Collection[int] | None) -> tuple[bytes, tuple[Finding, ...]]:
     """The document with the chains of the ``chosen`` disks, and everything found on the way, each once."""
-    from diskchain.discover import Discoverer
     from diskchain.discover.certain import certain
+    from diskchain.discover.patience import PatientDiscoverer
     from diskchain.libvirtxml.completion import complete, declared_disks, unwritable
 
-    discoverer = Discoverer()
+    discoverer = PatientDiscoverer()
     findings: list[Finding] = []
     chains: list[Source | None] = []
     for number, disk in enumerate(declared_disks(document, origin)):

@@ -5,8 +5,8 @@ import os
 import sys
 
 from diskchain.cli.target import Target, add_target_arguments, is_document, read_document
-from diskchain.discover import Discoverer
 from diskchain.discover.compare import Row, compare, undeclared
+from diskchain.discover.patience import PatientDiscoverer
 from diskchain.errors import UsageError
 from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS
 from diskchain.report.style import style_of
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare and print."""
     documents, running = _views(args)
-    discoverer = Discoverer()
+    discoverer = PatientDiscoverer()
     disks: list[tuple[str, list[Row]]] = []
     complete = True
     for name, source in documents.items():

@@ -7,6 +7,7 @@ from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import open_local
+from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.terms import Format
 
 EXAMPLE = """\
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read and print."""
-    header, facts = _read(args)
+    header, facts = within(PATIENCE, args.image, lambda: _read(args))
     if args.json:
         from diskchain.report.documents import info_document, to_json
 

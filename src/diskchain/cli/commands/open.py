@@ -132,7 +132,7 @@ def _export_place(args: argparse.Namespace) -> Iterator[str]:
 
 def _chain(args: argparse.Namespace) -> NumberedChain:
     """The one disk to open, discovered to its end; findings go to stderr. Raises UsageError, PeerError."""
-    from diskchain.discover import Discoverer
+    from diskchain.discover.patience import PatientDiscoverer
     from diskchain.report.findings import finding_lines
     from diskchain.report.style import style_of
 
@@ -143,7 +143,7 @@ def _chain(args: argparse.Namespace) -> NumberedChain:
         raise UsageError(f"choose one disk with -d; the disks are: {known}")
     if chosen[0].host is not None:
         raise UsageError(f"the images are on {chosen[0].host}, and only those of this host can be opened")
-    found = chosen[0].discover(Discoverer(policy_named(args.policy)))
+    found = chosen[0].discover(PatientDiscoverer(policy_named(args.policy)))
     assert found is not None  # noqa: S101 (it has a source)
     style = style_of(sys.stderr, environ=dict(os.environ))
     told = [finding for finding in found.findings if finding.severity is not Severity.INFO]

@@ -62,10 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, perhaps try, and print."""
-    from diskchain.discover import Discoverer
+    from diskchain.discover.patience import PatientDiscoverer
     from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS, exit_code
 
-    discoverer = Discoverer()
+    discoverer = PatientDiscoverer()
     disks = [disk for disk in node_targets(args) if disk.source is not None]
     if args.disk is not None:
         known = ", ".join(disk.name for disk in disks) or "none"

@@ -1,0 +1,72 @@
+"""A command that gets no answer from storage says so in time, and ends."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import diskchain
+from tests.discover.written import write_qcow2
+from tests.live.hung import Served
+
+_POLL_SECONDS = 0.01
+
+Serve = Callable[[Path], Served]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    path = tmp_path / "images" / "base"
+    path.write_bytes(bytes(1 << 16))
+    return path
+
+
+def test_show_tells_the_chain_down_to_the_layer_that_does_not_answer(base: Path, serve: Serve) -> None:
+    top = write_qcow2(base.with_name("top"), "base", "raw")
+    serve(base).hang()
+    shown = diskchain("show", "--timeout", "0.5", top, seconds=10)
+    assert shown.code == 3
+    assert f"{base}: no answer within 0.5 s, named by {top} [timeout]" in shown.out
+    assert shown.out.splitlines()[1].endswith(str(top))
+    assert shown.err == ""
+
+
+def test_check_could_not_tell(base: Path, serve: Serve) -> None:
+    top = write_qcow2(base.with_name("top"), "base", "raw")
+    serve(base).hang()
+    assert diskchain("check", "--timeout", "0.5", top, seconds=10).code == 3
+
+
+@pytest.mark.parametrize("words", [("show", "--timeout", "0.5"), ("show", "--timeout", "0.5", "-f", "raw"), ("info",)])
+def test_a_target_that_does_not_answer_is_an_error_of_the_host(
+    base: Path, serve: Serve, words: tuple[str, ...]
+) -> None:
+    serve(base).hang()
+    told = diskchain(*words, base, seconds=20)
+    assert told.code == 3
+    assert "no answer within" in told.err
+
+
+def test_ctrl_c_does_not_wait_for_the_answer(base: Path, serve: Serve) -> None:
+    top = write_qcow2(base.with_name("top"), "base", "raw")
+    serve(base).hang()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diskchain", "show", "--timeout", "60", top], stderr=subprocess.PIPE
+    )
+    threads = Path(f"/proc/{process.pid}/task")
+    while len(list(threads.iterdir())) < 2:  # it is past its imports, and asks
+        assert process.poll() is None
+        time.sleep(_POLL_SECONDS)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert err == b""
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_a_timeout_is_a_number_of_seconds(text: str) -> None:
+    assert diskchain("show", f"--timeout={text}", "image").code == 2
