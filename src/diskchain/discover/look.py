@@ -14,7 +14,6 @@ from diskchain.image.inspect import inspect
 from diskchain.image.window import Window
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import LocalImage, begin, open_local
-from diskchain.storage.encryption import Encryption
 from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
@@ -175,6 +174,8 @@ def _guess(seen: Look, image: Window) -> Format:
 
 def _settle_encryption(seen: Look, kind: str) -> None:
     """As libvirt, take over an encryption it finds in a header and nobody declared: the format, without a secret."""
+    from diskchain.storage.encryption import Encryption
+
     seen.source = seen.source._replace(encryption=Encryption(_LIBVIRT_ENCRYPTION[kind]))
 
 

@@ -11,15 +11,17 @@ Source: libvirt 11.3.0 ``struct _virStorageSource``.
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from diskchain.storage.auth import Auth
-from diskchain.storage.encryption import Encryption
-from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import Location
-from diskchain.storage.runtime import Runtime
-from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.terms import Format, Unknown
+
+if TYPE_CHECKING:  # what a plain image has none of is imported where it is made: start-up
+    from diskchain.storage.auth import Auth
+    from diskchain.storage.encryption import Encryption
+    from diskchain.storage.foreign import Foreign
+    from diskchain.storage.runtime import Runtime
+    from diskchain.storage.seclabel import SecLabel
 
 UNKNOWN: Final = Unknown.UNKNOWN
 
@@ -62,9 +64,9 @@ class Source(NamedTuple):
     format: Format | None = None
     backing: "Backing" = UNKNOWN
     data_file: "Source | None" = None
-    encryption: Encryption | None = None
-    auth: Auth | None = None
-    seclabels: tuple[SecLabel, ...] = ()
+    encryption: "Encryption | None" = None
+    auth: "Auth | None" = None
+    seclabels: "tuple[SecLabel, ...]" = ()
     slice: Slice | None = None
     reservations: Reservations | None = None
     metadata_cache: int | None = None
@@ -73,8 +75,8 @@ class Source(NamedTuple):
     reference: str | None = None
     detected: bool = False
     chain_index: int | None = None
-    runtime: Runtime | None = None
-    foreign: tuple[Foreign, ...] = ()
+    runtime: "Runtime | None" = None
+    foreign: "tuple[Foreign, ...]" = ()
 
 
 Backing = Unknown | Terminator | Source
