@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from diskchain.discover import observations
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.reference import RECORDED_FORMATS
+from diskchain.discover.reference import RECORDED_FORMATS, followed_credentials
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity, ImageHeader
@@ -38,6 +38,8 @@ _LARGEST_EXTENT: Final = 128 * MiB
 #: Formats whose parent only their own hypervisor reads.
 _DIFFERENCING: Final = frozenset({Format.VPC, Format.VHDX, Format.VDI})
 _CLOCK_STEP: Final = 2  # seconds: FAT keeps no finer times
+#: How backing strings begin that libvirt follows and that deserve a word: ``json:`` and ``rbd:``.
+_TELLING: Final = frozenset({"js", "rb"})
 
 FileIdentity = tuple[int, int]
 
@@ -126,7 +128,7 @@ def _unremarkable(layer: Layer, above: Layer | None) -> bool:
             or header.data_file is not None
             or data_file is not None
             or (features is not None and features.unknown_incompatible)
-            or (named is not None and named.text[:2] == "js")
+            or (named is not None and named.text[:2] in _TELLING)
         ):
             return False
         if below is not None:
@@ -195,6 +197,8 @@ def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
     named = header.backing
     if named is not None and named.text.startswith("json:"):
         yield observations.json_reference(name, len(named.text))
+    if named is not None and named.text[:2] in _TELLING and (held := followed_credentials(named.text)):
+        yield observations.credentials_dropped(name, held)
     if header.data_file is not None:
         data = layer.data_file
         yield observations.data_file_reference(

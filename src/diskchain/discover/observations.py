@@ -194,6 +194,16 @@ def json_reference(overlay: str, length: int) -> Finding:
     )
 
 
+def credentials_dropped(overlay: str, held: tuple[str, ...]) -> Finding:
+    """The string is followed, as libvirt does, without what logs in; whoever can read the image has that."""
+    return finding(
+        "inline-credentials",
+        f"the backing string of {printable(overlay)} holds a {' and a '.join(held)}, for all who can read the image; "
+        "diskchain does not use it",
+        file=overlay,
+    )
+
+
 def data_file_reference(path: str, data_file: str) -> Finding:
     """One image in two files."""
     return finding(

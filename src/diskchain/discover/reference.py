@@ -5,6 +5,7 @@ Source: libvirt 11.3.0 ``virStorageSourceNewFromBackingRelative``, ``virStorageS
 
 from typing import Final
 
+from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation, Location, NetworkLocation, local_path
 from diskchain.storage.reference import is_file_name
 from diskchain.storage.source import UNKNOWN, Source
@@ -70,5 +71,17 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
         None,  # chain index
         None,  # runtime
         (),  # foreign
+        (),  # extents
     )
     return _new(Source, fields)
+
+
+def followed_credentials(text: str) -> tuple[str, ...]:
+    """What of a login a backing string holds that libvirt follows all the same (``key``, ``password``, ``cookie`` …)."""
+    from diskchain.storage.reference import parse_reference
+
+    try:
+        parsed = parse_reference(text)
+    except ReferenceSyntaxError:
+        return ()
+    return () if parsed.unfollowed else tuple(held for held in parsed.credentials if held != "user")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from diskchain.errors import MissingExtra, PeerError, UsageError
+from diskchain.storage.reference import redacted
 
 if TYPE_CHECKING:
     import libvirt
@@ -35,12 +36,14 @@ class Connection:
         except ImportError:
             raise MissingExtra("libvirt-python", "libvirt", "talking to libvirt") from None
         self._libvirt = libvirt
-        self.uri = uri
+        self.uri = redacted(uri)  # for people; a URI may hold a password
+        self._host = urlsplit(uri).hostname
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
         try:
             self._connection = libvirt.openReadOnly(uri)
         except libvirt.libvirtError as error:
-            raise PeerError(f"cannot connect to {uri}: {error}") from error
+            said = str(error).replace(uri, self.uri)
+            raise PeerError(f"cannot connect to {self.uri}: {said}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -51,8 +54,7 @@ class Connection:
     @property
     def host(self) -> str | None:
         """The other host this connection leads to, whose files are not ours; None for this host."""
-        host = urlsplit(self.uri).hostname
-        return None if host in (None, "localhost", "127.0.0.1", "::1") else host
+        return None if self._host in (None, "localhost", "127.0.0.1", "::1") else self._host
 
     def close(self) -> None:
         """Hang up."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from diskchain.errors import MissingExtra, PeerError
 from diskchain.secrets.value import SecretValue
 from diskchain.storage.auth import SecretReference
+from diskchain.storage.reference import redacted
 
 if TYPE_CHECKING:
     import libvirt
@@ -20,7 +21,8 @@ class LibvirtSecrets:
     """The secrets of the libvirt at ``uri``; call it with a reference. Connects when first asked. A context manager."""
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri
+        self.uri = redacted(uri)  # for people; a URI may hold a password
+        self._address = uri
         self._connection: libvirt.virConnect | None = None
 
     def __enter__(self) -> Self:
@@ -46,12 +48,12 @@ class LibvirtSecrets:
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_SECRET:
                 return None
-            raise PeerError(f"{self.uri}: {error}") from error
+            raise PeerError(f"{self.uri}: {str(error).replace(self._address, self.uri)}") from None
 
     def _look_up(self, libvirt: Any, reference: SecretReference) -> Any:
         if self._connection is None:
             libvirt.registerErrorHandler(lambda _context, _error: None, None)
-            self._connection = libvirt.open(self.uri)
+            self._connection = libvirt.open(self._address)
         if reference.uuid is not None:
             return self._connection.secretLookupByUUIDString(reference.uuid)
         kind = _USAGE_TYPES.get(reference.usage_type or "passphrase", "VOLUME")

@@ -13,12 +13,15 @@ class BackingReference(NamedTuple):
     """The image below, as the header names it. ``format``: what the header records (QEMU's spelling, any string), or None.
 
     ``implied``: the header records no format, but its own format allows only this one (the parent of a VMDK is a VMDK). QEMU
-    counts that as recorded; libvirt does not.
+    counts that as recorded; libvirt does not. The text may hold a password, so the repr shows it as people may see it.
     """
 
     text: str
     format: str | None = None
     implied: bool = False
+
+    def __repr__(self) -> str:
+        return f"BackingReference(text={_shown(self.text)}, format={self.format!r}, implied={self.implied!r})"
 
 
 class Features(NamedTuple):
@@ -109,6 +112,10 @@ class Identity(NamedTuple):
     own_state: str | None = None
     parent_state: str | None = None
 
+    def __repr__(self) -> str:
+        names = f"({', '.join(map(_shown, self.parent_names))})"
+        return _fields(self, {"parent_names": names})
+
 
 class ImageHeader(NamedTuple):
     """What one header says. Sizes in bytes.
@@ -137,6 +144,21 @@ class ImageHeader(NamedTuple):
     identity: Identity | None = None
     details: tuple[tuple[str, str | int | bool], ...] = ()
     remarks: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return _fields(self, {} if self.data_file is None else {"data_file": _shown(self.data_file)})
+
+
+def _fields(value: "Identity | ImageHeader", instead: dict[str, str]) -> str:
+    """A repr as NamedTuples have it, but for some fields."""
+    shown = [f"{name}={instead.get(name, repr(each))}" for name, each in zip(value._fields, value, strict=True)]
+    return f"{type(value).__name__}({', '.join(shown)})"
+
+
+def _shown(text: str) -> str:
+    from diskchain.storage.reference import redacted
+
+    return repr(redacted(text))
 
 
 def header_text(raw: bytes) -> str:

@@ -35,12 +35,22 @@ class ObjectItem(NamedTuple):
 
 
 class NodeItem(NamedTuple):
-    """A node. ``properties`` as ``blockdev-add`` takes them. ``effective``: the topmost of its layer."""
+    """A node. ``properties`` as ``blockdev-add`` takes them. ``effective``: the topmost of its layer.
+
+    QEMU takes a URL with its query, which may sign it: the repr hides that.
+    """
 
     properties: dict[str, Any]
     layer: int
     effective: bool = False
     type: Literal["node"] = "node"
+
+    def __repr__(self) -> str:
+        from diskchain.storage.reference import redacted
+
+        url = self.properties.get("url")
+        shown = self.properties if url is None else {**self.properties, "url": redacted(str(url))}
+        return f"NodeItem(properties={shown!r}, layer={self.layer}, effective={self.effective})"
 
 
 Item = SecretItem | ObjectItem | NodeItem

@@ -50,13 +50,23 @@ class Cookie(NamedTuple):
 
 
 class HttpOptions(NamedTuple):
-    """http, https, ftp, ftps. ``readahead`` in bytes, ``timeout`` in seconds; 0 and None both mean the default."""
+    """http, https, ftp, ftps. ``readahead`` in bytes, ``timeout`` in seconds; 0 and None both mean the default.
+
+    A query may sign the URL, which is a login: it is not in the repr.
+    """
 
     query: str | None = None
     ssl_verify: bool | None = None
     cookies: tuple[Cookie, ...] = ()
     readahead: int | None = None
     timeout: int | None = None
+
+    def __repr__(self) -> str:
+        query = "None" if self.query is None else "…"
+        return (
+            f"HttpOptions(query={query}, ssl_verify={self.ssl_verify!r}, cookies={self.cookies!r},"
+            f" readahead={self.readahead!r}, timeout={self.timeout!r})"
+        )
 
 
 class NbdOptions(NamedTuple):

@@ -57,7 +57,8 @@ class Source(NamedTuple):
     ``data_file``: qcow2's external data file. ``metadata_cache``: bytes. ``readonly``: how this layer is opened.
     ``reference``: the raw string the overlay's header holds, when this layer came from there. ``detected``: found by
     discovery, not declared. ``chain_index``: libvirt's id in a live domain (the N of ``vda[N]``), from 1.
-    ``foreign``: what a document says of it and this model does not know.
+    ``foreign``: what a document says of it and this model does not know. ``extents``: the files a VMDK keeps its data in, found by
+    discovery; no document can name them.
     """
 
     location: Location
@@ -77,9 +78,31 @@ class Source(NamedTuple):
     chain_index: int | None = None
     runtime: "Runtime | None" = None
     foreign: "tuple[Foreign, ...]" = ()
+    extents: tuple["Source", ...] = ()
+
+    def __repr__(self) -> str:
+        """With ``reference`` as people may see it: the string in the header may hold a password. From the bottom up, not recursive."""
+        shown = repr(chain_end(self))
+        for layer in reversed([*layers(self)]):
+            shown = _shown(layer, shown)
+        return shown
 
 
 Backing = Unknown | Terminator | Source
+
+
+def _shown(layer: Source, backing: str) -> str:
+    from diskchain.storage.reference import redacted
+
+    text = "Source("
+    for name, value in zip(layer._fields, layer, strict=True):
+        if name == "backing":
+            text += f"backing={backing}, "
+        elif name == "reference" and layer.reference is not None:
+            text += f"reference={redacted(layer.reference)!r}, "
+        else:
+            text += f"{name}={value!r}, "
+    return text.removesuffix(", ") + ")"
 
 
 def with_backing(source: Source, backing: Backing) -> Source:
@@ -93,6 +116,14 @@ def layers(top: Source) -> Iterator[Source]:
     while isinstance(layer, Source):
         yield layer
         layer = layer.backing
+
+
+def files(layer: Source) -> Iterator[Source]:
+    """``layer``, then what else its bytes are in: its data file, its extents."""
+    yield layer
+    if layer.data_file is not None:
+        yield layer.data_file
+    yield from layer.extents
 
 
 def chain_end(top: Source) -> Unknown | Terminator:
