@@ -9,23 +9,18 @@ from diskchain.storage.auth import Auth, SecretReference
 from diskchain.storage.encryption import Cipher, Encryption, InitVector
 from diskchain.storage.location import (
     BlockLocation,
-    Cookie,
     DirLocation,
     FileLocation,
-    HttpOptions,
-    IscsiOptions,
     Location,
-    NbdOptions,
     NetworkHost,
     NetworkLocation,
-    NfsOptions,
     NvmeLocation,
     PciAddress,
-    SshOptions,
     VhostUserLocation,
     VhostVdpaLocation,
     VolumeLocation,
 )
+from diskchain.storage.protocol_options import Cookie, HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.runtime import Nbdkit, QemuObjects, Runtime
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Slice, Source

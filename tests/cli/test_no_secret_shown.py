@@ -14,7 +14,8 @@ from diskchain.discover import Discoverer
 from diskchain.image.inspect import inspect
 from diskchain.qemu.blockdev import blockdev
 from diskchain.readers.local import open_local
-from diskchain.storage.location import FileLocation, HttpOptions, NetworkHost, NetworkLocation
+from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, Protocol
 

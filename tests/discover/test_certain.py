@@ -4,7 +4,8 @@ from diskchain.discover.certain import certain
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.findings import Finding, finding
 from diskchain.image.header import ImageHeader
-from diskchain.storage.location import Cookie, FileLocation, HttpOptions, NetworkLocation
+from diskchain.storage.location import FileLocation, NetworkLocation
+from diskchain.storage.protocol_options import Cookie, HttpOptions
 from diskchain.storage.source import DETECTED_TERMINATOR, TERMINATOR, UNKNOWN, Source, Terminator, layers, with_backing
 from diskchain.storage.terms import Format, Protocol, Unknown
 

@@ -26,6 +26,13 @@ DISK_FIELDS = """
     info info.address info.alias info.boot rawio sgio discard
 """.split()  # noqa: SIM905
 
+#: Types that the model names and imports only for type checkers, because a plain image has no value of them.
+NAMED_LATE = {
+    name: value
+    for module in ("auth", "encryption", "foreign", "protocol_options", "runtime", "seclabel")
+    for name, value in vars(import_module(f"diskchain.storage.{module}")).items()
+}
+
 #: The type of a disk, by an attribute that its source has.
 TYPES = {"file": "file", "dev": "block", "protocol": "network", "pool": "volume"}
 
@@ -96,7 +103,7 @@ def annotation(owner: Any, attribute: str) -> Any:
     members = [member for member in variants(owner) if hasattr(member, "_fields")]
     found = []
     for member in members:
-        hint = get_type_hints(member).get(attribute)
+        hint = get_type_hints(member, localns=NAMED_LATE).get(attribute)
         if hint is None:
             reader = getattr(member, attribute, None)
             assert isinstance(reader, property), f"{member.__name__} has no {attribute}"

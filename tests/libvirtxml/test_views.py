@@ -7,7 +7,8 @@ from diskchain.guest.mirror import Mirror
 from diskchain.guest.terms import MirrorJob
 from diskchain.libvirtxml.codec import format_backing_store, format_disk, format_source, parse_disk
 from diskchain.libvirtxml.view import View
-from diskchain.storage.location import Cookie, FileLocation, HttpOptions, NetworkHost, NetworkLocation
+from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import Cookie, HttpOptions
 from diskchain.storage.source import DETECTED_TERMINATOR, TERMINATOR, UNKNOWN, Reservations, Source
 from diskchain.storage.terms import Format, Protocol, StorageType
 

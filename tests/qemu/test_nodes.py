@@ -16,14 +16,8 @@ from diskchain.qemu.policy import LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD, NodePolicy
 from diskchain.qemu.read_back import read_chain
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption
-from diskchain.storage.location import (
-    FileLocation,
-    NbdOptions,
-    NetworkHost,
-    NetworkLocation,
-    VhostUserLocation,
-    VolumeLocation,
-)
+from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, VhostUserLocation, VolumeLocation
+from diskchain.storage.protocol_options import NbdOptions
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Source, layers, stack
 from diskchain.storage.terms import EncryptionEngine, EncryptionFormat, Format, Protocol

@@ -30,16 +30,8 @@ from diskchain.errors import StorageDenied, StorageError, StorageTimeout
 from diskchain.qemu.bridge import Bridge
 from diskchain.readers.nbd import open_nbd
 from diskchain.readers.opening import open_location
-from diskchain.storage.location import (
-    Cookie,
-    FileLocation,
-    HttpOptions,
-    Location,
-    NetworkHost,
-    NetworkLocation,
-    SshOptions,
-    VolumeLocation,
-)
+from diskchain.storage.location import FileLocation, Location, NetworkHost, NetworkLocation, VolumeLocation
+from diskchain.storage.protocol_options import Cookie, HttpOptions, SshOptions
 from diskchain.storage.terms import Protocol, StorageType, Transport
 
 _numbers = itertools.count()

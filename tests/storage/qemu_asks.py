@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from tests.live.storage import run
 
-from diskchain.storage.location import NetworkHost, NetworkLocation, NfsOptions, RbdOptions
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import NfsOptions, RbdOptions
 from diskchain.storage.reference import Reference
 from diskchain.storage.reference.rbd import KEY_VALUES
 from diskchain.storage.terms import Protocol, Transport

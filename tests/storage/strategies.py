@@ -7,18 +7,20 @@ from hypothesis import strategies as st
 
 from diskchain.storage.location import (
     BlockLocation,
-    Cookie,
     DirLocation,
     FileLocation,
-    HttpOptions,
-    IscsiOptions,
     Location,
-    NbdOptions,
     NetworkHost,
     NetworkLocation,
-    NfsOptions,
     NvmeLocation,
     PciAddress,
+)
+from diskchain.storage.protocol_options import (
+    Cookie,
+    HttpOptions,
+    IscsiOptions,
+    NbdOptions,
+    NfsOptions,
     RbdOptions,
     SshOptions,
 )

@@ -8,18 +8,20 @@ from tests.storage.documents import BOTH, FILE, HOST, INET, parsed, refused
 from diskchain.errors import UnsupportedReference
 from diskchain.storage.location import (
     BlockLocation,
-    Cookie,
     DirLocation,
     FileLocation,
-    HttpOptions,
-    IscsiOptions,
     Location,
-    NbdOptions,
     NetworkHost,
     NetworkLocation,
-    NfsOptions,
     NvmeLocation,
     PciAddress,
+)
+from diskchain.storage.protocol_options import (
+    Cookie,
+    HttpOptions,
+    IscsiOptions,
+    NbdOptions,
+    NfsOptions,
     RbdOptions,
     SshOptions,
 )

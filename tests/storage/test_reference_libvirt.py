@@ -12,7 +12,8 @@ from tests.live.storage import QemuImg
 from tests.storage.servers import HOST, Nbd, accepts, free_port, nbd_servers, serving, web_server
 
 from diskchain.errors import ReferenceSyntaxError
-from diskchain.storage.location import FileLocation, HttpOptions, NbdOptions, NetworkHost, NetworkLocation, local_path
+from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, local_path
+from diskchain.storage.protocol_options import HttpOptions, NbdOptions
 from diskchain.storage.reference import Reference, format_reference, parse_reference
 from diskchain.storage.source import Slice, Source
 from diskchain.storage.terms import Protocol, Transport

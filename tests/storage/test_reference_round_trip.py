@@ -11,16 +11,13 @@ from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
     FileLocation,
-    HttpOptions,
     Location,
-    NbdOptions,
     NetworkHost,
     NetworkLocation,
-    NfsOptions,
-    SshOptions,
     VhostUserLocation,
     VolumeLocation,
 )
+from diskchain.storage.protocol_options import HttpOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.reference import Dialect, Reference, Scalar, format_reference, is_file_name, parse_reference
 from diskchain.storage.source import Slice, Source
 from diskchain.storage.terms import Format, Protocol, Transport

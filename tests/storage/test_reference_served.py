@@ -13,7 +13,8 @@ from tests.live.storage import QemuImg
 from tests.storage.servers import HOST, Nbd, Sftp, Web
 
 from diskchain.errors import ReferenceSyntaxError
-from diskchain.storage.location import HttpOptions, NetworkLocation
+from diskchain.storage.location import NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference import Reference, format_reference, parse_reference
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Transport

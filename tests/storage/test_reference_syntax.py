@@ -8,16 +8,13 @@ from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
     FileLocation,
-    HttpOptions,
     Location,
     NetworkHost,
     NetworkLocation,
-    NfsOptions,
     NvmeLocation,
     PciAddress,
-    RbdOptions,
-    SshOptions,
 )
+from diskchain.storage.protocol_options import HttpOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.reference import Dialect, Reference, is_file_name, is_relative, parse_reference
 from diskchain.storage.terms import Format, Protocol, Transport
 

@@ -12,13 +12,13 @@ from diskchain.errors import UsageError
 from diskchain.storage.location import (
     BlockLocation,
     FileLocation,
-    HttpOptions,
     Location,
     NetworkHost,
     NetworkLocation,
     NvmeLocation,
     PciAddress,
 )
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference import is_relative
 from diskchain.storage.relative import relative_path, relative_reference
 from diskchain.storage.runtime import Runtime

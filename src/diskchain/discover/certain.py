@@ -6,7 +6,8 @@ not see: a layer that is missing or unreadable, a format that libvirt would refu
 
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.findings import Severity
-from diskchain.storage.location import HttpOptions, NetworkLocation, local_path
+from diskchain.storage.location import NetworkLocation, local_path
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.source import UNKNOWN, Source, Terminator, stack
 from diskchain.storage.terms import Unknown
 

@@ -18,16 +18,14 @@ from diskchain.qemu.policy import LIBVIRT_11, NodePolicy, Profile
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.location import (
     BlockLocation,
-    Cookie,
     DirLocation,
     FileLocation,
-    HttpOptions,
     NetworkLocation,
     NvmeLocation,
-    RbdOptions,
     VhostVdpaLocation,
     describe_location,
 )
+from diskchain.storage.protocol_options import Cookie, HttpOptions, RbdOptions
 from diskchain.storage.source import UNKNOWN, Source, layers
 from diskchain.storage.terms import BACKING_FORMATS, Format, Protocol
 

@@ -15,7 +15,8 @@ from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.network import Login, network_node
 from diskchain.readers.nbd import open_nbd
 from diskchain.readers.remote import TIMEOUT, RemoteImage
-from diskchain.storage.location import HttpOptions, Location, NetworkLocation, describe_location
+from diskchain.storage.location import Location, NetworkLocation, describe_location
+from diskchain.storage.protocol_options import HttpOptions
 
 #: libc's words at the end of QEMU's, and what they mean to us.
 _MEANINGS: Final = (

@@ -6,7 +6,7 @@ A secret is named, never held: its value joins when it goes over QMP.
 from typing import Any, Literal, NamedTuple
 
 from diskchain.storage.auth import SecretReference
-from diskchain.storage.location import Cookie
+from diskchain.storage.protocol_options import Cookie
 
 Purpose = Literal["encryption", "auth", "cookie"]
 

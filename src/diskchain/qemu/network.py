@@ -9,16 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from diskchain.errors import UsageError, printable
-from diskchain.storage.location import (
-    HttpOptions,
-    IscsiOptions,
-    NbdOptions,
-    NetworkHost,
-    NetworkLocation,
-    NfsOptions,
-    RbdOptions,
-    SshOptions,
-)
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.reference.writer import url
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 

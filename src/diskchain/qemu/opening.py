@@ -10,7 +10,7 @@ from diskchain.errors import PeerError, SecretMissing, SecretWrong, printable
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.items import Emission, NodeItem, ObjectItem, SecretItem
 from diskchain.secrets.value import SecretValue
-from diskchain.storage.location import Cookie
+from diskchain.storage.protocol_options import Cookie
 
 #: QEMU ``block/crypto.c`` by way of ``crypto/block-luks.c``.
 _WRONG_KEY: Final = "Invalid password, cannot unlock any keyslot"

@@ -13,7 +13,8 @@ from diskchain.errors import MissingExtra, StorageDenied, StorageError, StorageM
 from diskchain.image.window import HEAD
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.readers.remote_loop import wait_for
-from diskchain.storage.location import HttpOptions, NetworkLocation, describe_location
+from diskchain.storage.location import NetworkLocation, describe_location
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference.writer import url
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from diskchain.errors import MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.readers.remote_loop import wait_for
-from diskchain.storage.location import NetworkLocation, SshOptions, describe_location
+from diskchain.storage.location import NetworkLocation, describe_location
+from diskchain.storage.protocol_options import SshOptions
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
 if TYPE_CHECKING:

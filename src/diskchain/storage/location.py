@@ -3,9 +3,12 @@
 Source: libvirt 11.3.0 ``<source>``. Knows only ``terms``.
 """
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from diskchain.storage.terms import Protocol, StorageType, Transport, VolumeMode
+
+if TYPE_CHECKING:  # local images have none: start-up
+    from diskchain.storage.protocol_options import ProtocolOptions
 
 
 class FileLocation(NamedTuple):
@@ -39,78 +42,6 @@ class NetworkHost(NamedTuple):
     transport: Transport = Transport.TCP
 
 
-class Cookie(NamedTuple):
-    """One HTTP cookie. The value is a secret: it is not in the repr."""
-
-    name: str
-    value: str
-
-    def __repr__(self) -> str:
-        return f"Cookie(name={self.name!r}, value=…)"
-
-
-class HttpOptions(NamedTuple):
-    """http, https, ftp, ftps. ``readahead`` in bytes, ``timeout`` in seconds; 0 and None both mean the default.
-
-    A query may sign the URL, which is a login: it is not in the repr.
-    """
-
-    query: str | None = None
-    ssl_verify: bool | None = None
-    cookies: tuple[Cookie, ...] = ()
-    readahead: int | None = None
-    timeout: int | None = None
-
-    def __repr__(self) -> str:
-        query = "None" if self.query is None else "…"
-        return (
-            f"HttpOptions(query={query}, ssl_verify={self.ssl_verify!r}, cookies={self.cookies!r},"
-            f" readahead={self.readahead!r}, timeout={self.timeout!r})"
-        )
-
-
-class NbdOptions(NamedTuple):
-    """nbd. ``reconnect_delay`` in seconds; ``tls_hostname`` overrides the name checked against the certificate."""
-
-    reconnect_delay: int | None = None
-    tls_hostname: str | None = None
-
-
-class SshOptions(NamedTuple):
-    """ssh. Either a ``keyfile`` or an ``agentsock`` goes with ``username``.
-
-    ``check_host_key`` False comes from a ``json:`` reference only; libvirt's XML cannot say it.
-    """
-
-    known_hosts: str | None = None
-    username: str | None = None
-    keyfile: str | None = None
-    agentsock: str | None = None
-    check_host_key: bool = True
-
-
-class NfsOptions(NamedTuple):
-    """nfs. Names, or ``+N`` for numeric ids."""
-
-    user: str | None = None
-    group: str | None = None
-
-
-class IscsiOptions(NamedTuple):
-    """iscsi. The initiator's IQN."""
-
-    initiator: str | None = None
-
-
-class RbdOptions(NamedTuple):
-    """rbd. Who logs in, as a reference says it (``id=``); libvirt's XML says it in ``<auth>``."""
-
-    user: str | None = None
-
-
-ProtocolOptions = HttpOptions | NbdOptions | SshOptions | NfsOptions | IscsiOptions | RbdOptions
-
-
 class NetworkLocation(NamedTuple):
     """Storage QEMU reaches over a network protocol.
 
@@ -123,7 +54,7 @@ class NetworkLocation(NamedTuple):
     protocol: Protocol
     name: str | None = None
     hosts: tuple[NetworkHost, ...] = ()
-    options: ProtocolOptions | None = None
+    options: "ProtocolOptions | None" = None
     tls: bool | None = None
     snapshot: str | None = None
     config_file: str | None = None

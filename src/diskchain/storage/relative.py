@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from diskchain.errors import UsageError
-from diskchain.storage.location import HttpOptions, Location, NetworkLocation, local_path
+from diskchain.storage.location import Location, NetworkLocation, local_path
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference import is_file_name, is_relative
 from diskchain.storage.source import Source, layers
 from diskchain.storage.terms import Protocol

@@ -12,7 +12,8 @@ from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate import validate_disk
 from diskchain.libvirtxml.validate.document import check_document
 from diskchain.libvirtxml.validate.run import RULES
-from diskchain.storage.location import HttpOptions, NetworkHost, NetworkLocation
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Protocol
 

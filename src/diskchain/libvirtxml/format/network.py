@@ -2,15 +2,8 @@
 
 from diskchain.libvirtxml.format.style import Style
 from diskchain.libvirtxml.layout import attribute, element, escape, escape_text, yes_no
-from diskchain.storage.location import (
-    HttpOptions,
-    IscsiOptions,
-    NbdOptions,
-    NetworkHost,
-    NetworkLocation,
-    NfsOptions,
-    SshOptions,
-)
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.terms import Transport
 
 

@@ -8,13 +8,12 @@ from diskchain.libvirtxml.strangers import attributes, note_attributes, note_ele
 from diskchain.libvirtxml.values import YES_NO, big_number, one_of, read_number, text_of
 from diskchain.libvirtxml.vocabulary import PROTOCOLS, TRANSPORTS
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.location import (
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import (
     Cookie,
     HttpOptions,
     IscsiOptions,
     NbdOptions,
-    NetworkHost,
-    NetworkLocation,
     NfsOptions,
     ProtocolOptions,
     SshOptions,

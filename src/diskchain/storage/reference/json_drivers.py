@@ -8,15 +8,8 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from diskchain.errors import ReferenceSyntaxError
-from diskchain.storage.location import (
-    BlockLocation,
-    Cookie,
-    DirLocation,
-    FileLocation,
-    HttpOptions,
-    NetworkLocation,
-    NvmeLocation,
-)
+from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, NetworkLocation, NvmeLocation
+from diskchain.storage.protocol_options import Cookie, HttpOptions
 from diskchain.storage.reference import Reference
 from diskchain.storage.reference.json_document import Fields
 from diskchain.storage.reference.json_network import NETWORK_READERS, required, uri_of

@@ -8,15 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
-from diskchain.storage.location import (
-    IscsiOptions,
-    NbdOptions,
-    NetworkHost,
-    NetworkLocation,
-    NfsOptions,
-    RbdOptions,
-    SshOptions,
-)
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import IscsiOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.reference import Reference
 from diskchain.storage.reference.json_document import Fields
 from diskchain.storage.reference.rbd import joined_name, parse_rbd, without_secrets

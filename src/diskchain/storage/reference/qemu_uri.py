@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
-from diskchain.storage.location import HttpOptions, NetworkHost, NetworkLocation, NfsOptions, NvmeLocation, SshOptions
+from diskchain.storage.location import NetworkHost, NetworkLocation, NvmeLocation
+from diskchain.storage.protocol_options import HttpOptions, NfsOptions, SshOptions
 from diskchain.storage.reference import Reference
 from diskchain.storage.reference.pci import pci_address
 from diskchain.storage.reference.uri import (

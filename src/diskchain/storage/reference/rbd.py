@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
-from diskchain.storage.location import NetworkHost, NetworkLocation, RbdOptions
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import RbdOptions
 from diskchain.storage.reference import Dialect, Reference, Scalar
 from diskchain.storage.reference.uri import port_number
 from diskchain.storage.terms import Protocol

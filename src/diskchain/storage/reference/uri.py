@@ -8,7 +8,8 @@ import re
 from typing import Final, NamedTuple
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
-from diskchain.storage.location import HttpOptions, NetworkHost, NetworkLocation
+from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference import Dialect, Reference
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 

@@ -12,17 +12,12 @@ from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
     FileLocation,
-    HttpOptions,
-    IscsiOptions,
     Location,
-    NbdOptions,
     NetworkHost,
     NetworkLocation,
-    NfsOptions,
     NvmeLocation,
-    RbdOptions,
-    SshOptions,
 )
+from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
 _Object = dict[str, Any]

@@ -15,18 +15,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from diskchain.errors import ReferenceSyntaxError, UsageError
-from diskchain.storage.location import (
-    BlockLocation,
-    DirLocation,
-    FileLocation,
-    HttpOptions,
-    IscsiOptions,
-    Location,
-    NbdOptions,
-    NetworkHost,
-    NetworkLocation,
-    RbdOptions,
-)
+from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, Location, NetworkHost, NetworkLocation
+from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, RbdOptions
 from diskchain.storage.reference import Scalar, is_file_name
 from diskchain.storage.reference.write_json import protocol_object
 from diskchain.storage.source import Source
