@@ -51,7 +51,7 @@ KINDS: dict[str, Kind] = {
     "candidate": Kind(_I, "a file that could be a missing layer"),
     "unreadable": Kind(_E, "a layer is there, and we may not read it", unknown=True),
     "timeout": Kind(_E, "a layer does not answer", unknown=True),
-    "not-storage": Kind(_E, "a layer is a FIFO, socket or character device"),
+    "not-storage": Kind(_E, "a layer is a FIFO, socket, character device or directory"),
     "not-inspected": Kind(_W, "a layer is somewhere we did not look", unknown=True),
     "malformed": Kind(_E, "the header is not what its format says"),
     "loop": Kind(_E, "the chain comes back to a file it has already been through"),
@@ -84,6 +84,33 @@ KINDS: dict[str, Kind] = {
     "base-writable-while-shared": Kind(_E, "a backing file can be written while an overlay relies on it"),
     "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
 }
+
+
+def shell_word(text: str) -> str:
+    """``text`` as one word of a shell command that can be shown and copied, whatever characters it has.
+
+    What no terminal shows as it is (a line break, bytes that are no UTF-8) is spelt in ``$'…'``, for which bash, zsh, busybox and
+    POSIX 2024 are good.
+    """
+    if text.isprintable():
+        from shlex import quote
+
+        return quote(text)
+    spelt = []
+    for character in text:
+        if character in "\\'":
+            spelt.append("\\" + character)
+        elif character.isprintable():
+            spelt.append(character)
+        else:
+            spelt += [f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape")]
+    return f"$'{''.join(spelt)}'"
+
+
+def file_word(path: str) -> str:
+    """``path`` as a word of a shell command that ``qemu-img`` takes for a file: for no option, and for no protocol. A URL stays one."""
+    no_path = path.startswith("-") or (":" in path.partition("/")[0] and "://" not in path)
+    return shell_word(f"./{path}" if no_path else path)
 
 
 def finding(

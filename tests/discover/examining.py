@@ -52,9 +52,12 @@ def mend(qemu_img: QemuImg, found: Finding, **words: Path) -> None:
     command = found.fix
     for word, path in words.items():
         command = command.replace(word, str(path))
-    program, *arguments = shlex.split(command)
-    assert program == "qemu-img"
-    qemu_img(*arguments)
+    for step in command.split(" && "):
+        program, *arguments = shlex.split(step)
+        if program == "qemu-img":
+            qemu_img(*arguments)
+        else:
+            subprocess.run([program, *arguments], check=True)
 
 
 def refused(*command: str | Path) -> bool:

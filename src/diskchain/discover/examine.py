@@ -115,7 +115,7 @@ def _unremarkable(layer: Layer, above: Layer | None) -> bool:
     """Whether plain tests already show that nothing is to be said, absolute references apart; False means: look closer."""
     source, below, _, header, facts, _, data_file = layer
     if header is None:
-        if below is not None:
+        if below is not None or facts is not None:
             return False
     else:
         named, features = header.backing, header.features
@@ -216,7 +216,8 @@ def _sizes(layer: Layer, below: Layer) -> Iterator[Finding]:
     if hidden < 0:
         yield observations.larger(_name(layer), _name(below), capacity, base)
     elif not (_is_raw_device(below) and hidden < _LARGEST_EXTENT):
-        yield observations.smaller(_name(layer), _name(below), capacity, base)
+        named = layer.header.backing if layer.header is not None else None
+        yield observations.smaller(_name(layer), _name(below), capacity, base, layer.source.format, named)
 
 
 def _capacity(layer: Layer) -> int | None:
@@ -273,6 +274,8 @@ def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Itera
     if not path:
         return
     referrer = _name(above) if above is not None else None
+    if referrer is not None and layer.source.detected and layer.source.format is Format.DIR:
+        yield observations.directory(path, referrer)
     if path[0] != "/" and not (isinstance(location, FileLocation) and location.fdgroup):
         yield observations.relative_unresolvable(path, referrer)
     if allowed and referrer is not None:

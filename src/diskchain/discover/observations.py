@@ -1,17 +1,11 @@
 """The words of the findings of ``examine``: about files as they are used together, when none of them is broken. Pure."""
 
 from diskchain.errors import printable
-from diskchain.findings import Finding, Severity, finding
+from diskchain.findings import Finding, Severity, file_word, finding, shell_word
+from diskchain.image.header import BackingReference
+from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
 from diskchain.units import human_size
-
-
-def quote(text: str) -> str:
-    """``text`` as a word for a shell."""
-    from shlex import quote as quoted
-
-    return quoted(text)
-
 
 #: Formats ``qemu-img check -r`` mends, or whose log it replays.
 _REPAIRABLE = frozenset({Format.QCOW2, Format.QED, Format.PARALLELS, Format.VHDX})
@@ -19,15 +13,25 @@ _REPAIRABLE = frozenset({Format.QCOW2, Format.QED, Format.PARALLELS, Format.VHDX
 _REBASABLE = frozenset({Format.QCOW2, Format.QED})
 
 
-def smaller(overlay: str, base: str, capacity: int, below: int) -> Finding:
-    """The guest sees less than the backing file holds."""
+def smaller(
+    overlay: str, base: str, capacity: int, below: int, format: Format | None, named: BackingReference | None
+) -> Finding:
+    """The guest sees less than the backing file holds. ``named``: the backing file as the header of the overlay names it.
+
+    A plain resize would not help: QEMU writes zeros over what comes into view, lest a guest see what it did not before.
+    """
+    fix = None
+    if format in _REBASABLE and named is not None and named.format is not None and redacted(named.text) == named.text:
+        top = file_word(overlay)
+        again = f"-b {shell_word(named.text)} -F {shell_word(named.format)}"
+        fix = f"qemu-img rebase -u -b '' {top} && qemu-img resize {top} {below} && qemu-img rebase -u {again} {top}"
     return finding(
         "capacity-mismatch",
         f"{printable(overlay)} has a capacity of {_sizes(capacity, below)} in its backing file {printable(base)}: "
         "the guest does not see the rest",
         file=overlay,
         referrer=base,
-        fix=f"qemu-img resize {quote(overlay)} {below}",
+        fix=fix,
     )
 
 
@@ -72,7 +76,7 @@ def written_since(overlay: str, base: str) -> Finding:
 
 def dirty(path: str, format: Format, *, base: bool) -> Finding:
     """The header says that somebody has the image open for writing, or had when the power went."""
-    fix = f"qemu-img check -r all -f {format} {quote(path)}" if format in _REPAIRABLE else None
+    fix = f"qemu-img check -r all -f {format} {file_word(path)}" if format in _REPAIRABLE else None
     if base:
         what, severity = "though it is a backing file, which nobody should write to", Severity.WARNING
     elif format is Format.PARALLELS:
@@ -86,11 +90,12 @@ def dirty(path: str, format: Format, *, base: bool) -> Finding:
 
 def corrupt(path: str, format: Format) -> Finding:
     """QEMU marked the image as damaged: it stops with an error instead of writing to it."""
+    copied = f"cp --sparse=always --backup=numbered -- {file_word(path)} {file_word(path + '.before-repair')}"
     return finding(
         "corrupt",
         f"{printable(path)} is marked as corrupt: QEMU reads it, and refuses to write to it",
         file=path,
-        fix=f"qemu-img check -f {format} {quote(path)}; with a copy at hand: qemu-img check -r all -f {format} {quote(path)}",
+        fix=f"{copied} && qemu-img check -r all -f {format} {file_word(path)}",
     )
 
 
@@ -107,7 +112,7 @@ def legacy_encryption(path: str, format: Format) -> Finding:
         "legacy-qcow2-encryption",
         f"{printable(path)} is encrypted in the old AES scheme: libvirt and QEMU start no domain with it",
         file=path,
-        fix=f"qemu-img convert --object secret,id=s,file=PASSPHRASE_FILE --image-opts {quote(old)} "
+        fix=f"qemu-img convert --object secret,id=s,file=PASSPHRASE_FILE --image-opts {shell_word(old)} "
         "-O qcow2 -o encrypt.format=luks,encrypt.key-secret=s NEW_IMAGE",
     )
 
@@ -122,6 +127,16 @@ def parent_unsupported(path: str, format: Format) -> Finding:
         "parent-unsupported",
         f"{printable(path)} holds only the differences to a parent image: {what}",
         file=path,
+    )
+
+
+def directory(path: str, referrer: str) -> Finding:
+    """Not even vvfat reads a directory below an overlay: libvirt asks for its format, and a header cannot say ``fat``."""
+    return finding(
+        "not-storage",
+        f"{printable(path)} is a directory, not a disk image, named by {printable(referrer)}",
+        file=path,
+        referrer=referrer,
     )
 
 
@@ -174,7 +189,8 @@ def absolute(overlay: str, reference: str, relative: str, format: Format, record
     """A relative name would do, and would survive a move of the directory."""
     fix = None
     if recorded is not None and format in _REBASABLE:
-        fix = f"qemu-img rebase -u -b {quote(relative)} -F {quote(recorded)} {quote(overlay)}"
+        relative = f"./{relative}" if ":" in relative else relative  # or QEMU takes it for a protocol
+        fix = f"qemu-img rebase -u -b {file_word(relative)} -F {shell_word(recorded)} {file_word(overlay)}"
     return finding(
         "absolute-reference",
         f"{printable(overlay)} names {printable(reference)} by an absolute path where a relative one would do: "
@@ -221,7 +237,7 @@ def world_writable(path: str, mode: int) -> Finding:
         "world-writable-base",
         f"everybody may write to the backing file {printable(path)} (mode {mode:04o})",
         file=path,
-        fix=f"chmod o-w {quote(path)}",
+        fix=f"chmod o-w {file_word(path)}",
     )
 
 
@@ -232,7 +248,7 @@ def group_writable(path: str, mode: int, overlays: int) -> Finding:
         f"{overlays} images rely on {printable(path)}, and its group may write to it (mode {mode:04o})",
         severity=Severity.INFO,
         file=path,
-        fix=f"chmod g-w {quote(path)}",
+        fix=f"chmod g-w {file_word(path)}",
     )
 
 
