@@ -19,7 +19,8 @@ from tests.live.storage import QemuImg
 from diskchain.discover import BackingChain, Discoverer, Layer, Origin
 from diskchain.discover.examine import _examined, _unremarkable, examine
 from diskchain.findings import KINDS, Severity
-from diskchain.image.header import BackingReference, Features, Identity, ImageEncryption, ImageHeader
+from diskchain.image.encryption import ImageEncryption
+from diskchain.image.header import BackingReference, Features, Identity, ImageHeader
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import OpenPolicy
 from diskchain.storage.location import FileLocation, NetworkLocation, VolumeLocation

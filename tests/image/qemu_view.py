@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.live.storage import QemuImg
 
-from diskchain.image.header import ImageEncryption, ImageHeader
+from diskchain.image.encryption import ImageEncryption
+from diskchain.image.header import ImageHeader
 
 _COMPARED_AS_THEY_ARE = ("compat", "compression-type", "lazy-refcounts", "refcount-bits", "corrupt", "extended-l2")
 _NOT_COMPARED = ("detached-header", "format")

@@ -11,7 +11,8 @@ from tests.image.windows import bytes_window, file_window
 from tests.live.storage import QemuImg
 
 from diskchain.errors import ImageError
-from diskchain.image.header import BackingReference, Bitmap
+from diskchain.image.bitmap import Bitmap
+from diskchain.image.header import BackingReference
 from diskchain.image.inspect import inspect
 from diskchain.storage.terms import Format
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from diskchain.findings import Finding, Severity
 from diskchain.image.header import ImageHeader
+from diskchain.late import Late
 from diskchain.readers.facts import ImageFacts
 from diskchain.storage.source import Source, Terminator
 
@@ -27,12 +28,12 @@ class Layer(NamedTuple):
     """
 
     source: Source
-    below: "Layer | None"
+    below: Late["Layer | None"]
     origin: Origin
     header: ImageHeader | None = None
     facts: ImageFacts | None = None
     findings: tuple[Finding, ...] = ()
-    data_file: "Layer | None" = None
+    data_file: Late["Layer | None"] = None
 
 
 class BackingChain(NamedTuple):

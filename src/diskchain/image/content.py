@@ -9,8 +9,8 @@ import zlib
 from typing import Final, NamedTuple
 
 from diskchain.errors import ImageError
+from diskchain.image.encryption import ImageEncryption
 from diskchain.image.guid import NIL, guid_text
-from diskchain.image.header import ImageEncryption
 from diskchain.image.luks_header import read_luks
 from diskchain.image.probe import ISO_IDENTIFIER, ISO_IDENTIFIER_AT, starts_with_luks
 from diskchain.image.signatures import candidates, has_partition_table

@@ -4,9 +4,15 @@ Strings from images are attacker-controlled: names are decoded as UTF-8 with sur
 same file again, and are escaped only when shown.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from diskchain.late import Late
 from diskchain.storage.terms import Format
+
+if TYPE_CHECKING:  # most images have none of them: start-up
+    from diskchain.image.bitmap import Bitmap
+    from diskchain.image.encryption import ImageEncryption
+    from diskchain.image.snapshot import Snapshot
 
 
 class BackingReference(NamedTuple):
@@ -31,60 +37,6 @@ class Features(NamedTuple):
     compatible: tuple[str, ...] = ()
     autoclear: tuple[str, ...] = ()
     unknown_incompatible: tuple[str, ...] = ()
-
-
-class KeySlot(NamedTuple):
-    """A LUKS key slot: whether in use, and how it slows guessing. Never key material.
-
-    ``key_offset`` is where the (encrypted) key material is, in bytes from the LUKS header; ``stripes``: how thin it is spread.
-    """
-
-    number: int
-    active: bool
-    iterations: int | None = None
-    kdf: str | None = None
-    key_offset: int | None = None
-    stripes: int | None = None
-
-
-class ImageEncryption(NamedTuple):
-    """How the header says the image is encrypted.
-
-    ``kind``: ``luks1``, ``luks2`` or ``aes`` (the legacy qcow scheme, which is broken). ``cipher`` like ``aes-xts-plain64``.
-    Details are None unless the header was inspected in full. ``payload_offset``: bytes. ``payload_size``: bytes, None when it
-    reaches to the end of the container. ``master_key_iterations``: LUKS1 only.
-    """
-
-    kind: str
-    cipher: str | None = None
-    hash: str | None = None
-    uuid: str | None = None
-    slots: tuple[KeySlot, ...] | None = None
-    payload_offset: int | None = None
-    master_key_iterations: int | None = None
-    key_bits: int | None = None
-    payload_size: int | None = None
-
-
-class Bitmap(NamedTuple):
-    """A dirty bitmap. ``flags`` from ``in-use``, ``auto``; ``granularity`` in bytes."""
-
-    name: str
-    granularity: int
-    flags: tuple[str, ...] = ()
-
-
-class Snapshot(NamedTuple):
-    """An internal snapshot. ``vm_state_size`` and ``disk_size`` in bytes, ``date`` in seconds since 1970, ``vm_clock`` in ns."""
-
-    id: str
-    name: str
-    vm_state_size: int
-    date: int
-    vm_clock: int
-    disk_size: int | None = None
-    date_ns: int = 0
-    icount: int | None = None
 
 
 class Extent(NamedTuple):
@@ -133,13 +85,13 @@ class ImageHeader(NamedTuple):
     backing: BackingReference | None = None
     data_file: str | None = None
     data_file_raw: bool = False
-    encryption: ImageEncryption | None = None
+    encryption: Late["ImageEncryption | None"] = None
     features: Features | None = None
     dirty: bool = False
     corrupt: bool = False
     snapshot_count: int = 0
-    snapshots: tuple[Snapshot, ...] = ()
-    bitmaps: tuple[Bitmap, ...] = ()
+    snapshots: tuple["Snapshot", ...] = ()
+    bitmaps: tuple["Bitmap", ...] = ()
     extents: tuple[Extent, ...] = ()
     identity: Identity | None = None
     details: tuple[tuple[str, str | int | bool], ...] = ()

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Final
 
 from diskchain.errors import ImageError
-from diskchain.image.header import ImageEncryption, KeySlot
+from diskchain.image.encryption import ImageEncryption, KeySlot
 from diskchain.image.window import Window
 from diskchain.units import MiB
 

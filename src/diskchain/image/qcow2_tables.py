@@ -7,7 +7,9 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError, TruncatedImage
-from diskchain.image.header import Bitmap, Snapshot, header_text
+from diskchain.image.bitmap import Bitmap
+from diskchain.image.header import header_text
+from diskchain.image.snapshot import Snapshot
 from diskchain.image.window import Window
 from diskchain.units import KiB, MiB
 

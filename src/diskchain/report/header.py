@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from diskchain.errors import printable
-from diskchain.image.header import Bitmap, Features, Identity, ImageEncryption, ImageHeader, Snapshot
+from diskchain.image.bitmap import Bitmap
+from diskchain.image.encryption import ImageEncryption
+from diskchain.image.header import Features, Identity, ImageHeader
+from diskchain.image.snapshot import Snapshot
 from diskchain.readers.facts import ImageFacts
 from diskchain.report.references import shown_reference
 from diskchain.units import human_size

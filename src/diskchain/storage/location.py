@@ -5,6 +5,7 @@ Source: libvirt 11.3.0 ``<source>``. Knows only ``terms``.
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from diskchain.late import Late
 from diskchain.storage.terms import Protocol, StorageType, Transport, VolumeMode
 
 if TYPE_CHECKING:  # local images have none: start-up
@@ -54,7 +55,7 @@ class NetworkLocation(NamedTuple):
     protocol: Protocol
     name: str | None = None
     hosts: tuple[NetworkHost, ...] = ()
-    options: "ProtocolOptions | None" = None
+    options: Late["ProtocolOptions | None"] = None
     tls: bool | None = None
     snapshot: str | None = None
     config_file: str | None = None
@@ -71,7 +72,7 @@ class VolumeLocation(NamedTuple):
     pool: str
     volume: str
     mode: VolumeMode | None = None
-    actual: "Location | None" = None
+    actual: Late["Location | None"] = None
     type: Literal[StorageType.VOLUME] = StorageType.VOLUME
 
 

@@ -13,6 +13,7 @@ Source: libvirt 11.3.0 ``struct _virStorageSource``.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from diskchain.late import Late
 from diskchain.storage.location import Location
 from diskchain.storage.terms import Format, Unknown
 
@@ -63,11 +64,11 @@ class Source(NamedTuple):
 
     location: Location
     format: Format | None = None
-    backing: "Backing" = UNKNOWN
-    data_file: "Source | None" = None
-    encryption: "Encryption | None" = None
-    auth: "Auth | None" = None
-    seclabels: "tuple[SecLabel, ...]" = ()
+    backing: Late["Backing"] = UNKNOWN
+    data_file: Late["Source | None"] = None
+    encryption: Late["Encryption | None"] = None
+    auth: Late["Auth | None"] = None
+    seclabels: tuple["SecLabel", ...] = ()
     slice: Slice | None = None
     reservations: Reservations | None = None
     metadata_cache: int | None = None
@@ -76,8 +77,8 @@ class Source(NamedTuple):
     reference: str | None = None
     detected: bool = False
     chain_index: int | None = None
-    runtime: "Runtime | None" = None
-    foreign: "tuple[Foreign, ...]" = ()
+    runtime: Late["Runtime | None"] = None
+    foreign: tuple["Foreign", ...] = ()
     extents: tuple["Source", ...] = ()
 
     def __repr__(self) -> str:

@@ -7,8 +7,9 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.bitmap import Bitmap
 from diskchain.image.guid import uuid_text
-from diskchain.image.header import Bitmap, ImageHeader
+from diskchain.image.header import ImageHeader
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 

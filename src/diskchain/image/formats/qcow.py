@@ -7,7 +7,8 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
-from diskchain.image.header import BackingReference, ImageEncryption, ImageHeader, header_text
+from diskchain.image.encryption import ImageEncryption
+from diskchain.image.header import BackingReference, ImageHeader, header_text
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 

@@ -5,20 +5,17 @@ stepped over with their padding, so a data file named after a backing format is 
 """
 
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from diskchain.errors import ImageError, TruncatedImage
-from diskchain.image.header import (
-    BackingReference,
-    Bitmap,
-    Features,
-    ImageEncryption,
-    ImageHeader,
-    Snapshot,
-    header_text,
-)
+from diskchain.image.header import BackingReference, Features, ImageHeader, header_text
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
+
+if TYPE_CHECKING:
+    from diskchain.image.bitmap import Bitmap
+    from diskchain.image.encryption import ImageEncryption
+    from diskchain.image.snapshot import Snapshot
 
 _QCOW2: Final = Format.QCOW2
 _WHOLE_SECTORS: Final = -512  # what QEMU shows the guest of a capacity that ends within a sector
@@ -232,7 +229,9 @@ def _features(incompatible: int, compatible: int, autoclear: int, table: bytes) 
     )
 
 
-def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> ImageEncryption:
+def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> "ImageEncryption":
+    from diskchain.image.encryption import ImageEncryption
+
     if crypt == _CRYPT_AES:
         return ImageEncryption("aes", "aes-cbc-plain64" if full else None)
     if crypt != _CRYPT_LUKS:
@@ -247,13 +246,13 @@ def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> Im
     return read_luks(window, offset, full=True)
 
 
-def _snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, ...]:
+def _snapshots(window: Window, offset: int, count: int) -> "tuple[Snapshot, ...]":
     from diskchain.image.qcow2_tables import read_snapshots
 
     return read_snapshots(window, offset, count)
 
 
-def _bitmaps(window: Window, extension: bytes) -> tuple[Bitmap, ...]:
+def _bitmaps(window: Window, extension: bytes) -> "tuple[Bitmap, ...]":
     from diskchain.image.qcow2_tables import read_bitmaps
 
     if len(extension) != _BITMAPS.size:

@@ -1,0 +1,16 @@
+"""What a header says of an internal snapshot. Knows no other module."""
+
+from typing import NamedTuple
+
+
+class Snapshot(NamedTuple):
+    """An internal snapshot. ``vm_state_size`` and ``disk_size`` in bytes, ``date`` in seconds since 1970, ``vm_clock`` in ns."""
+
+    id: str
+    name: str
+    vm_state_size: int
+    date: int
+    vm_clock: int
+    disk_size: int | None = None
+    date_ns: int = 0
+    icount: int | None = None
