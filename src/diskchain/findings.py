@@ -60,6 +60,7 @@ KINDS: dict[str, Kind] = {
     "format-unknown": Kind(_W, "the overlay records a format libvirt does not know"),
     "format-assumed-raw": Kind(_W, "nobody declared a format, so it is raw, and the header says otherwise"),
     "format-probed": Kind(_I, "nobody declared a format; it was guessed from the header"),
+    "format-ambiguous": Kind(_E, "an image from a stranger could be taken for more than one format"),
     "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says"),
     "reference-syntax": Kind(_E, "a backing string cannot be understood"),
     "inline-credentials": Kind(_W, "a backing string holds a user name or a password", unknown=True),
