@@ -143,6 +143,53 @@ def loop(path: str, referrer: str, position: int) -> Finding:
     )
 
 
+def extent_loop(path: str, name: str, referrer: str) -> Finding:
+    """An extent is the descriptor that names it, perhaps by way of others."""
+    return finding(
+        "loop",
+        f"extent {printable(redacted(name))!r}: {printable(path)} is a descriptor on the way to this extent, "
+        f"which {printable(referrer)} names",
+        file=path,
+        referrer=referrer,
+    )
+
+
+def of_extent(found: Finding, name: str) -> Finding:
+    """``found`` as it is said of a file that a descriptor calls ``name``: nothing but the descriptor can mend it."""
+    return found._replace(message=f"extent {printable(redacted(name))!r}: {found.message}", fix=None)
+
+
+def extent_directory(path: str, name: str, referrer: str) -> Finding:
+    """A directory holds no bytes."""
+    return of_extent(not_storage(path, referrer, "is a directory"), name)
+
+
+def short_extent(path: str, name: str, missing: int) -> Finding:
+    """A flat extent ends before its descriptor says."""
+    return finding(
+        "malformed",
+        f"extent {printable(redacted(name))!r}: {printable(path)} is {missing} bytes shorter than its descriptor says",
+        file=path,
+    )
+
+
+def other_extent_size(path: str, name: str, own: int, said: int) -> Finding:
+    """Extent and descriptor disagree; QEMU believes the extent."""
+    return finding(
+        "malformed",
+        f"extent {printable(redacted(name))!r}: {printable(path)} has a capacity of {own} bytes, but its descriptor says {said}",
+        severity=Severity.WARNING,
+        file=path,
+    )
+
+
+def too_many_extents(path: str, most: int) -> Finding:
+    """No disk has so many."""
+    return finding(
+        "malformed", f"{printable(path)} names more than {most} extents: the others were not looked at", file=path
+    )
+
+
 def too_deep(referrer: str, depth: int) -> Finding:
     """The chain goes on below the last layer that is allowed."""
     return finding(
