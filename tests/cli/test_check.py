@@ -49,6 +49,28 @@ def test_an_upload_may_not_reference_anything(broken: Path) -> None:
     assert "[missing]" not in shown.out
 
 
+def test_an_upload_that_looks_like_two_formats_is_refused(qemu_img: QemuImg, tmp_path: Path) -> None:
+    image = tmp_path / "both"
+    qemu_img("create", "-q", "-f", "vpc", "-o", "subformat=fixed", image, "1M")
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "header", "1M")
+    with image.open("r+b") as file:
+        file.write((tmp_path / "header").read_bytes()[:512])
+    shown = diskchain("check", "--policy", "upload", image)
+    assert shown.code == 1
+    assert "[format-ambiguous]" in shown.out
+    assert diskchain("check", image).code == 0
+    assert "[format-ambiguous]" not in diskchain("check", "--policy", "upload", "-f", "raw", image).out
+
+
+@pytest.mark.parametrize("format", ["qcow2", "vmdk", "vpc", "vhdx", "parallels", "raw"])
+def test_an_upload_is_known_by_any_signature(qemu_img: QemuImg, tmp_path: Path, format: str) -> None:
+    image = tmp_path / "upload"
+    options = {"vmdk": ["-o", "subformat=monolithicFlat"], "vpc": ["-o", "subformat=fixed"]}.get(format, [])
+    qemu_img("create", "-q", "-f", format, *options, image, "8M")
+    assert f"format {format} was guessed" in diskchain("check", "--policy", "upload", image).out
+    assert f"format {format} was guessed" in diskchain("show", "--policy", "upload", image).out
+
+
 def test_json_names_each_finding_by_a_stable_id(broken: Path) -> None:
     (target,) = json.loads(diskchain("check", "--json", broken).out)["targets"]
     assert target["target"] == str(broken)

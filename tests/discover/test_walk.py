@@ -96,7 +96,7 @@ def test_an_unrecorded_format_is_inferred_when_nothing_is_below(qemu_img: QemuIm
     assert chain.complete
     found = next(chain.findings)
     assert (found.id, found.severity) == ("format-not-recorded", Severity.WARNING)
-    assert found.fix == f"qemu-img rebase -u -b {base} -F raw {top}"
+    assert found.fix == f"qemu-img rebase -u -b {base.name} -F raw {top}"
 
 
 def test_an_unrecorded_format_is_refused_when_something_is_below(qemu_img: QemuImg, base: Path, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ class Layer(NamedTuple):
     """One layer and what is below it.
 
     ``source`` is complete: detected layers and their end are in its ``backing``. ``header`` and ``facts`` are None where
-    they could not be read. ``findings`` concern this layer alone.
+    they could not be read. ``findings`` concern this layer alone. ``extents``: the files a VMDK keeps its data in, those inside
+    extents that are descriptors themselves among them.
     """
 
     source: Source
@@ -34,6 +35,15 @@ class Layer(NamedTuple):
     facts: ImageFacts | None = None
     findings: tuple[Finding, ...] = ()
     data_file: Late["Layer | None"] = None
+    extents: tuple["Layer", ...] = ()
+
+    @property
+    def files(self) -> Iterator["Layer"]:
+        """The layer, then what else its bytes are in: its data file, its extents."""
+        yield self
+        if self.data_file is not None:
+            yield self.data_file
+        yield from self.extents
 
 
 class BackingChain(NamedTuple):
@@ -48,7 +58,7 @@ class BackingChain(NamedTuple):
 
     @property
     def layers(self) -> Iterator[Layer]:
-        """Every layer, top first; data files are inside their layer."""
+        """Every layer, top first; data files and extents are inside their layer."""
         layer: Layer | None = self.top
         while layer is not None:
             yield layer
@@ -56,11 +66,10 @@ class BackingChain(NamedTuple):
 
     @property
     def findings(self) -> Iterator[Finding]:
-        """Every finding, top layer first, a layer's data file right after it."""
+        """Every finding, top layer first, a layer's data file and extents right after it."""
         for layer in self.layers:
-            yield from layer.findings
-            if layer.data_file is not None:
-                yield from layer.data_file.findings
+            for file in layer.files:
+                yield from file.findings
 
     @property
     def complete(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from diskchain.discover import observations
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.reference import RECORDED_FORMATS, followed_credentials
+from diskchain.discover.shared_bytes import shared_bytes
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity, ImageHeader
@@ -27,7 +28,6 @@ from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import OpenPolicy, refusal
 from diskchain.storage.location import FileLocation, describe_location, local_path
 from diskchain.storage.reference import redacted
-from diskchain.storage.source import Source
 from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType
 from diskchain.units import MiB
 
@@ -66,15 +66,16 @@ def uses(disks: Iterable[tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
     for name, chain in disks:
         above: ImageFacts | None = None
         for position, layer in enumerate(chain.layers):
-            facts = layer.facts
-            if facts is not None and facts.identity is not None and facts.mode is not None:
-                if position:
-                    overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
-                elif not layer.source.readonly:
-                    writers[facts.identity] = name
-                if facts.mode & S_IWGRP:
-                    open_to_group.add(facts.identity)
-            above = facts
+            for file in layer.files:
+                facts = file.facts
+                if facts is not None and facts.identity is not None and facts.mode is not None:
+                    if position:
+                        overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
+                    elif not layer.source.readonly:
+                        writers[facts.identity] = name
+                    if facts.mode & S_IWGRP:
+                        open_to_group.add(facts.identity)
+            above = layer.facts
     found = {each: Use(writers.get(each), len(above_it)) for each, above_it in overlays.items()}
     return {each: use for each, use in found.items() if use.writer or (use.overlays > 1 and each in open_to_group)}
 
@@ -95,7 +96,9 @@ def examine(
     above: Layer | None = None
     layer: Layer | None = chain.top
     position = 0
+    extended = False
     while layer is not None:
+        extended = extended or layer.extents != ()
         if allowed or not _unremarkable(layer, above) or (used and _is_used(layer, used)):
             found += [(position, each) for each in _examined(layer, above, allowed, used or {})]
         header = layer.header
@@ -108,12 +111,14 @@ def examine(
         position += 1
     if position > depth_warning and above is not None and all(each.id != "too-deep" for each in above.findings):
         found.insert(0, (0, observations.deep(_name(chain.top), position, depth_warning)))
+    if extended:
+        found += shared_bytes(chain)
     return tuple(found)
 
 
 def _unremarkable(layer: Layer, above: Layer | None) -> bool:
     """Whether plain tests already show that nothing is to be said, absolute references apart; False means: look closer."""
-    source, below, _, header, facts, _, data_file = layer
+    source, below, _, header, facts, _, data_file, extents = layer
     if header is None:
         if below is not None or facts is not None:
             return False
@@ -127,6 +132,7 @@ def _unremarkable(layer: Layer, above: Layer | None) -> bool:
             or header.encryption is not None
             or header.data_file is not None
             or data_file is not None
+            or extents
             or (features is not None and features.unknown_incompatible)
             or (named is not None and named.text[:2] in _TELLING)
         ):
@@ -207,25 +213,17 @@ def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
 
 
 def _sizes(layer: Layer, below: Layer) -> Iterator[Finding]:
-    capacity, base = _capacity(layer), _capacity(below)
-    if capacity is None or base is None:
+    if layer.header is None or below.header is None:
         return
+    capacity, base = layer.header.capacity, below.header.capacity
     hidden = base - capacity
     if -_SECTOR < hidden < _SECTOR:
         return
     if hidden < 0:
         yield observations.larger(_name(layer), _name(below), capacity, base)
     elif not (_is_raw_device(below) and hidden < _LARGEST_EXTENT):
-        named = layer.header.backing if layer.header is not None else None
+        named = layer.header.backing
         yield observations.smaller(_name(layer), _name(below), capacity, base, layer.source.format, named)
-
-
-def _capacity(layer: Layer) -> int | None:
-    """What the next one up sees of a layer, in bytes. A slice is a part of the container; only for raw is that the capacity."""
-    part = layer.source.slice
-    if part is None:
-        return layer.header.capacity if layer.header is not None else None
-    return part.size if layer.source.format is Format.RAW and layer.source.encryption is None else None
 
 
 def _is_raw_device(layer: Layer) -> bool:
@@ -280,16 +278,15 @@ def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Itera
         yield observations.relative_unresolvable(path, referrer)
     if allowed and referrer is not None:
         policy = OpenPolicy("", directories=allowed)
-        parts: list[Source] = [layer.source, *((layer.data_file.source,) if layer.data_file is not None else ())]
-        for part in parts:
-            if refusal(policy, part.location, part.format, None) is not None:
-                yield observations.outside(_shown(part), referrer, allowed)
+        for part in layer.files:
+            if refusal(policy, part.source.location, part.source.format, None) is not None:
+                yield observations.outside(_name(part), referrer, allowed)
 
 
 def _writers(layer: Layer, used: Mapping[FileIdentity, Use]) -> Iterator[Finding]:
-    """Who may write, or does write, to this backing file and its data file."""
-    for part in (layer, layer.data_file):
-        if part is None or part.facts is None or part.facts.mode is None:
+    """Who may write, or does write, to this backing file, its data file and its extents."""
+    for part in layer.files:
+        if part.facts is None or part.facts.mode is None:
             continue
         name, mode = _name(part), S_IMODE(part.facts.mode)
         identity = part.facts.identity
@@ -304,7 +301,3 @@ def _writers(layer: Layer, used: Mapping[FileIdentity, Use]) -> Iterator[Finding
 
 def _name(layer: Layer) -> str:
     return describe_location(layer.source.location)
-
-
-def _shown(source: Source) -> str:
-    return describe_location(source.location)

@@ -11,7 +11,7 @@ from diskchain.findings import Finding
 from diskchain.image.alike import recognised, remember
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.image.window import Window
+from diskchain.image.window import Window, window_on
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import LocalImage, begin, open_local
 from diskchain.storage.location import (
@@ -52,7 +52,7 @@ class Look:
     nothing below it can be known.
     """
 
-    __slots__ = ("asked", "data_file", "facts", "fault", "findings", "format", "header", "origin", "source")
+    __slots__ = ("asked", "data_file", "extents", "facts", "fault", "findings", "format", "header", "origin", "source")
 
     def __init__(self, source: Source, format: Format | None, origin: Origin) -> None:
         self.asked = self.source = source
@@ -63,6 +63,7 @@ class Look:
         self.findings: tuple[Finding, ...] = ()
         self.fault = False
         self.data_file: Layer | None = None
+        self.extents: tuple[Layer, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,11 +82,18 @@ class Look:
 
 
 def look(
-    source: Source, format: Format | None, origin: Origin, above: Look | None, elsewhere: OpenElsewhere | None = None
+    source: Source,
+    format: Format | None,
+    origin: Origin,
+    above: Look | None,
+    elsewhere: OpenElsewhere | None = None,
+    *,
+    headed: bool = True,
 ) -> Look:
     """Open ``source`` and read its header as ``format``; None: probe. Never raises.
 
-    ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at.
+    ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``headed``
+    False: its first bytes are part of another image's data, and no header.
     """
     seen = Look(source, format, origin)
     location = source.location
@@ -94,7 +102,7 @@ def look(
         if elsewhere is None or not isinstance(location, NetworkLocation):
             seen.stop(notes.not_inspected(seen.name, above.name if above else None))
         else:
-            _look_elsewhere(seen, location, elsewhere, above)
+            _look_elsewhere(seen, location, elsewhere, above, headed=headed)
         return seen
     try:
         fd, facts, head = begin(path, _QCOW2_HEAD) if format is _QCOW2 else begin(path)
@@ -103,11 +111,9 @@ def look(
         return seen
     seen.facts = facts
     try:
-        if facts.type is not _FILE:
-            _settle_type(seen, facts.type)
-            if seen.format is _DIR:
-                return seen
-        header = recognised(head) if format is _QCOW2 else None
+        if (facts.type is not _FILE and _is_directory(seen, facts.type)) or not headed:
+            return seen
+        header = recognised(head) if format is _QCOW2 and source.slice is None else None
         if header is None:
             header = _read(seen, LocalImage(path, fd, facts, head))
         seen.header = header
@@ -123,10 +129,14 @@ def look(
     return seen
 
 
-def _look_elsewhere(seen: Look, location: NetworkLocation, elsewhere: OpenElsewhere, above: Look | None) -> None:
+def _look_elsewhere(
+    seen: Look, location: NetworkLocation, elsewhere: OpenElsewhere, above: Look | None, *, headed: bool
+) -> None:
     try:
         with elsewhere(location) as image:
             seen.facts = image.facts
+            if not headed:
+                return
             try:
                 seen.header = _read(seen, image)
             except ImageError as error:
@@ -138,7 +148,25 @@ def _look_elsewhere(seen: Look, location: NetworkLocation, elsewhere: OpenElsewh
             _settle_encryption(seen, seen.header.encryption.kind)
 
 
-def _read(seen: Look, image: "LocalImage | RemoteImage") -> ImageHeader:
+class _OutsideContainer(ImageError):
+    """A slice ends behind its container. Never leaves this module."""
+
+
+def _bytes_of(seen: Look, image: Window) -> Window:
+    """The bytes the format is read from: those of the slice, if there is one. A slice of size 0 goes to the end."""
+    part = seen.source.slice
+    if part is None:
+        return image
+    size = part.size or image.size - part.offset
+    if size < 0 or part.offset + size > image.size:
+        raise _OutsideContainer(
+            f"its slice ends at byte {part.offset + max(0, size)}, but it has only {image.size} bytes"
+        )
+    return window_on(image, part.offset, size)
+
+
+def _read(seen: Look, container: "LocalImage | RemoteImage") -> ImageHeader:
+    image = _bytes_of(seen, container)
     format = seen.format
     if format is None:
         format = _guess(seen, image)
@@ -153,14 +181,15 @@ def _read(seen: Look, image: "LocalImage | RemoteImage") -> ImageHeader:
     return header
 
 
-def _settle_type(seen: Look, type: StorageType) -> None:
-    """A detected file may turn out to be a block device or a directory on this host."""
+def _is_directory(seen: Look, type: StorageType) -> bool:
+    """A detected file may turn out to be a block device or a directory on this host: settle that."""
     location = seen.source.location
     if type is StorageType.DIR:
         seen.format = Format.DIR
     if seen.source.detected and isinstance(location, FileLocation):
         found = BlockLocation(location.path) if type is StorageType.BLOCK else DirLocation(location.path)
         seen.source = seen.source._replace(location=found, format=seen.format)
+    return seen.format is _DIR
 
 
 def _guess(seen: Look, image: Window) -> Format:
@@ -207,7 +236,9 @@ def _misread(error: ImageError, window: Window, seen: Look, above: Look | None) 
     from diskchain.image.probe import probe
 
     referrer = above.name if above else None
-    guess = probe(window)
+    if isinstance(error, _OutsideContainer):
+        return notes.malformed(seen.name, referrer, str(error))
+    guess = probe(_bytes_of(seen, window))
     if guess is not seen.format and seen.format is not None:
         return notes.format_mismatch(seen.name, referrer, seen.format, guess)
     return notes.malformed(seen.name, referrer, str(error))

@@ -1,15 +1,9 @@
 """The words of every finding about a chain: what is wrong, and the command that would mend it. Pure."""
 
 from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
-from diskchain.findings import Finding, Severity, finding
+from diskchain.findings import Finding, Severity, file_word, finding, shell_word
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
-
-
-def _quoted(text: str) -> str:
-    from shlex import quote
-
-    return quote(text)
 
 
 def _named_by(referrer: str | None) -> str:
@@ -18,7 +12,7 @@ def _named_by(referrer: str | None) -> str:
 
 def missing(path: str, referrer: str | None) -> Finding:
     """Nothing is at ``path``."""
-    fix = f"qemu-img rebase -u -b NEW_PATH -F FORMAT {_quoted(referrer)}" if referrer else None
+    fix = f"qemu-img rebase -u -b NEW_PATH -F FORMAT {file_word(referrer)}" if referrer else None
     return finding(
         "missing", f"no such file: {printable(path)}{_named_by(referrer)}", file=path, referrer=referrer, fix=fix
     )
@@ -76,9 +70,9 @@ def assumed_raw(path: str, looks_like: Format) -> Finding:
     """A top image nobody declared a format for is raw, whatever its header says."""
     return finding(
         "format-assumed-raw",
-        f"{printable(path)} is read as raw because no format is declared, but it looks like {looks_like}",
+        f"{printable(path)} is read as raw because no format is declared, but it looks like {looks_like}: if it is, "
+        f"<driver name='qemu' type='{looks_like}'/> declares it",
         file=path,
-        fix=f"declare it: <driver name='qemu' type='{looks_like}'/>",
     )
 
 
@@ -86,6 +80,21 @@ def top_probed(path: str, format: Format) -> Finding:
     """The command line named an image and no format."""
     return finding(
         "format-probed", f"{printable(path)}: format {format} was guessed from the header; -f declares it", file=path
+    )
+
+
+def ambiguous(path: str, problem: str) -> Finding:
+    """Programs will disagree on what it is, and one of them may follow what the others do not see."""
+    return finding("format-ambiguous", f"{printable(path)} has no format of its own: {problem}", file=path)
+
+
+def _record(path: str, referrer: str, format: Format) -> str:
+    """The command that records a format, and names what lies beside or below ``referrer`` so that both can move."""
+    directory, slash, _ = referrer.rpartition("/")
+    beside = path.removeprefix(directory + slash)
+    inside = slash and beside != path and not beside.startswith("/")
+    return (
+        f"qemu-img rebase -u -b {file_word(beside if inside else path)} -F {shell_word(format)} {file_word(referrer)}"
     )
 
 
@@ -97,7 +106,7 @@ def unrecorded(path: str, referrer: str, format: Format) -> Finding:
         f"it looks like {format} and has no backing file of its own, so libvirt reads it as that",
         file=path,
         referrer=referrer,
-        fix=f"qemu-img rebase -u -b {_quoted(path)} -F {format} {_quoted(referrer)}",
+        fix=_record(path, referrer, format),
     )
 
 
@@ -106,11 +115,11 @@ def unrecorded_with_backing(path: str, referrer: str, format: Format) -> Finding
     return finding(
         "format-not-recorded",
         f"{printable(referrer)} does not record the format of its backing file {printable(path)}, which looks like "
-        f"{format} with a backing file of its own: libvirt refuses to guess",
+        f"{format} with a backing file of its own: libvirt refuses to guess. Record it if you trust that file",
         severity=Severity.ERROR,
         file=path,
         referrer=referrer,
-        fix=f"if you trust {_quoted(path)}: qemu-img rebase -u -b {_quoted(path)} -F {format} {_quoted(referrer)}",
+        fix=_record(path, referrer, format),
     )
 
 
@@ -131,6 +140,53 @@ def loop(path: str, referrer: str, position: int) -> Finding:
         f"the backing file of {printable(referrer)} is {printable(path)}, which is already layer {position} of this chain",
         file=path,
         referrer=referrer,
+    )
+
+
+def extent_loop(path: str, name: str, referrer: str) -> Finding:
+    """An extent is the descriptor that names it, perhaps by way of others."""
+    return finding(
+        "loop",
+        f"extent {printable(redacted(name))!r}: {printable(path)} is a descriptor on the way to this extent, "
+        f"which {printable(referrer)} names",
+        file=path,
+        referrer=referrer,
+    )
+
+
+def of_extent(found: Finding, name: str) -> Finding:
+    """``found`` as it is said of a file that a descriptor calls ``name``: nothing but the descriptor can mend it."""
+    return found._replace(message=f"extent {printable(redacted(name))!r}: {found.message}", fix=None)
+
+
+def extent_directory(path: str, name: str, referrer: str) -> Finding:
+    """A directory holds no bytes."""
+    return of_extent(not_storage(path, referrer, "is a directory"), name)
+
+
+def short_extent(path: str, name: str, missing: int) -> Finding:
+    """A flat extent ends before its descriptor says."""
+    return finding(
+        "malformed",
+        f"extent {printable(redacted(name))!r}: {printable(path)} is {missing} bytes shorter than its descriptor says",
+        file=path,
+    )
+
+
+def other_extent_size(path: str, name: str, own: int, said: int) -> Finding:
+    """Extent and descriptor disagree; QEMU believes the extent."""
+    return finding(
+        "malformed",
+        f"extent {printable(redacted(name))!r}: {printable(path)} has a capacity of {own} bytes, but its descriptor says {said}",
+        severity=Severity.WARNING,
+        file=path,
+    )
+
+
+def too_many_extents(path: str, most: int) -> Finding:
+    """No disk has so many."""
+    return finding(
+        "malformed", f"{printable(path)} names more than {most} extents: the others were not looked at", file=path
     )
 
 

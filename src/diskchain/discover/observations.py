@@ -231,6 +231,17 @@ def data_file_reference(path: str, data_file: str) -> Finding:
     )
 
 
+def extent_repeated(path: str, one: str, other: str) -> Finding:
+    """The same bytes stand for two parts of one disk, or of two."""
+    whose = f"{printable(one)} twice" if one == other else f"both {printable(one)} and {printable(other)}"
+    return finding(
+        "extent-repeated",
+        f"the same bytes of {printable(path)} belong to {whose}: what is written in one place changes another",
+        file=path,
+        referrer=other,
+    )
+
+
 def world_writable(path: str, mode: int) -> Finding:
     """Whoever has an account on this host can change what every overlay shows."""
     return finding(

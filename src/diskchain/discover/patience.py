@@ -81,10 +81,12 @@ class _Walker(Discoverer):
         origin: Origin,
         above: Look | None,
         elsewhere: OpenElsewhere | None = None,
+        *,
+        headed: bool = True,
     ) -> Look:
         self._step, self._above = Look(source, format, origin), above
         self._since, self.path = monotonic(), local_path(source.location)
-        seen = look(source, format, origin, above, elsewhere)
+        seen = look(source, format, origin, above, elsewhere, headed=headed)
         if self._image is None:
             self._seen.append(seen)
         self._step, self._since = None, monotonic()
@@ -95,6 +97,11 @@ class _Walker(Discoverer):
         super()._follow_data_file(seen, name)
         self._image = None
 
+    def _follow_extents(self, seen: Look, top: Look) -> None:
+        self._image = seen
+        super()._follow_extents(seen, top)
+        self._image = None
+
     def so_far(self, path: str, seconds: float) -> BackingChain:
         """The chain down to ``path``, which has not answered."""
         seen, step, image = [*self._seen], self._step, self._image
@@ -102,7 +109,10 @@ class _Walker(Discoverer):
         if image is not None and step is not None:
             data = Layer(step.source, None, step.origin, findings=(found,))
             step = _copy(seen.pop())
-            step.source, step.data_file = step.source._replace(data_file=data.source), data
+            if step.header is not None and step.header.extents:
+                step.source, step.extents = step.source._replace(extents=(data.source,)), (data,)
+            else:
+                step.source, step.data_file = step.source._replace(data_file=data.source), data
         else:
             # No step: it waits between two looks, as when a policy resolves symlinks.
             step = step or _copy(seen.pop())
@@ -113,5 +123,6 @@ class _Walker(Discoverer):
 def _copy(look: Look) -> Look:
     """``look`` as it is now: the walk that was left behind may go on with its own."""
     copy = Look(look.source, look.format, look.origin)
-    copy.header, copy.facts, copy.findings, copy.data_file = look.header, look.facts, look.findings, look.data_file
+    copy.header, copy.facts, copy.findings = look.header, look.facts, look.findings
+    copy.data_file, copy.extents = look.data_file, look.extents
     return copy

@@ -16,6 +16,7 @@ from diskchain.discover.look import Look, OpenElsewhere, look, looks_like
 from diskchain.discover.reference import RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.discover.tails import Tails
 from diskchain.errors import ReferenceSyntaxError
+from diskchain.image.header import ImageHeader
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import LIBVIRT, OpenPolicy, refusal
 from diskchain.storage.location import DirLocation, local_path
@@ -74,8 +75,8 @@ class Discoverer:
                     source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere
                 )
             header, facts = step.header, step.facts
-            if header is not None and (header.data_file is not None or source.data_file is not None):
-                self._follow_data_file(step, header.data_file)
+            if header is not None and (header.data_file is not None or source.data_file is not None or header.extents):
+                self._follow_parts(step, header, seen[0] if seen else step)
             if facts is not None and (inode := facts.inode) is not None:
                 if inode in self._met:
                     fresh = False
@@ -158,6 +159,13 @@ class Discoverer:
             seen.note(notes.unknown_format_name(seen.name, format_name or ""))
         return child
 
+    def _follow_parts(self, seen: Look, header: ImageHeader, top: Look) -> None:
+        """Look at the further files an image is kept in."""
+        if header.data_file is not None or seen.source.data_file is not None:
+            self._follow_data_file(seen, header.data_file)
+        if header.extents:
+            self._follow_extents(seen, top)
+
     def _follow_data_file(self, seen: Look, name: str | None) -> None:
         """Look at the external data file: the declared one, else the one the header names."""
         source = seen.source.data_file
@@ -175,6 +183,24 @@ class Discoverer:
         seen.data_file = Layer(settled, None, origin, data.header, data.facts, data.findings)
         seen.source = seen.source._replace(data_file=settled)
 
+    def _follow_extents(self, seen: Look, top: Look) -> None:
+        """Look at the files the data of a VMDK is in."""
+        from diskchain.discover.extents import follow_extents
+
+        def refer(name: str, format: Format) -> Source | Unknown:
+            fault = seen.fault
+            named = self._referenced(seen, top, name, str(format), "extent name")
+            seen.fault = fault  # what is below does not depend on it
+            return named
+
+        def look_at(source: Source, above: Look) -> Look:
+            headed = source.format is not _RAW
+            return self._look_at(source, source.format, _RECORDED, above, self._elsewhere, headed=headed)
+
+        seen.extents = follow_extents(seen, refer, look_at)
+        if seen.extents:
+            seen.source = seen.source._replace(extents=tuple(extent.source for extent in seen.extents))
+
     def _chain(
         self, seen: list[Look], layer: Layer | None, below: Source | Terminator | Unknown, size: int = 0
     ) -> BackingChain:
@@ -185,7 +211,8 @@ class Discoverer:
             fields = [*source]  # with_backing() costs twice as much
             fields[_BACKING] = below
             below = _new(Source, fields)
-            layer = _new(Layer, (below, layer, origin, step.header, step.facts, step.findings, step.data_file))
+            evidence = step.header, step.facts, step.findings, step.data_file, step.extents
+            layer = _new(Layer, (below, layer, origin, *evidence))
             size += 1
             remembered = remembered and source.backing is UNKNOWN
             if remembered and (origin is _RECORDED or origin is _DECLARED):

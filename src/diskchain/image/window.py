@@ -61,3 +61,11 @@ class Window:
     def read_up_to(self, offset: int, length: int) -> bytes:
         """Like :meth:`read`, but fewer bytes where the image ends before."""
         return self.read(offset, max(0, min(length, self.size - offset)))
+
+
+def window_on(whole: Window, offset: int, size: int) -> Window:
+    """``size`` bytes of ``whole`` from ``offset`` on, as an image of their own; what is read of it counts for both budgets.
+
+    Raises what reading its head from ``whole`` raises.
+    """
+    return Window(whole.read(offset, min(HEAD, size)), size, lambda at, length: whole.read(offset + at, length))

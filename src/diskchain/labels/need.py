@@ -32,6 +32,7 @@ class Role(StrEnum):
     ACTIVE = "active layer"
     BACKING = "backing"
     DATA_FILE = "data file"
+    EXTENT = "extent"
     DESTINATION = "destination"
 
 
@@ -112,7 +113,7 @@ class Need(NamedTuple):
 
 
 def needs(chain: Source, operation: Operation) -> tuple[Need, ...]:
-    """Every file that ``operation`` on ``chain`` opens, top first, each data file after its image.
+    """Every file that ``operation`` on ``chain`` opens, top first, data files and extents after their image.
 
     Raises UsageError when the operation does not fit the chain.
     """
@@ -200,12 +201,15 @@ def _opened(stack: tuple[Source, ...], depths: range, reasons: dict[int, str], o
 
 
 def _image(layer: Source, depth: int | None, role: Role, access: Access, because: str) -> list[Need]:
-    """An image and its data file, which is opened as the image is."""
+    """An image, its data file and its extents, which are opened as the image is."""
     shared = layer.shared and role is Role.ACTIVE
     found = [Need(layer, depth, role, access, because, shared)]
     if layer.data_file is not None:
         reason = f"it holds the data of its image: {because}"
         found.append(Need(layer.data_file, depth, Role.DATA_FILE, access, reason, shared))
+    if layer.extents:
+        reason = f"it holds data of its image: {because}"
+        found += [Need(extent, depth, Role.EXTENT, access, reason, shared) for extent in layer.extents]
     return found
 
 

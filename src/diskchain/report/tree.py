@@ -1,6 +1,7 @@
 """A chain as a tree for a terminal, top first, every finding next to its layer."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import printable
@@ -12,6 +13,8 @@ from diskchain.storage.location import describe_location
 from diskchain.storage.source import Terminator
 from diskchain.storage.terms import BACKING_FORMATS, Format
 from diskchain.units import human_size
+
+_EXTENTS_SHOWN: Final = 8
 
 
 def chain_lines(title: str, chain: BackingChain, style: Style) -> Iterator[str]:
@@ -41,7 +44,21 @@ def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:
     if data is not None:
         yield f"data file {printable(describe_location(data.source.location))}  " + "  ".join(_properties(data))
         yield from _findings(data.findings, style)
+    yield from _extents(layer.extents, style)
     yield from _findings(layer.findings, style)
+
+
+def _extents(extents: tuple[Layer, ...], style: Style) -> Iterator[str]:
+    """The first few, and all there is something to say about."""
+    left_out = 0
+    for number, extent in enumerate(extents):
+        if number >= _EXTENTS_SHOWN and not extent.findings:
+            left_out += 1
+            continue
+        yield f"extent {printable(describe_location(extent.source.location))}  " + "  ".join(_properties(extent))
+        yield from _findings(extent.findings, style)
+    if left_out:
+        yield f"and {left_out} more extents"
 
 
 def _findings(findings: Iterable[Finding], style: Style) -> Iterator[str]:

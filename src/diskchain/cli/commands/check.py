@@ -24,6 +24,7 @@ from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code, finding_lines
 from diskchain.report.style import style_of
 from diskchain.storage.location import local_path
+from diskchain.storage.source import files as files_of
 from diskchain.storage.source import layers
 
 EXAMPLE = """\
@@ -149,7 +150,8 @@ def _of_chains(args: argparse.Namespace, disks: list[Target], files: set[str]) -
     with discoverer_for(args, policy_named(args.policy)) as discoverer:
         chains = select(discovered(discoverer, disks, depth_warning=args.depth), args.disk)
     for _, chain in chains:
-        files.update(path for layer in layers(chain.source) if (path := local_path(layer.location)) is not None)
+        for layer in layers(chain.source):
+            files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)
         yield from chain.findings
         if args.search:
             yield from _candidates(chain, args.search)

@@ -21,6 +21,19 @@ class DataFileDocument(msgspec.Struct, frozen=True, rename="kebab"):
     findings: tuple[FindingDocument, ...] = ()
 
 
+class ExtentDocument(msgspec.Struct, frozen=True, rename="kebab"):
+    """A file that holds data of a VMDK. ``reference``: its name as the descriptor has it. ``offset``: where in it the data begins."""
+
+    filename: str
+    type: str
+    reference: str | None
+    format: str | None
+    offset: int
+    virtual_size: int | None
+    actual_size: int | None
+    findings: tuple[FindingDocument, ...] = ()
+
+
 class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     """One layer. ``position`` counts from 0 at the top; ``index`` is libvirt's, in live domains only.
 
@@ -47,6 +60,7 @@ class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     detected: bool
     data_file: DataFileDocument | None
     findings: tuple[FindingDocument, ...]
+    extents: tuple[ExtentDocument, ...] = ()
 
 
 class DiskDocument(msgspec.Struct, frozen=True):
@@ -97,6 +111,7 @@ def _layer(position: int, layer: Layer) -> LayerDocument:
         detected=source.detected,
         data_file=_data_file(layer.data_file) if layer.data_file else None,
         findings=tuple(map(finding_document, layer.findings)),
+        extents=tuple(map(_extent, layer.extents)),
     )
 
 
@@ -111,6 +126,20 @@ def _data_file(layer: Layer) -> DataFileDocument:
         describe_location(layer.source.location),
         str(layer.source.location.type),
         layer.header.capacity if layer.header else None,
+        layer.facts.allocated if layer.facts else None,
+        tuple(map(finding_document, layer.findings)),
+    )
+
+
+def _extent(layer: Layer) -> ExtentDocument:
+    source, part = layer.source, layer.source.slice
+    return ExtentDocument(
+        describe_location(source.location),
+        str(source.location.type),
+        redacted(source.reference) if source.reference is not None else None,
+        str(source.format) if source.format else None,
+        part.offset if part is not None else 0,
+        layer.header.capacity if layer.header else part.size if part is not None else None,
         layer.facts.allocated if layer.facts else None,
         tuple(map(finding_document, layer.findings)),
     )
