@@ -237,7 +237,7 @@ def _parent(layer: Layer, below: Layer) -> Iterator[Finding]:
         return
     mine, its = header.identity, base.identity or Identity()
     overlay, name = _name(layer), _name(below)
-    if mine.parent is not None and its.own != mine.parent:
+    if mine.parent is not None and (its.own is None or its.own not in (mine.parent, mine.parent_or)):
         yield observations.other_parent(overlay, name, mine.parent, its.own)
     elif mine.parent_state is not None and its.own_state != mine.parent_state:
         yield observations.other_parent(overlay, name, mine.parent_state, its.own_state)
