@@ -30,7 +30,7 @@ _URI_CHARACTERS: Final = ":/?#[]@!$&'()*+,;=%"
 def sarif(findings: Sequence[tuple[str, Finding]], titles: dict[str, str]) -> str:
     """A SARIF log of findings, each with the target it was found for. ``titles``: what each id means."""
     ids = {id: number for number, id in enumerate(sorted({found.id for _, found in findings}))}
-    root = f"file://{quote(_here(), errors='surrogateescape')}"
+    root = f"file://{_quoted(_here())}"
     met: Counter[str] = Counter()
     run = {
         "tool": {"driver": {"name": "diskchain", "version": __version__, "rules": _rules(findings, ids, titles)}},
@@ -90,7 +90,7 @@ def _result(target: str, found: Finding, ids: dict[str, int], met: Counter[str])
 def _fingerprint(physical: dict[str, Any], found: Finding, met: Counter[str]) -> str:
     """The same in every run, whatever line it is in or how large things are by then; numbered where it comes up again."""
     facts = (found.id, physical["artifactLocation"]["uri"], found.referrer or "")
-    digest = sha256("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    digest = sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     met[digest] += 1
     return f"{digest}:{met[digest]}"
 
@@ -98,11 +98,19 @@ def _fingerprint(physical: dict[str, Any], found: Finding, met: Counter[str]) ->
 def _artifact(name: str) -> dict[str, str]:
     """Where a file is: relative to the working directory if it lies below that, so that a service finds it in its repository."""
     if _URI.match(name):
-        return {"uri": quote(name, safe=_URI_CHARACTERS, errors="surrogateescape")}
+        return {"uri": _quoted(name, _URI_CHARACTERS)}
     path = name.removeprefix(_here())
     if path.startswith("/"):
-        return {"uri": f"file://{quote(path, errors='surrogateescape')}"}
-    return {"uri": quote(path, errors="surrogateescape"), "uriBaseId": _ROOT}
+        return {"uri": f"file://{_quoted(path)}"}
+    return {"uri": _quoted(path), "uriBaseId": _ROOT}
+
+
+def _quoted(name: str, safe: str = "/") -> str:
+    """For a URI. A name that can be no file's, because a JSON string held half a character, is quoted as well."""
+    try:
+        return quote(os.fsencode(name), safe)
+    except UnicodeEncodeError:
+        return quote(name.encode("utf-8", "surrogatepass"), safe)
 
 
 def _here() -> str:
