@@ -7,10 +7,10 @@ import sys
 from typing import Any, Final, NamedTuple
 
 from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
-from diskchain.cli.secret_options import add_secret_arguments, keys_of
+from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over
 from diskchain.cli.target import add_target_arguments
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.errors import DiskchainError, PeerError, SecretWrong, StorageError, UsageError, printable
+from diskchain.errors import DiskchainError, LoginRefused, PeerError, SecretWrong, StorageError, UsageError, printable
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.readers.local import open_local
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS, exit_code
 
     discoverer = PatientDiscoverer()
-    disks = [disk for disk in node_targets(args) if disk.source is not None]
+    every = node_targets(args)
+    disks = [disk for disk in every if disk.source is not None]
     if args.disk is not None:
         known = ", ".join(disk.name for disk in disks) or "none"
         disks = [disk for disk in disks if disk.name == args.disk]
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
             assert chain is not None  # noqa: S101 (it has a source)
             unknown = unknown or exit_code(chain.findings) == COULD_NOT_TELL
             rows += _rows(disk, chain, keys, attempt=args.attempt)
+        pass_over((disk for disk in every if disk not in disks), keys)
+        keys.check_fit()
     if args.json:
         shown = [row._asdict() for row in rows]
         print(json.dumps({"schema": "diskchain/secrets/1", "target": args.target, "layers": shown}, indent=2))
@@ -112,7 +115,8 @@ def _rows(disk: NodeTarget, chain: BackingChain, keys: Keys, *, attempt: bool) -
         if source.auth is not None:
             kind = f"login to {getattr(source.location, 'protocol', source.location.type)}"
             found, where = _find(keys, names, source.auth.secret)
-            rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, _NOT_TRIED))
+            opens = _try_login(source, source.auth.username, found) if attempt and found is not None else _NOT_TRIED
+            rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, opens))
             _wipe(found)
         if source.encryption is not None:
             rows.append(_encryption_row(layer, source.encryption, names, keys, attempt=attempt))
@@ -162,6 +166,7 @@ def _secret(reference: SecretReference | None) -> str:
 
 def _find(keys: Keys, names: tuple[str, ...], reference: SecretReference | None) -> tuple[Found | None, str]:
     """The key, and where it is in words."""
+    keys.want(names, reference)
     try:
         found = keys.find(names, reference)
     except (PeerError, StorageError) as error:
@@ -194,6 +199,22 @@ def _try(source: Source, names: tuple[str, ...], found: Found) -> str:
     except SecretWrong:
         return _NO
     except (UsageError, PeerError) as error:
+        return f"{_UNSURE}: {_short(error)}"
+    return _YES
+
+
+def _try_login(source: Source, user: str, found: Found) -> str:
+    """Log in and open what is there, whatever it is."""
+    from diskchain.qemu.bridge import Bridge
+    from diskchain.readers.credentials import Credentials
+    from diskchain.readers.opening import open_location
+
+    try:
+        with Bridge() as bridge:
+            open_location(source.location, bridge=bridge, credentials=Credentials(user, found.value)).close()
+    except LoginRefused:
+        return _NO
+    except DiskchainError as error:
         return f"{_UNSURE}: {_short(error)}"
     return _YES
 
