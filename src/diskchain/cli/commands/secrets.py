@@ -13,6 +13,7 @@ from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import DiskchainError, LoginRefused, PeerError, SecretWrong, StorageError, UsageError, printable
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
+from diskchain.image.luks_header import LUKS2_KEY_SLOTS
 from diskchain.readers.local import open_local
 from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
@@ -27,7 +28,8 @@ examples:
   diskchain secrets -c qemu:///system vm --try
   diskchain secrets image.qcow2 --secret image.qcow2=file:/etc/keys/image --try
 
---try opens each layer, read-only and alone, in a qemu-storage-daemon. No key is ever printed.
+--try opens each layer, read-only and alone, in a qemu-storage-daemon; LUKS2, which QEMU does not know, it tries by itself. No key is
+ever printed.
 
 exit codes: 0 clean, 1 a key is missing or wrong, 2 usage, 3 could not tell"""
 
@@ -129,7 +131,7 @@ def _encryption_row(layer: Layer, declared: Encryption, names: tuple[str, ...], 
     try:
         opens = _NOT_TRIED
         if attempt:
-            opens = _NOT_TRIED if found is None else _try(layer.source, names, found)
+            opens = _NOT_TRIED if found is None else _try(layer, names, found)
         return Row(names[0], *_described(layer, declared), _secret(reference), where, opens)
     finally:
         _wipe(found)
@@ -144,7 +146,10 @@ def _described(layer: Layer, declared: Encryption) -> tuple[str, str, str]:
         return "legacy aes", "aes-cbc", ""
     inside = "qcow2-" if layer.source.format is Format.QCOW2 else ""
     kind = inside + ("luks" if seen.kind == "luks1" else seen.kind)
-    used = "?" if seen.slots is None else f"{sum(slot.active for slot in seen.slots)} of {len(seen.slots)}"
+    if seen.slots is None:
+        return kind, seen.cipher or "?", "?"
+    every = LUKS2_KEY_SLOTS if seen.kind == "luks2" else len(seen.slots)  # LUKS2 lists those in use
+    used = f"{sum(slot.active for slot in seen.slots)} of {every}"
     return kind, seen.cipher or "?", used
 
 
@@ -179,8 +184,29 @@ def _wipe(found: Found | None) -> None:
         found.value.wipe()
 
 
-def _try(source: Source, names: tuple[str, ...], found: Found) -> str:
+def _try(layer: Layer, names: tuple[str, ...], found: Found) -> str:
     """Open the layer by itself: what is below it matters to no key."""
+    header = layer.header
+    if header is not None and header.encryption is not None and header.encryption.kind == "luks2":
+        return _try_luks2(layer.source, found)
+    return _try_in_qemu(layer.source, names, found)
+
+
+def _try_luks2(source: Source, found: Found) -> str:
+    """By ourselves: QEMU does not know LUKS2."""
+    from diskchain.image.luks2_unlock import opens_luks2
+
+    path = local_path(source.location)
+    if path is None:
+        return f"{_UNSURE}: LUKS2 is tried on this host only"
+    try:
+        with open_local(path) as image, found.value.reveal() as passphrase:
+            return _YES if opens_luks2(image, passphrase, source.slice.offset if source.slice else 0) else _NO
+    except DiskchainError as error:
+        return f"{_UNSURE}: {_short(error)}"
+
+
+def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found) -> str:
     from diskchain.qemu.blockdev import blockdev
     from diskchain.qemu.daemon import StorageDaemon
     from diskchain.qemu.items import SecretItem
