@@ -73,7 +73,9 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     header, remarks = _current_header(window, full=full)
     regions, unknown, first_sound = read_regions(window)
     if not first_sound:
-        remarks.append(("malformed", "the first copy of the region table is broken"))
+        remarks.append(
+            ("malformed", "the first copy of the region table is broken, and QEMU does not look at the second")
+        )
     metadata = Metadata(window, *regions[METADATA_REGION])
     parameters = metadata.number(FILE_PARAMETERS, 8)
     block_size, flags = parameters & 0xFFFFFFFF, parameters >> 32
