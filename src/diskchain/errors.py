@@ -20,6 +20,7 @@
     ├── StorageError          the host cannot give us the bytes                 (fault: host)
     │   ├── StorageMissing    … nothing is there
     │   ├── StorageDenied     … it is there, we may not read it
+    │   │   └── LoginRefused  … because the server does not take the user name, the key or the certificate
     │   ├── NotStorage        … it is a FIFO, a socket, a terminal …
     │   └── StorageTimeout    … it does not answer
     └── PeerError             QEMU or libvirt refused or died                   (fault: peer)
@@ -76,6 +77,7 @@ class SecretError(DiskchainError):
 
     def __init__(self, problem: str, *, layer: str) -> None:
         super().__init__(f"{printable(layer)}: {printable(problem)}")
+        self.problem = printable(problem)
         self.layer = layer
 
 
@@ -184,6 +186,10 @@ class StorageMissing(StorageError):
 
 class StorageDenied(StorageError):
     """It is there, and this process may not read it (or may not search a directory on the way)."""
+
+
+class LoginRefused(StorageDenied):
+    """A server did not let us in: no user name or key was given, or the wrong ones. Never "missing": nobody could look."""
 
 
 class NotStorage(StorageError):

@@ -1,11 +1,18 @@
 """A missing layer is looked for by name, by what its overlay knows of it, and by the id its overlay remembers."""
 
 from pathlib import Path
+from uuid import UUID
 
+import pytest
 from tests.discover.chains import discover, overlay
+from tests.image.makers import vhdx
 from tests.live.storage import QemuImg
 
+from diskchain.discover import Discoverer
 from diskchain.discover.candidates import candidates, wanted_layers
+from diskchain.storage.location import FileLocation
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Format
 
 
 def test_a_moved_base_is_found_by_name_first(qemu_img: QemuImg, tmp_path: Path) -> None:
@@ -31,3 +38,17 @@ def test_directories_that_cannot_be_searched_are_passed_over(qemu_img: QemuImg, 
 def test_nothing_is_wanted_of_a_complete_chain(qemu_img: QemuImg, tmp_path: Path) -> None:
     qemu_img("create", "-q", "-f", "qcow2", tmp_path / "top.qcow2", "1M")
     assert list(wanted_layers(discover(tmp_path / "top.qcow2"))) == []
+
+
+@pytest.mark.parametrize("linkage", ["parent_linkage", "parent_linkage2"])
+def test_a_vhdx_parent_is_found_by_either_linkage(tmp_path: Path, linkage: str) -> None:
+    guid = UUID(int=0xABC)
+    linkages = {"parent_linkage": f"{{{UUID(int=1)}}}"} | {linkage: f"{{{guid}}}"}
+    top = tmp_path / "top.vhdx"
+    top.write_bytes(vhdx.make(vhdx.Vhdx(locator=linkages)))
+    (tmp_path / "attic").mkdir()
+    (tmp_path / "attic" / "moved").write_bytes(vhdx.make(vhdx.Vhdx(data_write=guid, capacity=8 << 20)))
+    base = Source(FileLocation(f"{tmp_path}/base.vhdx"), Format.VHDX)
+    (wanted,) = wanted_layers(Discoverer().discover(Source(FileLocation(str(top)), Format.VHDX, base)))
+    (found,) = candidates(wanted, [str(tmp_path / "attic")])
+    assert found.reasons == ("has the id its overlay remembers", "is vhdx")

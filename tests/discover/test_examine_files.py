@@ -66,6 +66,18 @@ def test_a_vhdx_knows_its_parent_by_the_guid_of_its_data(tmp_path: Path, linkage
     assert ((0, "base-changed", Severity.ERROR) in found) is changed
 
 
+@pytest.mark.parametrize(("second", "changed"), [(7, False), (6, True), (0, True)], ids=["parent", "other", "none"])
+def test_after_a_merge_a_vhdx_knows_its_new_parent_by_the_second_linkage(
+    tmp_path: Path, second: int, *, changed: bool
+) -> None:
+    base, top = tmp_path / "base.vhdx", tmp_path / "top.vhdx"
+    base.write_bytes(vhdx.make(vhdx.Vhdx(data_write=UUID(int=7))))
+    linkages = {"parent_linkage": f"{{{UUID(int=5)}}}", "parent_linkage2": f"{{{UUID(int=second)}}}"}
+    top.write_bytes(vhdx.make(vhdx.Vhdx(locator=linkages | {"relative_path": ".\\base.vhdx"})))
+    found = told(declared((top, Format.VHDX), (base, Format.VHDX)))
+    assert ((0, "base-changed", Severity.ERROR) in found) is changed
+
+
 @pytest.mark.parametrize(
     ("link", "modification", "changed"), [(1, 2, False), (9, 2, True), (1, 9, True)], ids=["same", "other", "written"]
 )

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +13,7 @@ from tests.image.windows import file_window
 from tests.live.peers import give_up
 from tests.live.storage import QemuImg
 
+from diskchain.errors import ImageError
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import probe
 from diskchain.storage.terms import Format
@@ -247,3 +249,29 @@ def test_a_backing_file_name_ends_at_nul_as_it_does_for_qemu(
 
     theirs = qemu_view(qemu_img, path, format)
     assert (backing.text if backing else None) == theirs["backing"]
+
+
+@pytest.mark.parametrize("format", ["qcow", "qcow2", "qed", "vdi", "vhdx", "vmdk", "vpc", "parallels"])
+def test_an_image_cut_short_is_no_better_here_than_for_qemu(qemu_img: QemuImg, format: str, tmp_path: Path) -> None:
+    path = create(qemu_img, Case(format), tmp_path)
+    whole = path.read_bytes()
+    for size in (512, 1024, 4096, 64 << 10, 128 << 10, 256 << 10):
+        path.write_bytes(whole[:size])
+        try:
+            qemu_img("info", "-f", format, path)
+        except CalledProcessError:
+            try:
+                assert inspect(file_window(path), Format(format)).remarks, size
+            except ImageError:
+                continue
+
+
+def test_a_vhd_whose_checksum_is_wrong_is_told_of_without_a_full_look(qemu_img: QemuImg, tmp_path: Path) -> None:
+    path = create(qemu_img, Case("vpc"), tmp_path)
+    data = bytearray(path.read_bytes())
+    data[72] ^= 1  # in the unique id
+    path.write_bytes(data)
+    with pytest.raises(CalledProcessError):
+        qemu_img("info", "-f", "vpc", path)
+    ((id, message),) = inspect(file_window(path), Format.VPC).remarks
+    assert (id, "checksum" in message) == ("malformed", True)

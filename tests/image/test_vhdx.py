@@ -63,6 +63,16 @@ def test_the_parents_data_write_guid_is_what_the_child_remembers() -> None:
     assert child.identity.parent == base.identity.own == str(PARENT_STATE)
 
 
+def test_a_second_linkage_is_kept_unless_it_is_all_zeros() -> None:
+    second = UUID("12345678-bbbb-4ccc-8ddd-eeeeeeeeeeee")
+    none, both = read(Vhdx(locator=LOCATOR)), read(Vhdx(locator=LOCATOR | {"parent_linkage2": f"{{{second}}}".upper()}))
+
+    assert none.identity is not None
+    assert both.identity is not None
+    assert (none.identity.parent_or, both.identity.parent_or) == (None, str(second))
+    assert both.identity.parent == str(PARENT_STATE)
+
+
 def test_a_linkage_in_capitals_is_the_same_guid() -> None:
     child = read(Vhdx(locator=LOCATOR | {"parent_linkage": LOCATOR["parent_linkage"].upper()}))
 

@@ -40,14 +40,22 @@ http {{
         ssl_certificate_key {state}/server-key.pem;
         location / {{ root {files}; }}
         location /whole/ {{ alias {files}/; max_ranges 0; }}
+        location /private/ {{ alias {files}/; auth_basic "who"; auth_basic_user_file {state}/users; }}
         location /guarded/ {{ alias {files}/; if ($http_cookie != "who=me; what=read") {{ return 403; }} }}
     }}
 }}
 """
 
 
+#: Whom the servers let in.
+ACCOUNT = ("somebody", "open sesame, please")
+
+
 class WebServer(NamedTuple):
-    """nginx. ``files`` is what it serves at ``/``; below ``/whole/`` it gives no parts, ``/guarded/`` wants two cookies."""
+    """nginx. ``files`` is what it serves at ``/``.
+
+    Below ``/whole/`` it gives no parts, ``/guarded/`` wants two cookies, ``/private/`` the user and password of :data:`ACCOUNT`.
+    """
 
     port: int
     tls_port: int
@@ -62,6 +70,7 @@ def web_server(directory: Path) -> Iterator[WebServer]:
     files.mkdir()
     state.mkdir()
     certificates(state)
+    (state / "users").write_text("{}:{{PLAIN}}{}\n".format(*ACCOUNT))
     server = WebServer(free_port(), free_port(), files)
     config = state / "nginx.conf"
     config.write_text(_NGINX.format(state=state, files=files, host=HOST, port=server.port, tls_port=server.tls_port))
@@ -74,10 +83,11 @@ _TGT_CONTROL_MAX = 32767
 
 
 class IscsiServer(NamedTuple):
-    """tgt. ``add(path)`` shows a file as a target and returns its name."""
+    """tgt. ``add(path)`` shows a file as a target and returns its name; ``guard(name)`` has it want a login (CHAP)."""
 
     port: int
     add: Callable[[Path], str]
+    guard: Callable[[str], None]
 
 
 @contextmanager
@@ -99,10 +109,18 @@ def iscsi_server(directory: Path) -> Iterator[IscsiServer]:
         admin("--mode", "target", "--op", "bind", "--tid", tid, "--initiator-address", "ALL")
         return name
 
+    def guard(name: str) -> None:
+        user, password = ACCOUNT
+        if not accounts:
+            admin("--mode", "account", "--op", "new", "--user", user, "--password", password)
+            accounts.append(user)
+        admin("--mode", "account", "--op", "bind", "--tid", name.rpartition("-")[2], "--user", user)
+
+    accounts: list[str] = []
     Path("/var/run/tgtd").mkdir(exist_ok=True)
     command = ("tgtd", "-f", "-C", str(control), "--iscsi", f"portal={HOST}:{port}")
     with serving(accepts((HOST, port)), *command):
-        yield IscsiServer(port, add)
+        yield IscsiServer(port, add, guard)
 
 
 @contextmanager

@@ -85,16 +85,46 @@ def test_the_legacy_encryption_of_qcow2_is_told_and_tried(qemu_img: QemuImg, tmp
 
 
 @requires("cryptsetup")
-def test_luks2_is_told_and_qemu_cannot_try_it(tmp_path: Path) -> None:
-    image, key = tmp_path / "two.img", tmp_path / "key"
+@pytest.mark.parametrize("pbkdf", ["pbkdf2", "argon2id"])
+def test_luks2_is_told_and_tried(pbkdf: str, tmp_path: Path) -> None:
+    image, key, wrong = luks2(tmp_path, pbkdf), tmp_path / "key", tmp_path / "wrong"
+    wrong.write_bytes(b"another passphrase")
+    code, found = rows(image, "--secret", f"{image}=file:{key}", "--try")
+    assert (code, found) == (0, [[f"{image}[0]", "luks2", f"file:{key}", "yes"]])
+    code, found = rows(image, "--secret", f"{image}=file:{wrong}", "--try")
+    assert (code, found[0][3]) == (1, "no")
+    done = diskchain("secrets", image)
+    assert "1 of 32" in done.out
+
+
+def luks2(directory: Path, pbkdf: str) -> Path:
+    """A container that opens with what is in the file ``key``."""
+    image, key = directory / "two.img", directory / "key"
     image.write_bytes(bytes(20 << 20))
     key.write_bytes(b"some passphrase")
-    costs = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    rounds = ("1000",) if pbkdf == "pbkdf2" else ("4", "--pbkdf-memory", "4096")
+    costs = ("--pbkdf", pbkdf, "--pbkdf-force-iterations", *rounds)
     run("cryptsetup", "luksFormat", "--type", "luks2", "--batch-mode", *costs, "--key-file", key, image)
+    return image
+
+
+@requires("cryptsetup")
+def test_a_cipher_nobody_here_knows_could_not_be_told(tmp_path: Path) -> None:
+    image, key = luks2(tmp_path, "pbkdf2"), tmp_path / "key"
+    image.write_bytes(
+        image.read_bytes().replace(b'"encryption":"aes-', b'"encryption":"two-', 1)
+    )  # that of the key slot
     code, found = rows(image, "--secret", f"{image}=file:{key}", "--try")
     assert code == 3
-    assert found[0][:3] == [f"{image}[0]", "luks2", f"file:{key}"]
-    assert "luks2" in found[0][3]
+    assert found[0][3] == "could not tell: luks: key slot 0: cipher two-xts-plain64"
+
+
+@requires("cryptsetup")
+def test_open_says_that_qemu_knows_no_luks2(tmp_path: Path) -> None:
+    image, key = luks2(tmp_path, "pbkdf2"), tmp_path / "key"
+    done = diskchain("open", image, "--secret", f"{image}=file:{key}", "--", "true", seconds=SECONDS)
+    assert done.code == 2
+    assert "QEMU cannot decrypt luks2, only LUKS version 1; cryptsetup and the kernel can" in done.err
 
 
 def test_a_chain_without_encryption_needs_no_key(qemu_img: QemuImg, tmp_path: Path) -> None:

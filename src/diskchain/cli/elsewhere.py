@@ -1,19 +1,23 @@
-"""``--remote``: look at layers on other hosts, too, which means network traffic and so is off unless asked for. ``--timeout``."""
+"""``--remote``: look at layers on other hosts, too, which means network traffic and so is off unless asked for. ``--timeout``.
 
-from collections.abc import Iterator
+Servers that want a login get the one a document names, its key found as for ``diskchain open``.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import Discoverer
 from diskchain.discover.patience import PatientDiscoverer
+from diskchain.errors import UsageError
 from diskchain.readers.patience import PATIENCE
 from diskchain.readers.policy import OpenPolicy
 
 if TYPE_CHECKING:
     import argparse
 
-    from diskchain.readers.opening import Image
-    from diskchain.storage.location import NetworkLocation
+    from diskchain.cli.remote_reader import RemoteReader
+    from diskchain.cli.target import Target
 
 
 _LONGEST: Final = 1e6  # seconds
@@ -25,6 +29,19 @@ def add_remote_arguments(parser: "argparse.ArgumentParser") -> None:
         "--remote",
         action="store_true",
         help="also read layers on other hosts: http, ssh and nbd directly, the rest through a qemu-storage-daemon",
+    )
+    parser.add_argument(
+        "--secret",
+        metavar="WHICH=PLACE",
+        action="append",
+        default=[],
+        help="with --remote, where the key of a login is, as for diskchain open: vda[1]=file:/etc/keys/base",
+    )
+    parser.add_argument(
+        "--secrets-from", metavar="URI", help="with --remote, ask this libvirt for the other keys (default: that of -c)"
+    )
+    parser.add_argument(
+        "--tls-dir", metavar="DIR", help="with --remote, certificates for NBD over TLS (default: /etc/pki/qemu)"
     )
     parser.add_argument(
         "--timeout",
@@ -44,17 +61,21 @@ def _seconds(text: str) -> float:
 
 
 @contextmanager
-def discoverer_for(args: "argparse.Namespace", policy: OpenPolicy) -> Iterator[Discoverer]:
-    """A discoverer that goes as far as the arguments of :func:`add_remote_arguments` allow; what it started ends with the block."""
+def reader_for(args: "argparse.Namespace") -> "Iterator[RemoteReader | None]":
+    """What opens layers on other hosts, if the arguments of :func:`add_remote_arguments` ask for that. Raises UsageError."""
     if not args.remote:
-        yield PatientDiscoverer(policy, seconds=args.timeout)
+        if args.secret:
+            raise UsageError("--secret goes with --remote: a key is only needed to log in to a server")
+        yield None
         return
-    from diskchain.qemu.bridge import Bridge
-    from diskchain.readers.opening import open_location
+    from diskchain.cli.remote_reader import opened_reader
 
-    with Bridge() as bridge:
+    with opened_reader(args) as reader:
+        yield reader
 
-        def elsewhere(location: "NetworkLocation") -> "Image":
-            return open_location(location, timeout=args.timeout, bridge=bridge)
 
-        yield PatientDiscoverer(policy, elsewhere, seconds=args.timeout)
+def discoverer_for(
+    args: "argparse.Namespace", policy: OpenPolicy, chosen: "Sequence[Target]", reader: "RemoteReader | None"
+) -> Discoverer:
+    """A discoverer for the ``chosen`` targets that goes as far as the arguments allow."""
+    return PatientDiscoverer(policy, reader.of(chosen) if reader is not None else None, seconds=args.timeout)

@@ -36,7 +36,10 @@ class PlainParser:
         help: str | None = None,  # noqa: A002, ARG002  # the same
         **others: Any,
     ) -> None:
-        """Declare an argument, in argparse's words."""
+        """Declare an argument, in argparse's words. One that may be repeated is not plain once it is given."""
+        if action == "append":
+            self._defaults[_attribute(names)] = default
+            return
         if action not in ("store", "store_true") or nargs is not None or others:
             raise NotPlain
         if names[0][:1] != "-":
@@ -44,7 +47,7 @@ class PlainParser:
                 raise NotPlain
             self._positionals.append(names[0])
             return
-        name = next((name for name in names if name[:2] == "--"), names[0]).lstrip("-").replace("-", "_")
+        name = _attribute(names)
         takes_value = action == "store"
         self._defaults[name] = default if takes_value else False
         for spelling in names:
@@ -74,6 +77,10 @@ class PlainParser:
         if len(given) != len(self._positionals):
             raise NotPlain
         return SimpleNamespace(**values, **dict(zip(self._positionals, given, strict=True)))
+
+
+def _attribute(names: tuple[str, ...]) -> str:
+    return next((name for name in names if name[:2] == "--"), names[0]).lstrip("-").replace("-", "_")
 
 
 def _value(word: str, make: Callable[[str], Any] | None, choices: Container[Any] | None) -> Any:

@@ -1,17 +1,21 @@
 """The options that say where keys are, and the keys of an emission gathered with them."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from diskchain.cli.node_targets import NodeTarget, layer_names
 from diskchain.qemu.items import Emission, SecretItem
+from diskchain.qemu.policy import NodePolicy
 from diskchain.secrets.keys import Keys, parse_rule
 from diskchain.secrets.places import PLACES
 from diskchain.secrets.value import SecretValue
+from diskchain.storage.source import layers
 
 
 def add_secret_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--secret`` and ``--secrets-from``."""
+    """``--secret``, ``--secrets-from`` and ``--tls-dir``."""
     parser.add_argument(
         "--secret",
         metavar="WHICH=PLACE",
@@ -23,6 +27,12 @@ def add_secret_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secrets-from", metavar="URI", help="ask this libvirt for the other keys (default: that of -c)"
     )
+    parser.add_argument("--tls-dir", metavar="DIR", help="certificates for NBD over TLS (default: /etc/pki/qemu)")
+
+
+def with_tls(policy: NodePolicy, args: argparse.Namespace) -> NodePolicy:
+    """``policy`` with the certificates the arguments name."""
+    return policy._replace(tls_directory=os.path.abspath(args.tls_dir)) if args.tls_dir else policy
 
 
 @contextmanager
@@ -40,12 +50,17 @@ def keys_of(args: argparse.Namespace) -> Iterator[Keys]:
 
 
 @contextmanager
-def gathered(emission: Emission, names: Sequence[tuple[str, ...]], keys: Keys) -> Iterator[dict[str, SecretValue]]:
+def gathered(
+    emission: Emission, names: Sequence[tuple[str, ...]], keys: Keys, others: Iterable[NodeTarget] = ()
+) -> Iterator[dict[str, SecretValue]]:
     """The value of every secret of ``emission`` by its id; wiped at the end.
 
-    ``names``: of each layer. Raises SecretMissing for the first layer without, and what :meth:`Keys.find` raises.
+    ``names``: of each layer; ``others``: disks that are not opened, whose keys may be named all the same. Raises UsageError for a ``--secret`` that fits nothing, SecretMissing for the first layer without, and what :meth:`Keys.find` raises.
     """
     found: dict[str, SecretValue] = {}
+    want_all(emission, names, keys)
+    pass_over(others, keys)
+    keys.check_fit()
     try:
         for item in emission.items:
             if isinstance(item, SecretItem) and item.purpose != "cookie":
@@ -54,3 +69,23 @@ def gathered(emission: Emission, names: Sequence[tuple[str, ...]], keys: Keys) -
     finally:
         for value in found.values():
             value.wipe()
+
+
+def want_all(emission: Emission, names: Sequence[tuple[str, ...]], keys: Keys) -> None:
+    """Tell ``keys`` of every key that an emission wants; ``names``: of each layer."""
+    for item in emission.items:
+        if isinstance(item, SecretItem):
+            called = names[item.layer]
+            keys.want((*called, item.id) if item.purpose != "cookie" else (item.id,), item.reference)
+
+
+def pass_over(disks: Iterable[NodeTarget], keys: Keys) -> None:
+    """Let keys of disks that were not chosen be: a script may name all of them each time."""
+    for disk in disks:
+        known: list[str] = []
+        if disk.source is not None:
+            for layer, called in zip(layers(disk.source), layer_names(disk.name, disk.source), strict=True):
+                references = (*(layer.encryption.secrets if layer.encryption else ()), layer.auth and layer.auth.secret)
+                known += called
+                known += [text for each in references if each is not None for text in (each.uuid, each.usage) if text]
+        keys.pass_over(disk.name, known)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.errors import DiskchainError
+from diskchain.errors import AmbiguousImage, DiskchainError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import probe
+from diskchain.image.window import Window
 from diskchain.readers.local import open_local
 from diskchain.storage.location import local_path
 from diskchain.storage.terms import Format
@@ -23,13 +24,13 @@ MOST_FILES: Final = 200_000
 class Wanted(NamedTuple):
     """What is known of a missing layer: from its overlay's header, which names it.
 
-    ``identity``: the id the overlay remembers of its parent (VMDK, VHD, VHDX, VDI). ``capacity``: the overlay's, in bytes.
+    ``identities``: the ids the overlay remembers of its parent (VMDK, VHD, VHDX, VDI). ``capacity``: the overlay's, in bytes.
     """
 
     path: str
     format: Format | None = None
     capacity: int | None = None
-    identity: str | None = None
+    identities: frozenset[str] = frozenset()
 
 
 class Candidate(NamedTuple):
@@ -47,8 +48,10 @@ def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
         path = local_path(layer.source.location)
         if path is not None and any(found.id == "missing" and found.file == path for found in layer.findings):
             header = above.header if above is not None else None
-            identity = header.identity.parent if header is not None and header.identity is not None else None
-            yield Wanted(path, layer.source.format, header.capacity if header is not None else None, identity)
+            known = header.identity if header is not None else None
+            ids = (known.parent, known.parent_or) if known is not None else ()
+            capacity = header.capacity if header is not None else None
+            yield Wanted(path, layer.source.format, capacity, frozenset(id for id in ids if id is not None))
         above = layer
 
 
@@ -84,7 +87,7 @@ def _judge(wanted: Wanted, path: str) -> Candidate | None:
         return None
     score, reasons = 0, []
     identity = header.identity
-    if wanted.identity is not None and identity is not None and wanted.identity in (identity.own, identity.own_state):
+    if identity is not None and not wanted.identities.isdisjoint((identity.own, identity.own_state)):
         score, reasons = 8, ["has the id its overlay remembers"]
     if os.path.basename(path) == os.path.basename(wanted.path):
         score += 4
@@ -99,9 +102,17 @@ def _judge(wanted: Wanted, path: str) -> Candidate | None:
     return Candidate(path, score, tuple(reasons)) if score > 2 else None  # noqa: PLR2004 - the sum just above
 
 
+def _guess(image: Window) -> Format:
+    """By every signature there is, as here nothing depends on it; by libvirt's rules where those contradict each other."""
+    try:
+        return probe(image, "untrusted")
+    except AmbiguousImage:
+        return probe(image)
+
+
 def _header(path: str) -> ImageHeader | None:
     try:
         with open_local(path) as image:
-            return inspect(image, probe(image))
+            return inspect(image, _guess(image))
     except DiskchainError:
         return None

@@ -168,7 +168,7 @@ def _examined(
 ) -> Iterator[Finding]:
     header, below = layer.header, layer.below
     if header is not None:
-        yield from _flags(layer, header, base=above is not None)
+        yield from _flags(layer, header, above)
         yield from _references(layer, header)
         if below is not None and below.header is not None:
             yield from _sizes(layer, below)
@@ -180,13 +180,16 @@ def _examined(
         yield from _writers(layer, used)
 
 
-def _flags(layer: Layer, header: ImageHeader, *, base: bool) -> Iterator[Finding]:
+def _flags(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[Finding]:
     """What the header says of its own state."""
     name = _name(layer)
+    if header.format is Format.RAW:
+        yield from _raw(layer, header, above)
+        return
     for id, message in header.remarks:
         yield finding(id, f"{printable(name)}: {message}", severity=Severity.WARNING, file=name)
     if header.dirty:
-        yield observations.dirty(name, header.format, base=base)
+        yield observations.dirty(name, header.format, base=above is not None)
     if header.corrupt:
         yield observations.corrupt(name, header.format)
     if header.features is not None and header.features.unknown_incompatible:
@@ -195,6 +198,23 @@ def _flags(layer: Layer, header: ImageHeader, *, base: bool) -> Iterator[Finding
         yield observations.legacy_encryption(name, header.format)
     if header.identity is not None and header.identity.parent is not None and header.format in _DIFFERENCING:
         yield observations.parent_unsupported(name, header.format)
+
+
+def _raw(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[Finding]:
+    """A disk that begins like a container. Below an overlay somebody took one for the other; on top, its guest may have written that.
+
+    Said of no disk that was assumed to be raw (``format-assumed-raw`` did), nor where record and document disagree anyway.
+    """
+    if not header.remarks or layer.origin is Origin.ASSUMED:
+        return
+    [(_, begins)] = header.remarks
+    name = _name(layer)
+    if above is None:
+        yield observations.raw_with_header(name, begins)
+        return
+    recorded = above.header.backing if above.header is not None else None
+    if layer.origin is not _DECLARED or recorded is None or recorded.format == "raw" or recorded.format is None:
+        yield observations.container_as_raw(name, _name(above), begins, layer.origin)
 
 
 def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
@@ -237,7 +257,7 @@ def _parent(layer: Layer, below: Layer) -> Iterator[Finding]:
         return
     mine, its = header.identity, base.identity or Identity()
     overlay, name = _name(layer), _name(below)
-    if mine.parent is not None and its.own != mine.parent:
+    if mine.parent is not None and (its.own is None or its.own not in (mine.parent, mine.parent_or)):
         yield observations.other_parent(overlay, name, mine.parent, its.own)
     elif mine.parent_state is not None and its.own_state != mine.parent_state:
         yield observations.other_parent(overlay, name, mine.parent_state, its.own_state)

@@ -34,6 +34,11 @@ _DIR: Final = Format.DIR
 _QCOW2: Final = Format.QCOW2
 #: QEMU's own headers take 600 bytes. Where memory is cold, copying 3 KiB more costs a fiftieth of all.
 _QCOW2_HEAD: Final = 1024
+#: How containers begin; which it is, if any, ``image.signatures`` knows. No disk a machine boots from begins like that.
+_CONTAINERS: Final = (
+    b"LUKS", b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk ", b"\xbe\xba\xfe\xca", b"conectix", b"vhdxfile", b"<<< ",
+    b"Withou", b"Bochs Vi", b"#!/bin/sh\n#V2", b"OOOM",
+)  # fmt: skip
 _LIBVIRT_ENCRYPTION: Final = {
     "aes": EncryptionFormat.QCOW,
     "luks1": EncryptionFormat.LUKS,
@@ -41,8 +46,8 @@ _LIBVIRT_ENCRYPTION: Final = {
 }
 
 
-#: Opens an image on another host. Raises DiskchainError.
-OpenElsewhere = Callable[[NetworkLocation], "LocalImage | RemoteImage"]
+#: Opens the image of a source on another host. Raises DiskchainError.
+OpenElsewhere = Callable[[Source], "LocalImage | RemoteImage"]
 
 
 class Look:
@@ -102,7 +107,7 @@ def look(
         if elsewhere is None or not isinstance(location, NetworkLocation):
             seen.stop(notes.not_inspected(seen.name, above.name if above else None))
         else:
-            _look_elsewhere(seen, location, elsewhere, above, headed=headed)
+            _look_elsewhere(seen, elsewhere, above, headed=headed)
         return seen
     try:
         fd, facts, head = begin(path, _QCOW2_HEAD) if format is _QCOW2 else begin(path)
@@ -129,11 +134,9 @@ def look(
     return seen
 
 
-def _look_elsewhere(
-    seen: Look, location: NetworkLocation, elsewhere: OpenElsewhere, above: Look | None, *, headed: bool
-) -> None:
+def _look_elsewhere(seen: Look, elsewhere: OpenElsewhere, above: Look | None, *, headed: bool) -> None:
     try:
-        with elsewhere(location) as image:
+        with elsewhere(seen.source) as image:
             seen.facts = image.facts
             if not headed:
                 return
@@ -170,15 +173,25 @@ def _read(seen: Look, container: "LocalImage | RemoteImage") -> ImageHeader:
     format = seen.format
     if format is None:
         format = _guess(seen, image)
-    if format is _RAW and image.head.startswith(b"LUKS"):
-        from diskchain.image.luks_header import LUKS_MAGIC
-
-        if image.head.startswith(LUKS_MAGIC):
-            format = Format.LUKS
+    if format is _RAW and image.head.startswith(_CONTAINERS):
+        return _read_raw(image)
     header = inspect(image, format)
     if format is _QCOW2:
         remember(image.head, header)
     return header
+
+
+def _read_raw(image: Window) -> ImageHeader:
+    """The header of a raw image that does not begin as a disk does: LUKS makes it another one, anything else is a remark."""
+    from diskchain.image.signatures import headed_format
+
+    looks_like = headed_format(image)
+    if looks_like is Format.LUKS:
+        return inspect(image, looks_like)
+    header = inspect(image, _RAW)
+    if looks_like is None:
+        return header
+    return header._replace(remarks=(("format-mismatch", f"begins like a {looks_like} image"),))
 
 
 def _is_directory(seen: Look, type: StorageType) -> bool:
@@ -226,7 +239,7 @@ def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
     if isinstance(error, NotStorage):
         return notes.not_storage(path, referrer, error.problem)
     if isinstance(error, StorageDenied):
-        return notes.unreadable(path, referrer, "permission denied")
+        return notes.unreadable(path, referrer, error.problem)
     if isinstance(error, StorageTimeout):
         return notes.timeout(path, referrer, error.problem)
     return notes.unreadable(path, referrer, getattr(error, "problem", str(error)))

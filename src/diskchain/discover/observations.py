@@ -163,6 +163,31 @@ def declared_otherwise(path: str, referrer: str, declared: Format, recorded: str
     )
 
 
+def container_as_raw(path: str, referrer: str, begins: str, origin: str) -> Finding:
+    """Legal, and nearly always a mistake: the guest reads the container instead of what is in it."""
+    who = {
+        "recorded": f"{printable(referrer)} records raw as the format of {printable(path)}",
+        "declared": f"the document says that {printable(path)} is raw",
+    }.get(origin, f"{printable(path)} is taken for raw, as nobody says otherwise")
+    return finding(
+        "format-mismatch",
+        f"{who}, but it {begins}: the guest sees the bytes of the container, not what is in it",
+        severity=Severity.WARNING,
+        file=path,
+        referrer=referrer,
+    )
+
+
+def raw_with_header(path: str, begins: str) -> Finding:
+    """A guest may write onto its disk what it likes; whoever guesses the format then believes it."""
+    return finding(
+        "format-mismatch",
+        f"{printable(path)} is raw, and {begins}: a guest may have written that, so never let a program guess the format",
+        severity=Severity.INFO,
+        file=path,
+    )
+
+
 def outside(path: str, referrer: str, directories: tuple[str, ...]) -> Finding:
     """A layer was found where none should be."""
     where = " or ".join(map(printable, directories))

@@ -54,7 +54,8 @@ class Identity(NamedTuple):
 
     ``parent_time``: the parent's modification time the child remembers, in seconds since 1970. ``parent_names``: every name the
     header has for its parent, as it stands there. ``own_state``: what changes whenever the contents do, where that is not
-    ``own`` itself (VDI's modification UUID); ``parent_state``: the parent's, as the child remembers it.
+    ``own`` itself (VDI's modification UUID); ``parent_state``: the parent's, as the child remembers it. ``parent_or``: the id the
+    parent may have as well (VHDX, between the two halves of a merge).
     """
 
     own: str | None = None
@@ -63,6 +64,7 @@ class Identity(NamedTuple):
     parent_names: tuple[str, ...] = ()
     own_state: str | None = None
     parent_state: str | None = None
+    parent_or: str | None = None
 
     def __repr__(self) -> str:
         names = f"({', '.join(map(_shown, self.parent_names))})"

@@ -7,12 +7,15 @@ Specification* 1.1.4 (its binary header and the JSON area).
 import re
 import struct
 from operator import itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diskchain.errors import ImageError
 from diskchain.image.encryption import ImageEncryption, KeySlot
 from diskchain.image.window import Window
 from diskchain.units import MiB
+
+if TYPE_CHECKING:
+    from diskchain.image.luks2_metadata import Metadata
 
 LUKS_MAGIC: Final = b"LUKS\xba\xbe"
 LUKS1_KEY_ENABLED: Final = 0x00AC71F3
@@ -33,6 +36,7 @@ _LUKS2_LARGEST: Final = 4 * MiB
 #: The binary header comes first; the JSON area fills the rest of the header size.
 _LUKS2_JSON_AT: Final = 4096
 #: LUKS2 numbers its key slots from 0 to 31.
+LUKS2_KEY_SLOTS: Final = 32
 _KEY_SLOT_NUMBER: Final = re.compile("[0-9]{1,2}")
 _DECIMAL: Final = re.compile("[0-9]{1,19}")
 
@@ -82,24 +86,29 @@ def _read_luks1(window: Window, offset: int, *, full: bool) -> ImageEncryption:
 
 
 def _read_luks2(window: Window, offset: int, *, full: bool) -> ImageEncryption:
-    _, _, size, _, _, _, _, uuid = _LUKS2_HEADER.unpack(window.read(offset, _LUKS2_HEADER.size))
+    uuid = _LUKS2_HEADER.unpack(window.read(offset, _LUKS2_HEADER.size))[-1]
     if not full:
         return ImageEncryption("luks2", uuid=_text(uuid))
-    if not _LUKS2_JSON_AT < size <= _LUKS2_LARGEST:
-        raise ImageError(f"impossible header size {size}", format="luks", offset=offset + 8)
-    area = window.read(offset + _LUKS2_JSON_AT, size - _LUKS2_JSON_AT).split(b"\0", 1)[0]
-    return _luks2_metadata(area, _text(uuid))
+    return _luks2_encryption(read_luks2_metadata(window, offset), _text(uuid))
 
 
-def _luks2_metadata(area: bytes, uuid: str) -> ImageEncryption:
+def read_luks2_metadata(window: Window, offset: int = 0) -> "Metadata":
+    """The JSON area of the LUKS2 header at ``offset``. Raises ImageError."""
     import msgspec
 
     from diskchain.image.luks2_metadata import Metadata
 
+    size = _LUKS2_HEADER.unpack(window.read(offset, _LUKS2_HEADER.size))[2]
+    if not _LUKS2_JSON_AT < size <= _LUKS2_LARGEST:
+        raise ImageError(f"impossible header size {size}", format="luks", offset=offset + 8)
+    area = window.read(offset + _LUKS2_JSON_AT, size - _LUKS2_JSON_AT).split(b"\0", 1)[0]
     try:
-        metadata = msgspec.json.decode(area, type=Metadata)
+        return msgspec.json.decode(area, type=Metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImageError("the LUKS2 JSON area is malformed", format="luks", offset=_LUKS2_JSON_AT) from error
+
+
+def _luks2_encryption(metadata: "Metadata", uuid: str) -> ImageEncryption:
     segment = metadata.segments.get("0")
     slots = tuple(
         KeySlot(

@@ -60,7 +60,7 @@ _MAGICS: Final = (
 )
 
 #: A VMDK descriptor as QEMU takes it for one: comments and blank lines, then a version it knows.
-_DESCRIPTOR: Final = re.compile(rb"(?:#[^\n]*\n| +\r?\n)*+version=[123]\r?\n")
+_DESCRIPTOR: Final = re.compile(rb"(?:#[^\n]*\n| +\r?\n)*version=[123]\r?\n")
 
 
 def sole_format(window: Window) -> Format:
@@ -74,6 +74,18 @@ def sole_format(window: Window) -> Format:
     if unknown:
         raise AmbiguousImage("the signature is there, in a version nobody knows", tuple(found))
     return found[0] if found else Format.RAW
+
+
+def headed_format(window: Window) -> Format | None:
+    """The container that ``window`` begins with, in a version somebody knows; None when it begins with no such signature.
+
+    Says nothing about what it is: a guest may have written that onto its disk.
+    """
+    head = window.read_up_to(0, SECTOR)
+    for magic in _MAGICS:
+        if head.startswith(magic.signature, magic.at) and head.startswith(magic.versions, magic.version_at):
+            return magic.format
+    return Format.VMDK if _DESCRIPTOR.match(head) else None
 
 
 def candidates(window: Window) -> tuple[list[Format], bool]:

@@ -222,10 +222,11 @@ class _Surveyor:
             self._open[-1][-1].append(Comment(text, start, self._end_of("comment", start)))
 
     def _end_of(self, markup: Literal["tag", "comment"], start: int) -> int:
-        match = _patterns(self.encoding.codec)[markup].match(self.document, start)
-        if match is None:  # expat and the byte order disagree
+        end = _end_of_tag if markup == "tag" else _end_of_comment
+        found = end(self.document, start, self.encoding.codec)
+        if found is None:  # expat and the byte order disagree
             raise self._refusal(f"cannot tell where this {markup} ends")
-        return match.end()
+        return found
 
 
 def _encoding_of(document: bytes, declared: str | None) -> Encoding:
@@ -237,17 +238,37 @@ def _encoding_of(document: bytes, declared: str | None) -> Encoding:
     return Encoding("utf-8" if declared in (None, "utf-8") else "ascii")
 
 
+# Written as steps from mark to mark, not as one pattern with possessive groups: ``re`` of Python before 3.11.5, and so of Debian 12,
+# gets those wrong (https://github.com/python/cpython/issues/106052).
+
+
+def _end_of_tag(document: bytes, start: int, codec: str) -> int | None:
+    """Behind the ``>`` of the tag that begins at ``start``; what stands in quotes does not count."""
+    marks, closing, unit = _marks(codec)
+    found = _in_step(marks, document, start, unit)
+    while found is not None and (quote := closing.get(found[0])) is not None:
+        end = _in_step(quote, document, found.end(), unit)
+        found = None if end is None else _in_step(marks, document, end.end(), unit)
+    return None if found is None else found.end()
+
+
+def _end_of_comment(document: bytes, start: int, codec: str) -> int | None:
+    """Behind the ``-->`` of the comment that begins at ``start``."""
+    found = _in_step(re.compile("-->".encode(codec)), document, start, len("-".encode(codec)))
+    return None if found is None else found.end()
+
+
+def _in_step(pattern: re.Pattern[bytes], document: bytes, start: int, unit: int) -> re.Match[bytes] | None:
+    """The first match that begins a whole number of code units of ``unit`` bytes behind ``start``."""
+    found = pattern.search(document, start)
+    while found is not None and (found.start() - start) % unit:
+        found = pattern.search(document, found.start() + 1)
+    return found
+
+
 @cache
-def _patterns(codec: str) -> dict[str, re.Pattern[bytes]]:
-    """From ``<`` to behind a tag's or a comment's end, in whole code units. Possessive, so the work is linear."""
-    unit = {name: re.escape(name.encode(codec)) for name in ("'", '"', ">", "-->")}
-    apos, quote, greater, dashes = unit.values()
-    any_unit = b"." * len(">".encode(codec))
-
-    def until(end: bytes) -> bytes:
-        return b"(?:(?!%b)%b)*+%b" % (end, any_unit, end)
-
-    bare = b"(?!%b|%b|%b)%b" % (apos, quote, greater, any_unit)
-    quoted = b"%b%b|%b%b" % (quote, until(quote), apos, until(apos))
-    tag = b"(?:%b|%b)*+%b" % (bare, quoted, greater)
-    return {"tag": re.compile(tag, re.DOTALL), "comment": re.compile(until(dashes), re.DOTALL)}
+def _marks(codec: str) -> tuple[re.Pattern[bytes], dict[bytes, re.Pattern[bytes]], int]:
+    """What ends a tag or begins a quotation; by what begins a quotation, what ends it; and the bytes of a code unit."""
+    quotes = [quote.encode(codec) for quote in ("'", '"')]
+    end = ">".encode(codec)
+    return re.compile(b"|".join((end, *quotes))), {quote: re.compile(quote) for quote in quotes}, len(end)

@@ -10,20 +10,30 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from diskchain.errors import PeerError, StorageDenied, StorageError, StorageMissing, StorageTimeout, UsageError
+from diskchain.errors import (
+    LoginRefused,
+    PeerError,
+    StorageDenied,
+    StorageError,
+    StorageMissing,
+    StorageTimeout,
+    UsageError,
+)
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
-from diskchain.qemu.network import Login, network_node
+from diskchain.qemu.network import Login, network_node, refused_login
+from diskchain.readers.credentials import Credentials
 from diskchain.readers.nbd import open_nbd
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.storage.location import Location, NetworkLocation, describe_location
 from diskchain.storage.protocol_options import HttpOptions
 
-#: libc's words at the end of QEMU's, and what they mean to us.
+#: What QEMU and its libraries say, and what it means to us, once it is known that no login was refused.
 _MEANINGS: Final = (
     ("No such file or directory", StorageMissing),
     ("not found", StorageMissing),
+    ("returned error: 404", StorageMissing),
+    ("LOGICAL_UNIT_NOT_SUPPORTED", StorageMissing),
     ("Permission denied", StorageDenied),
-    ("authentication failed", StorageDenied),
     ("Operation not permitted", StorageDenied),
     ("timed out", StorageTimeout),
 )
@@ -31,7 +41,7 @@ _TLS: Final = "bridge-tls"
 
 
 class Bridge:
-    """A bridge to all that QEMU can open. Use as a context manager; call it with a location and a timeout in seconds.
+    """A bridge to all that QEMU can open. Use as a context manager; call it with a location, a timeout in seconds, and what logs in.
 
     ``tls_directory`` holds the certificates for servers with TLS.
     """
@@ -59,17 +69,25 @@ class Bridge:
         if directory is not None:
             directory.cleanup()
 
-    def __call__(self, location: Location, timeout: float = TIMEOUT) -> RemoteImage:
-        """The image at a network location. Raises StorageMissing, StorageDenied, StorageTimeout, StorageError, MissingExtra."""
+    def __call__(
+        self, location: Location, timeout: float = TIMEOUT, credentials: Credentials | None = None
+    ) -> RemoteImage:
+        """The image at a network location.
+
+        Raises StorageMissing, StorageDenied, LoginRefused, StorageTimeout, StorageError, MissingExtra.
+        """
         name = describe_location(location)
         if not isinstance(location, NetworkLocation):
             raise StorageError(f"a {location.type} cannot be bridged", path=name)
         try:
             daemon = self._running(timeout)
-            node = self._node(daemon, location)
-            daemon.execute("blockdev-add", node)
+            node = self._node(daemon, location, credentials)
+            try:
+                daemon.execute("blockdev-add", node)
+            finally:
+                self._forget_secrets(daemon, node)
         except QmpRefused as error:
-            raise _meant(error, name) from error
+            raise _meant(error, location, name) from error
         except UsageError as error:
             raise StorageError(str(error), path=name) from error
         except StorageTimeout as error:
@@ -92,10 +110,18 @@ class Bridge:
         assert self._directory is not None  # noqa: S101 (made before the daemon)
         return os.path.join(self._directory.name, "nbd")
 
-    def _node(self, daemon: StorageDaemon, location: NetworkLocation) -> dict[str, Any]:
+    def _node(
+        self, daemon: StorageDaemon, location: NetworkLocation, credentials: Credentials | None
+    ) -> dict[str, Any]:
         self._number += 1
         name = f"bridge-{self._number}"
         login = Login()
+        if credentials is not None:
+            login = login._replace(user=credentials.user)
+            if credentials.password is not None:
+                login = login._replace(secret=f"{name}-password")
+                with credentials.password.reveal() as password:
+                    daemon.add_secret(f"{name}-password", password)
         if isinstance(location.options, HttpOptions) and location.options.cookies:
             from diskchain.qemu.opening import cookie_text
 
@@ -104,9 +130,16 @@ class Bridge:
         if location.tls:
             login = login._replace(tls=_TLS)
             with suppress(QmpRefused):  # there already
-                credentials = {"dir": self._tls_directory, "endpoint": "client", "verify-peer": True}
-                daemon.execute("object-add", {"qom-type": "tls-creds-x509", "id": _TLS, **credentials})
+                certificates = {"dir": self._tls_directory, "endpoint": "client", "verify-peer": True}
+                daemon.execute("object-add", {"qom-type": "tls-creds-x509", "id": _TLS, **certificates})
         return {**network_node(location, login), "node-name": name, "read-only": True, "force-share": True}
+
+    def _forget_secrets(self, daemon: StorageDaemon, node: dict[str, Any]) -> None:
+        """Drivers read them once, when they connect."""
+        for key in ("password-secret", "key-secret", "cookie-secret"):
+            if key in node:
+                with suppress(PeerError, StorageTimeout):
+                    daemon.execute("object-del", {"id": node[key]})
 
     def _exported(self, daemon: StorageDaemon, node: str, name: str, timeout: float) -> RemoteImage:
         def forget() -> None:
@@ -120,12 +153,15 @@ class Bridge:
             daemon.execute("block-export-add", {"type": "nbd", "id": node, "node-name": node, "name": node})
         except QmpRefused as error:
             forget()
-            raise _meant(error, name) from error
+            raise StorageError(str(error), path=name) from error
         return open_nbd(self._socket(), node, name=name, timeout=timeout, then=forget)
 
 
-def _meant(error: QmpRefused, name: str) -> StorageError:
+def _meant(error: QmpRefused, location: NetworkLocation, name: str) -> StorageError:
     text = str(error)
+    refused = refused_login(text, tls=location.tls)
+    if refused is not None:
+        return LoginRefused(refused, path=name)
     for words, kind in _MEANINGS:
         if words in text:
             return kind(text, path=name)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from diskchain.errors import MissingExtra, PeerError, StorageTimeout, UsageError, printable
 from diskchain.qemu.master_key import KEY_ID, MasterKey
+from diskchain.readers.remote_loop import on_a_lasting_thread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -93,23 +94,8 @@ class StorageDaemon:
         key = self._key.pipe()
         self._words = os.memfd_create("last-words", os.MFD_CLOEXEC)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 (no shell, fixed arguments)
-                [
-                    program,
-                    "--object",
-                    f"secret,id={KEY_ID},format=raw,file=/dev/fd/{key}",
-                    "--chardev",
-                    f"socket,id=monitor,fd={theirs.fileno()}",
-                    "--monitor",
-                    "chardev=monitor",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=self._words,
-                stderr=self._words,
-                pass_fds=(key, theirs.fileno()),
-                start_new_session=True,  # Ctrl-C is for us: the daemon ends in good order afterwards
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
-            )
+            # PR_SET_PDEATHSIG means the thread that started it, and discovery walks in threads that end.
+            self._process = on_a_lasting_thread(lambda: self._launched(program, key, theirs.fileno()))
         finally:
             os.close(key)
             theirs.close()
@@ -118,6 +104,25 @@ class StorageDaemon:
             self._await(self._client.connect(ours), _START_SECONDS)
         except Exception as error:
             raise self._dead() from error
+
+    def _launched(self, program: str, key: int, monitor: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603 (no shell, fixed arguments)
+            [
+                program,
+                "--object",
+                f"secret,id={KEY_ID},format=raw,file=/dev/fd/{key}",
+                "--chardev",
+                f"socket,id=monitor,fd={monitor}",
+                "--monitor",
+                "chardev=monitor",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._words,
+            stderr=self._words,
+            pass_fds=(key, monitor),
+            start_new_session=True,  # Ctrl-C is for us: the daemon ends in good order afterwards
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
+        )
 
     def execute(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """Run one QMP command and return what it returns.

@@ -56,7 +56,7 @@ def check_encryption(source: Source, *, legacy: bool) -> None:
             raise UsageError(f"librbd knows no encryption {encryption.format}")
         return
     if encryption.format in (EncryptionFormat.LUKS2, EncryptionFormat.LUKS_ANY):
-        raise UsageError(f"QEMU cannot decrypt {encryption.format}, only LUKS version 1")
+        raise UsageError(f"QEMU cannot decrypt {encryption.format}, only LUKS version 1; cryptsetup and the kernel can")
     if encryption.format is not EncryptionFormat.LUKS and not legacy:
         raise UsageError("the AES encryption of old qcow and qcow2 images is no longer supported by libvirt")
     if source.format not in (None, Format.RAW, Format.LUKS, Format.QCOW, Format.QCOW2):

@@ -24,6 +24,30 @@ _RBD_NO_PORT: Final = "0"
 _NUMERIC: Final = "+"
 
 
+#: What QEMU's drivers and their libraries say when a server does not let us in: libiscsi, libcurl (http, ftp), libssh.
+_LOGIN_REFUSED: Final = (
+    "Authentication failure",
+    "authentication failed",
+    "returned error: 401",
+    "Login denied",
+    "Access denied",
+    "failed to authenticate",
+)
+#: librbd has errno alone; librados takes a wrong key for the one, an unknown user for the other.
+_RBD_REFUSED: Final = ("error connecting: Permission denied", "error connecting: Operation not permitted")
+#: A server that wants a client's certificate, or another one, just hangs up.
+_TLS_REFUSED: Final = ("TLS channel", "TLS handshake failed")
+
+
+def refused_login(text: str, *, tls: bool | None) -> str | None:
+    """What to tell people where QEMU's ``text`` means that the server did not let us in; else None. ``tls``: it was spoken."""
+    if tls and any(words in text for words in _TLS_REFUSED):
+        return f"login refused: the server may want a client's certificate, or another one: {text}"
+    if any(words in text for words in (*_LOGIN_REFUSED, *_RBD_REFUSED)):
+        return f"login refused: {text}"
+    return None
+
+
 class Login(NamedTuple):
     """Names of QEMU objects that hold what logs us in; None: not needed. ``user`` is no secret."""
 

@@ -6,9 +6,10 @@ Knows the order of commands and QEMU's words for a wrong key. Must not know wher
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from diskchain.errors import PeerError, SecretMissing, SecretWrong, printable
+from diskchain.errors import LoginRefused, PeerError, SecretMissing, SecretWrong, printable
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.items import Emission, NodeItem, ObjectItem, SecretItem
+from diskchain.qemu.network import refused_login
 from diskchain.secrets.value import SecretValue
 from diskchain.storage.protocol_options import Cookie
 
@@ -30,7 +31,7 @@ def open_nodes(
     """Make every object and node, bottom up.
 
     ``keys``: the value for each :class:`SecretItem` by its id; cookies need none. ``names``: what each layer is called in
-    errors, top first. Raises SecretMissing before anything is made, SecretWrong, LayerRefused, and what
+    errors, top first. Raises SecretMissing before anything is made, SecretWrong, LoginRefused, LayerRefused, and what
     :meth:`~diskchain.qemu.daemon.StorageDaemon.execute` raises.
     """
     for item in emission.items:
@@ -47,6 +48,9 @@ def open_nodes(
         except QmpRefused as error:
             if _WRONG_KEY in str(error):
                 raise SecretWrong("the key does not open it", layer=names[item.layer]) from error
+            refused = refused_login(str(error), tls=isinstance(item, NodeItem) and "tls-creds" in item.properties)
+            if refused is not None:
+                raise LoginRefused(refused, path=names[item.layer]) from error
             raise LayerRefused(str(error), layer=names[item.layer]) from error
 
 

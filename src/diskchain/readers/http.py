@@ -9,8 +9,9 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from diskchain.errors import MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
+from diskchain.errors import LoginRefused, MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
 from diskchain.image.window import HEAD
+from diskchain.readers.credentials import Credentials
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.readers.remote_loop import wait_for
 from diskchain.storage.location import NetworkLocation, describe_location
@@ -20,9 +21,8 @@ from diskchain.storage.reference.writer import url
 if TYPE_CHECKING:
     import aiohttp
 
-_OK, _PARTIAL, _RANGE_NOT_SATISFIABLE = 200, 206, 416
+_OK, _PARTIAL, _UNAUTHORIZED, _RANGE_NOT_SATISFIABLE = 200, 206, 401, 416
 _STATUS: Final[dict[int, type[StorageError]]] = {
-    401: StorageDenied,
     403: StorageDenied,
     404: StorageMissing,
     407: StorageDenied,
@@ -32,17 +32,21 @@ _STATUS: Final[dict[int, type[StorageError]]] = {
 _CONTENT_RANGE: Final = re.compile(r"bytes (?:(\d{1,19})-\d{1,19}|\*)/(\d{1,19})")
 
 
-def open_http(location: NetworkLocation, *, timeout: float = TIMEOUT) -> RemoteImage:
+def open_http(
+    location: NetworkLocation, *, timeout: float = TIMEOUT, credentials: Credentials | None = None
+) -> RemoteImage:
     """Open the image at an http or https location. ``timeout`` in seconds, for each answer.
 
-    Raises MissingExtra, StorageMissing, StorageDenied, StorageTimeout, or StorageError for anything else.
+    ``credentials`` go to that server alone, also when it sends us elsewhere (RFC 7617, Basic). Raises MissingExtra,
+    StorageMissing, StorageDenied, LoginRefused, StorageTimeout, or StorageError for anything else.
     """
     try:
         import aiohttp  # noqa: F401
     except ImportError:
         raise MissingExtra("aiohttp", "remote", "reading over http") from None
     options = location.options if isinstance(location.options, HttpOptions) else HttpOptions()
-    reader = _Reader(url(location), options, describe_location(location), options.timeout or timeout)
+    headers = _headers(options, credentials)
+    reader = _Reader(url(location), options, headers, describe_location(location), options.timeout or timeout)
     try:
         head, size = reader.open()
     except BaseException:
@@ -51,11 +55,28 @@ def open_http(location: NetworkLocation, *, timeout: float = TIMEOUT) -> RemoteI
     return RemoteImage(reader.name, size, reader.fetch, reader.hang_up, head)
 
 
+def _headers(options: HttpOptions, credentials: Credentials | None) -> dict[str, str]:
+    headers = {"Accept-Encoding": "identity"}  # ranges count the bytes of the file itself
+    if options.cookies:
+        headers["Cookie"] = "; ".join(f"{cookie.name}={cookie.value}" for cookie in options.cookies)
+    if credentials is not None:
+        from base64 import b64encode
+
+        pair = bytearray(credentials.user.encode("utf-8", "surrogateescape") + b":")
+        if credentials.password is not None:
+            with credentials.password.reveal() as password:
+                pair += password
+        headers["Authorization"] = "Basic " + b64encode(pair).decode()
+        pair[:] = bytes(len(pair))
+    return headers
+
+
 class _Reader:
-    def __init__(self, address: str, options: HttpOptions, name: str, timeout: float) -> None:
+    def __init__(self, address: str, options: HttpOptions, headers: dict[str, str], name: str, timeout: float) -> None:
         self.name = name
         self._address = address
         self._options = options
+        self._headers = headers
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
 
@@ -105,10 +126,7 @@ class _Reader:
     def _new_session(self) -> "aiohttp.ClientSession":
         import aiohttp
 
-        headers = {"Accept-Encoding": "identity"}  # ranges count the bytes of the file itself
-        if self._options.cookies:
-            headers["Cookie"] = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._options.cookies)
-        self._session = aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar())
+        self._session = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
     def _size(self, answer: "aiohttp.ClientResponse", offset: int) -> int:
@@ -118,6 +136,10 @@ class _Reader:
             if answer.content_length == 0:  # no part to give
                 return 0
             raise StorageError("the server does not give out parts of a file", path=self.name)
+        if status == _UNAUTHORIZED:
+            given = "Authorization" in self._headers
+            problem = "login refused: the server does not take this user name and password"
+            raise LoginRefused(problem if given else "login refused: the server wants a user name", path=self.name)
         if status not in (_PARTIAL, _RANGE_NOT_SATISFIABLE):
             raise _STATUS.get(status, StorageError)(f"the server answers {status}", path=self.name)
         match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))

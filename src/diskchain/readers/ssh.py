@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from diskchain.errors import MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
+from diskchain.errors import LoginRefused, MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
+from diskchain.readers.credentials import Credentials
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.readers.remote_loop import wait_for
 from diskchain.storage.location import NetworkLocation, describe_location
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def open_ssh(location: NetworkLocation, *, timeout: float = TIMEOUT) -> RemoteImage:
+def open_ssh(
+    location: NetworkLocation, *, timeout: float = TIMEOUT, credentials: Credentials | None = None
+) -> RemoteImage:
     """Open the image at an ssh location. ``timeout`` in seconds, for each answer.
 
-    Logs in with the key file, the agent or the default keys, as the source says; never asks. Raises MissingExtra,
-    StorageMissing, StorageDenied, StorageTimeout, or StorageError for anything else.
+    Logs in with the key file, the agent or the default keys, as the source says, and with the password of ``credentials``;
+    never asks. Raises MissingExtra, StorageMissing, StorageDenied, LoginRefused, StorageTimeout, or StorageError for anything else.
     """
     try:
         import asyncssh  # noqa: F401
     except ImportError:
         raise MissingExtra("asyncssh", "remote", "reading over ssh") from None
-    session = _Session(location, describe_location(location), timeout)
+    session = _Session(location, describe_location(location), timeout, credentials)
     try:
         size = session.open()
     except BaseException:
@@ -41,9 +44,10 @@ def open_ssh(location: NetworkLocation, *, timeout: float = TIMEOUT) -> RemoteIm
 
 
 class _Session:
-    def __init__(self, location: NetworkLocation, name: str, timeout: float) -> None:
+    def __init__(self, location: NetworkLocation, name: str, timeout: float, credentials: Credentials | None) -> None:
         self.name = name
         self._location = location
+        self._credentials = credentials
         self._timeout = timeout
         self._connection: asyncssh.SSHClientConnection | None = None
         self._file: asyncssh.SFTPClientFile | None = None
@@ -94,6 +98,11 @@ class _Session:
         }
         if options.username:
             arguments["username"] = options.username
+        if self._credentials is not None:
+            arguments["username"] = self._credentials.user
+            if self._credentials.password is not None:
+                with self._credentials.password.reveal() as password:
+                    arguments |= {"password": bytes(password).decode("utf-8", "surrogateescape"), "password_auth": True}
         if options.keyfile:
             arguments |= {"client_keys": [options.keyfile], "agent_path": None}
         if options.agentsock:
@@ -115,8 +124,16 @@ class _Session:
             raise StorageMissing("the server has no such file", path=self.name) from error
         except asyncssh.HostKeyNotVerifiable as error:
             raise StorageDenied("the server's host key is not known here", path=self.name) from error
-        except (asyncssh.SFTPPermissionDenied, asyncssh.PermissionDenied) as error:
+        except asyncssh.PermissionDenied as error:
+            raise LoginRefused(
+                "login refused: the server takes no key and no password of ours", path=self.name
+            ) from error
+        except asyncssh.SFTPPermissionDenied as error:
             raise StorageDenied("permission denied", path=self.name) from error
+        except asyncssh.KeyImportError as error:
+            raise StorageError("the key file is no private key, or wants a passphrase", path=self.name) from error
+        except FileNotFoundError as error:
+            raise StorageError("the key file, or the file of known hosts, is not there", path=self.name) from error
         except (asyncssh.Error, OSError, ValueError) as error:
             raise StorageError(f"cannot be read over ssh: {type(error).__name__}", path=self.name) from error
 

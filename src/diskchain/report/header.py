@@ -96,6 +96,7 @@ def _identity(identity: Identity | None) -> Iterator[str]:
         ("id", identity.own),
         ("content id", identity.own_state),
         ("parent id", identity.parent),
+        ("or parent id", identity.parent_or),
         ("parent content id", identity.parent_state),
     ):
         if value is not None:

@@ -51,12 +51,42 @@ class Keys:
     def __init__(self, rules: Iterable[Rule] = (), libvirt: LibvirtLookUp | None = None) -> None:
         self._rules = tuple(rules)
         self._libvirt = libvirt
+        self._fitting: set[str] = set()
+        self._wanting: dict[str, None] = {}
+        self._passed_over: set[str] = set()
+
+    def want(self, names: Iterable[str], reference: SecretReference | None) -> None:
+        """Say that a layer with these ``names``, the first of them for people, wants a key."""
+        called = [*names]
+        self._wanting.setdefault(called[0])
+        self._fitting |= _wanted(called, reference)
+
+    def pass_over(self, disk: str, names: Iterable[str]) -> None:
+        """Let rules for layers of ``disk`` be, and for those with these ``names``: they are there, and not what is opened now."""
+        self._passed_over.add(disk)
+        self._fitting.update(names)
+
+    def misfit(self) -> str | None:
+        """What is wrong with the first rule that fits nothing; None when all of them fit. Everything has to be wanted before."""
+        which = next((rule.which for rule in self._rules if not self._fits(rule.which)), None)
+        if which is None:
+            return None
+        wanting = ", ".join(map(printable, self._wanting))
+        known = f"a key is wanted by {wanting}" if wanting else "no layer wants a key"
+        return f"--secret {printable(which)} fits no layer and no secret: {known}"
+
+    def _fits(self, which: str) -> bool:
+        return which in self._fitting or which.partition("[")[0] in self._passed_over
+
+    def check_fit(self) -> None:
+        """Raise UsageError when a rule fits nothing."""
+        problem = self.misfit()
+        if problem is not None:
+            raise UsageError(problem)
 
     def place(self, names: Iterable[str], reference: SecretReference | None) -> str | None:
         """Where the user says the key is, of a layer with these ``names``; None when they said nothing."""
-        wanted = set(names)
-        if reference is not None:
-            wanted |= {text for text in (reference.uuid, reference.usage) if text}
+        wanted = _wanted(names, reference)
         return next((rule.place for rule in self._rules if rule.which in wanted), None)
 
     def find(self, names: tuple[str, ...], reference: SecretReference | None) -> Found | None:
@@ -85,6 +115,14 @@ class Keys:
             raise SecretMissing("encrypted, and no secret is named for it; use --secret", layer=names[0])
         looked = "libvirt has no such secret" if self._libvirt else "no libvirt was asked, and --secret names no key"
         raise SecretMissing(f"its key is the secret {describe(reference)}: {looked}", layer=names[0])
+
+
+def _wanted(names: Iterable[str], reference: SecretReference | None) -> set[str]:
+    """All that a rule may call the key of a layer."""
+    wanted = set(names)
+    if reference is not None:
+        wanted |= {text for text in (reference.uuid, reference.usage) if text}
+    return wanted
 
 
 def describe(reference: SecretReference) -> str:

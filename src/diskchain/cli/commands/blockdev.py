@@ -7,8 +7,8 @@ import shlex
 import sys
 from typing import Any
 
-from diskchain.cli.node_targets import NumberedChain, node_targets, number_chains
-from diskchain.cli.secret_options import add_secret_arguments, keys_of
+from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
+from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over, want_all, with_tls
 from diskchain.cli.target import add_target_arguments
 from diskchain.errors import SecretMissing, UsageError
 from diskchain.findings import Finding
@@ -60,9 +60,13 @@ def run(args: argparse.Namespace) -> int:
     from diskchain.report.style import style_of
 
     profile = profile_named(args.profile or (QSD.name if args.form == "qsd" else LIBVIRT_11.name))
-    chains, findings = _chains(args)
+    chains, others, findings = _chains(args)
     with keys_of(args) as keys:
-        disks = [(chain, blockdev(chain.source, chain.policy, profile)) for chain in chains]
+        disks = [(chain, blockdev(chain.source, with_tls(chain.policy, args), profile)) for chain in chains]
+        for chain, emission in disks:
+            want_all(emission, chain.names, keys)
+        pass_over(others, keys)
+        keys.check_fit()
         if args.form == "json":
             print(_document(args, disks, keys))
         else:
@@ -75,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     return exit_code(findings)
 
 
-def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[Finding]]:
+def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[NodeTarget], list[Finding]]:
+    """Those to print, the disks that are not, and what was found."""
     disks = node_targets(args)
     findings: list[Finding] = []
     if args.declared:
@@ -92,12 +97,12 @@ def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[Finding
                 findings += chain.findings
     numbered = number_chains(disks, chains)
     if args.disk is None:
-        return numbered, findings
+        return numbered, [], findings
     chosen = [chain for chain in numbered if chain.disk == args.disk]
     if not chosen:
         known = ", ".join(chain.disk for chain in numbered) or "none"
         raise UsageError(f"no disk with a medium is called {args.disk}; the disks are: {known}")
-    return chosen, findings
+    return chosen, [disk for disk in disks if disk.name != args.disk], findings
 
 
 def _options(args: argparse.Namespace, chain: NumberedChain, emission: Emission, keys: Keys) -> list[str]:

@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for
+from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for, reader_for
 from diskchain.cli.selection import select
 from diskchain.cli.target import (
     DEPTH_WARNING,
@@ -26,6 +27,9 @@ from diskchain.report.style import style_of
 from diskchain.storage.location import local_path
 from diskchain.storage.source import files as files_of
 from diskchain.storage.source import layers
+
+if TYPE_CHECKING:
+    from diskchain.cli.remote_reader import RemoteReader
 
 EXAMPLE = """\
 examples:
@@ -79,7 +83,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("check what? Name images or documents, or a connection with -c")
     files: set[str] = set()
     names = args.target or _domains(args.connect)
-    found = [(target, finding) for target in names for finding in _findings(args, target, files)]
+    with reader_for(args) as reader:
+        found = [(target, finding) for target in names for finding in _findings(args, target, files, reader)]
+        if reader is not None and (problem := reader.keys.misfit()) is not None:
+            print(f"diskchain: warning: {problem}", file=sys.stderr)
     if args.connect is not None:
         rights = [(args.connect, each) for each in _rights(args.connect) if not args.target or each.file in files]
         found += rights
@@ -116,19 +123,23 @@ def _rights(uri: str) -> list[Finding]:
         return label_findings(connection)
 
 
-def _findings(args: argparse.Namespace, target: str, files: set[str]) -> Iterator[Finding]:
+def _findings(
+    args: argparse.Namespace, target: str, files: set[str], reader: "RemoteReader | None"
+) -> Iterator[Finding]:
     """Everything there is to say about one target; that it cannot be read is one more finding. Adds its layers to ``files``."""
     try:
         document = document_of(args, target)
         if document is None:
-            yield from _of_chains(args, [image_target(target, args.format)], files)
+            yield from _of_chains(args, [image_target(target, args.format)], files, reader)
         else:
-            yield from _of_document(args, target, document, files)
+            yield from _of_document(args, target, document, files, reader)
     except (ParseError, StorageError) as error:
         yield unreadable_target(target, error)
 
 
-def _of_document(args: argparse.Namespace, target: str, document: TargetDocument, files: set[str]) -> Iterator[Finding]:
+def _of_document(
+    args: argparse.Namespace, target: str, document: TargetDocument, files: set[str], reader: "RemoteReader | None"
+) -> Iterator[Finding]:
     """What libvirt would say of a document, and of the chains of those of its disks that can be understood."""
     from diskchain.cli.document_target import disk_targets
     from diskchain.libvirtxml.postparse import Profile
@@ -143,12 +154,14 @@ def _of_document(args: argparse.Namespace, target: str, document: TargetDocument
     else:  # nobody asked for one disk, or by the path of a layer
         yield from (said for _, said in checked.findings)
     if not about_asked or any(disk.name == asked for disk in disks):
-        yield from _of_chains(args, disks, files)
+        yield from _of_chains(args, disks, files, reader)
 
 
-def _of_chains(args: argparse.Namespace, disks: list[Target], files: set[str]) -> Iterator[Finding]:
-    with discoverer_for(args, policy_named(args.policy)) as discoverer:
-        chains = select(discovered(discoverer, disks, depth_warning=args.depth), args.disk)
+def _of_chains(
+    args: argparse.Namespace, disks: list[Target], files: set[str], reader: "RemoteReader | None"
+) -> Iterator[Finding]:
+    discoverer = discoverer_for(args, policy_named(args.policy), disks, reader)
+    chains = select(discovered(discoverer, disks, depth_warning=args.depth), args.disk)
     for _, chain in chains:
         for layer in layers(chain.source):
             files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from diskchain.cli.companion import run_beside, signals_as_exits, wait_beside
-from diskchain.cli.node_targets import NumberedChain, node_targets, number_chains
-from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of
+from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
+from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
 from diskchain.cli.target import add_target_arguments
 from diskchain.errors import ImageError, PeerError, UsageError, printable
 from diskchain.findings import Severity
@@ -69,13 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open, export, run the command, and tear everything down."""
-    chain = _chain(args)
+    chain, others = _chain(args)
     profile = QSD_SHARED if args.in_use else QSD
-    emission = blockdev(chain.source, chain.policy, profile)
+    emission = blockdev(chain.source, with_tls(chain.policy, args), profile)
     names = [each[0] for each in chain.names]
     with ExitStack() as exits:
         exits.enter_context(signals_as_exits())
-        with keys_of(args) as keys, gathered(emission, chain.names, keys) as values:
+        with keys_of(args) as keys, gathered(emission, chain.names, keys, others) as values:
             target = exits.enter_context(_export_place(args))
             daemon = exits.enter_context(StorageDaemon())
             open_nodes(daemon, emission, values, names)
@@ -130,13 +130,14 @@ def _export_place(args: argparse.Namespace) -> Iterator[str]:
                 os.unlink(path)
 
 
-def _chain(args: argparse.Namespace) -> NumberedChain:
-    """The one disk to open, discovered to its end; findings go to stderr. Raises UsageError, PeerError."""
+def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
+    """The one disk to open, discovered to its end, and all the others; findings go to stderr. Raises UsageError, PeerError."""
     from diskchain.discover.patience import PatientDiscoverer
     from diskchain.report.findings import finding_lines
     from diskchain.report.style import style_of
 
-    disks = [disk for disk in node_targets(args) if disk.source is not None]
+    every = node_targets(args)
+    disks = [disk for disk in every if disk.source is not None]
     chosen = [disk for disk in disks if args.disk in (None, disk.name)]
     if len(chosen) != 1:
         known = ", ".join(disk.name for disk in disks) or "none with a medium"
@@ -158,4 +159,4 @@ def _chain(args: argparse.Namespace) -> NumberedChain:
         raise UsageError(
             f"what is below {chain.names[-1][0]} is not known, so nothing was opened; a document can say it: <backingStore/>"
         )
-    return chain
+    return chain, [disk for disk in every if disk is not chosen[0]]

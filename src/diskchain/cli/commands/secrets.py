@@ -7,12 +7,13 @@ import sys
 from typing import Any, Final, NamedTuple
 
 from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
-from diskchain.cli.secret_options import add_secret_arguments, keys_of
+from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over
 from diskchain.cli.target import add_target_arguments
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.errors import DiskchainError, PeerError, SecretWrong, StorageError, UsageError, printable
+from diskchain.errors import DiskchainError, LoginRefused, PeerError, SecretWrong, StorageError, UsageError, printable
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
+from diskchain.image.luks_header import LUKS2_KEY_SLOTS
 from diskchain.readers.local import open_local
 from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
@@ -27,7 +28,8 @@ examples:
   diskchain secrets -c qemu:///system vm --try
   diskchain secrets image.qcow2 --secret image.qcow2=file:/etc/keys/image --try
 
---try opens each layer, read-only and alone, in a qemu-storage-daemon. No key is ever printed.
+--try opens each layer, read-only and alone, in a qemu-storage-daemon; LUKS2, which QEMU does not know, it tries by itself. No key is
+ever printed.
 
 exit codes: 0 clean, 1 a key is missing or wrong, 2 usage, 3 could not tell"""
 
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS, exit_code
 
     discoverer = PatientDiscoverer()
-    disks = [disk for disk in node_targets(args) if disk.source is not None]
+    every = node_targets(args)
+    disks = [disk for disk in every if disk.source is not None]
     if args.disk is not None:
         known = ", ".join(disk.name for disk in disks) or "none"
         disks = [disk for disk in disks if disk.name == args.disk]
@@ -80,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
             assert chain is not None  # noqa: S101 (it has a source)
             unknown = unknown or exit_code(chain.findings) == COULD_NOT_TELL
             rows += _rows(disk, chain, keys, attempt=args.attempt)
+        pass_over((disk for disk in every if disk not in disks), keys)
+        keys.check_fit()
     if args.json:
         shown = [row._asdict() for row in rows]
         print(json.dumps({"schema": "diskchain/secrets/1", "target": args.target, "layers": shown}, indent=2))
@@ -112,7 +117,8 @@ def _rows(disk: NodeTarget, chain: BackingChain, keys: Keys, *, attempt: bool) -
         if source.auth is not None:
             kind = f"login to {getattr(source.location, 'protocol', source.location.type)}"
             found, where = _find(keys, names, source.auth.secret)
-            rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, _NOT_TRIED))
+            opens = _try_login(source, source.auth.username, found) if attempt and found is not None else _NOT_TRIED
+            rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, opens))
             _wipe(found)
         if source.encryption is not None:
             rows.append(_encryption_row(layer, source.encryption, names, keys, attempt=attempt))
@@ -125,7 +131,7 @@ def _encryption_row(layer: Layer, declared: Encryption, names: tuple[str, ...], 
     try:
         opens = _NOT_TRIED
         if attempt:
-            opens = _NOT_TRIED if found is None else _try(layer.source, names, found)
+            opens = _NOT_TRIED if found is None else _try(layer, names, found)
         return Row(names[0], *_described(layer, declared), _secret(reference), where, opens)
     finally:
         _wipe(found)
@@ -140,7 +146,10 @@ def _described(layer: Layer, declared: Encryption) -> tuple[str, str, str]:
         return "legacy aes", "aes-cbc", ""
     inside = "qcow2-" if layer.source.format is Format.QCOW2 else ""
     kind = inside + ("luks" if seen.kind == "luks1" else seen.kind)
-    used = "?" if seen.slots is None else f"{sum(slot.active for slot in seen.slots)} of {len(seen.slots)}"
+    if seen.slots is None:
+        return kind, seen.cipher or "?", "?"
+    every = LUKS2_KEY_SLOTS if seen.kind == "luks2" else len(seen.slots)  # LUKS2 lists those in use
+    used = f"{sum(slot.active for slot in seen.slots)} of {every}"
     return kind, seen.cipher or "?", used
 
 
@@ -162,6 +171,7 @@ def _secret(reference: SecretReference | None) -> str:
 
 def _find(keys: Keys, names: tuple[str, ...], reference: SecretReference | None) -> tuple[Found | None, str]:
     """The key, and where it is in words."""
+    keys.want(names, reference)
     try:
         found = keys.find(names, reference)
     except (PeerError, StorageError) as error:
@@ -174,8 +184,29 @@ def _wipe(found: Found | None) -> None:
         found.value.wipe()
 
 
-def _try(source: Source, names: tuple[str, ...], found: Found) -> str:
+def _try(layer: Layer, names: tuple[str, ...], found: Found) -> str:
     """Open the layer by itself: what is below it matters to no key."""
+    header = layer.header
+    if header is not None and header.encryption is not None and header.encryption.kind == "luks2":
+        return _try_luks2(layer.source, found)
+    return _try_in_qemu(layer.source, names, found)
+
+
+def _try_luks2(source: Source, found: Found) -> str:
+    """By ourselves: QEMU does not know LUKS2."""
+    from diskchain.image.luks2_unlock import opens_luks2
+
+    path = local_path(source.location)
+    if path is None:
+        return f"{_UNSURE}: LUKS2 is tried on this host only"
+    try:
+        with open_local(path) as image, found.value.reveal() as passphrase:
+            return _YES if opens_luks2(image, passphrase, source.slice.offset if source.slice else 0) else _NO
+    except DiskchainError as error:
+        return f"{_UNSURE}: {_short(error)}"
+
+
+def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found) -> str:
     from diskchain.qemu.blockdev import blockdev
     from diskchain.qemu.daemon import StorageDaemon
     from diskchain.qemu.items import SecretItem
@@ -194,6 +225,22 @@ def _try(source: Source, names: tuple[str, ...], found: Found) -> str:
     except SecretWrong:
         return _NO
     except (UsageError, PeerError) as error:
+        return f"{_UNSURE}: {_short(error)}"
+    return _YES
+
+
+def _try_login(source: Source, user: str, found: Found) -> str:
+    """Log in and open what is there, whatever it is."""
+    from diskchain.qemu.bridge import Bridge
+    from diskchain.readers.credentials import Credentials
+    from diskchain.readers.opening import open_location
+
+    try:
+        with Bridge() as bridge:
+            open_location(source.location, bridge=bridge, credentials=Credentials(user, found.value)).close()
+    except LoginRefused:
+        return _NO
+    except DiskchainError as error:
         return f"{_UNSURE}: {_short(error)}"
     return _YES
 

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for
+from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for, reader_for
 from diskchain.cli.selection import select
 from diskchain.cli.target import add_target_arguments, discovered, targets
 from diskchain.readers.policy import POLICIES, policy_named
@@ -38,8 +38,12 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def run(args: "argparse.Namespace") -> int:
     """Discover and print."""
-    with discoverer_for(args, policy_named(args.policy)) as discoverer:
-        chains = select(discovered(discoverer, targets(args)), args.disk)
+    with reader_for(args) as reader:
+        chosen = targets(args)
+        discoverer = discoverer_for(args, policy_named(args.policy), chosen, reader)
+        if reader is not None:
+            reader.keys.check_fit()
+        chains = select(discovered(discoverer, chosen), args.disk)
     if args.json:
         from diskchain.report.documents import ChainDocument, disk_document, to_json
 

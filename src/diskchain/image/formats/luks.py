@@ -15,4 +15,5 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         max(0, window.size - payload) if encryption.payload_size is None else encryption.payload_size,
         version=2 if encryption.kind == "luks2" else 1,
         encryption=encryption,
+        remarks=(("malformed", "the file ends before the encrypted data begin"),) if payload > window.size else (),
     )

@@ -57,6 +57,9 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         raise _bad("the L1 table is not on a cluster boundary", 40)
     if header_size * cluster_size >= 1 << 32:
         raise _bad(f"a header of {header_size} clusters", 12)
+    end_of_file = -(-window.size // _SECTOR) * _SECTOR
+    if l1_at < header_size * cluster_size or l1_at + (table_size - 1) * cluster_size >= end_of_file:
+        raise _bad("the L1 table is inside the header, or outside the file", 40)
     backing = None
     if incompatible & _BACKING_FILE:
         if name_at + name_length > header_size * cluster_size or name_length > _LONGEST_BACKING_NAME:

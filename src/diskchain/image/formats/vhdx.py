@@ -1,7 +1,8 @@
 """VHDX: Hyper-V's disk format, with a log, metadata items and a parent locator.
 
 A differencing image names its parent by path, and by the GUID (``parent_linkage``) that the parent's header had as *data write
-GUID*: that GUID changes whenever the parent's contents do.
+GUID*: that GUID changes whenever the parent's contents do. While Hyper-V merges the parent into *its* parent, that of what will then be
+the parent is noted in advance (``parent_linkage2``): a match of either is a match.
 Source: Microsoft *[MS-VHDX]*, 2.2 (header) and 2.6 (metadata); limits as in QEMU 7.2 ``block/vhdx.c``.
 """
 
@@ -72,7 +73,9 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     header, remarks = _current_header(window, full=full)
     regions, unknown, first_sound = read_regions(window)
     if not first_sound:
-        remarks.append(("malformed", "the first copy of the region table is broken"))
+        remarks.append(
+            ("malformed", "the first copy of the region table is broken, and QEMU does not look at the second")
+        )
     metadata = Metadata(window, *regions[METADATA_REGION])
     parameters = metadata.number(FILE_PARAMETERS, 8)
     block_size, flags = parameters & 0xFFFFFFFF, parameters >> 32
@@ -101,8 +104,9 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         dirty=header.log != NIL,
         identity=Identity(
             guid_text(header.data_write),
-            pairs["parent_linkage"].strip("{}").lower() if "parent_linkage" in pairs else None,
+            _linkage(pairs, "parent_linkage"),
             parent_names=tuple(pairs[key] for key in _PATH_KEYS if pairs.get(key)),
+            parent_or=_linkage(pairs, "parent_linkage2"),
         ),
         details=tuple(details),
         remarks=tuple(remarks),
@@ -137,6 +141,11 @@ def _parent(metadata: Metadata) -> dict[str, str]:
     if kind != _VHDX_LOCATOR:
         raise _bad(f"a parent locator of unknown type {kind}", 0)
     return pairs
+
+
+def _linkage(pairs: dict[str, str], key: str) -> str | None:
+    guid = pairs.get(key, "").strip("{}").lower()
+    return guid if guid.strip("0-") else None  # all zeros: none
 
 
 def _details(

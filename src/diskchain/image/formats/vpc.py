@@ -71,7 +71,7 @@ def _remark(problem: str) -> tuple[str, str]:
 def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """The footer (or its copy) and the dynamic header of ``window``. Raises ImageError.
 
-    ``full`` also verifies checksums, compares the footer with its copy, and shows all parent locators.
+    ``full`` also verifies the dynamic header's checksum, compares the footer with its copy, and shows all parent locators.
     """
     copy = window.read_up_to(0, _FOOTER_SIZE)
     at = 0 if copy.startswith(COOKIE) else _footer_at(window)
@@ -80,6 +80,8 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     raw = copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE)
     footer = _read_footer(raw, at)
     sectors, remarks = _capacity(footer, at)
+    if not _sound(raw, _FOOTER_CHECKSUM_AT):
+        remarks.append(_remark("the footer's checksum is wrong, and QEMU refuses to open it"))
     own = uuid_text(footer.unique) if footer.unique != NIL else None
     block_size: int | None = None
     identity = Identity(own) if own else None
@@ -90,7 +92,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     if full:
         details = _details(footer)
         details += [(f"parent locator {locator.code}", locator.text or "") for locator in locators]
-        remarks += _verify(window, raw, copy, footer)
+        remarks += _verify(window, copy, footer)
     path = preferred_path(locators) or next(iter(identity.parent_names if identity else ()), None)
     return ImageHeader(
         Format.VPC,
@@ -153,9 +155,9 @@ def _sound(header: bytes, at: int) -> bool:
     return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF == int.from_bytes(header[at : at + 4], "big")
 
 
-def _verify(window: Window, raw: bytes, copy: bytes, footer: _Footer) -> list[tuple[str, str]]:
-    """Remarks on checksums that are wrong, and on a footer that differs from its copy."""
-    remarks = [] if _sound(raw, _FOOTER_CHECKSUM_AT) else [_remark("the footer's checksum is wrong")]
+def _verify(window: Window, copy: bytes, footer: _Footer) -> list[tuple[str, str]]:
+    """Remarks on a dynamic header whose checksum is wrong, and on a footer that differs from its copy."""
+    remarks: list[tuple[str, str]] = []
     if footer.kind == _FIXED:
         return remarks
     if not _sound(window.read(footer.next_at, _DYNAMIC_SIZE), _DYNAMIC_CHECKSUM_AT):

@@ -19,7 +19,7 @@ _DEPTH_MAX: Final = 16
 _UNKNOWN_MAX: Final = 256
 
 #: A JSON string, or one in single quotes, QEMU's extension. One that does not end matches too, so that none is tried twice.
-_STRING: Final = re.compile(r"""("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|'((?:[^'\\]|\\.)*+)(?:'|\\?\Z)""", re.DOTALL)
+_STRING: Final = re.compile(r"""("(?:[^"\\]|\\.)*(?:"|\\?\Z))|'((?:[^'\\]|\\.)*)(?:'|\\?\Z)""", re.DOTALL)
 _QUOTE_IN_SINGLE: Final = re.compile(r"""(\\.)|(")""", re.DOTALL)
 
 #: Last parts of keys whose value is a secret itself. (``…-secret`` names an object of QEMU's, and may stay; librados'

@@ -18,10 +18,10 @@ from diskchain.storage.reference.uri import port_number
 from diskchain.storage.terms import Protocol
 
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
-#: A piece, and the mark after it or nothing. Possessive: an escape is never reconsidered.
-_PIECE: Final = {mark: re.compile(rf"((?:[^\\{mark}]|\\.|\\\Z)*+)({mark}?)", re.DOTALL) for mark in "/@:"}
+#: A piece, and the mark after it or nothing: what follows always matches, so an escape is never reconsidered.
+_PIECE: Final = {mark: re.compile(rf"((?:[^\\{mark}]|\\.|\\\Z)*)({mark}?)", re.DOTALL) for mark in "/@:"}
 #: QEMU cuts a name at ``=``, whatever colons are in it, then its value at ``:``.
-_OPTION: Final = re.compile(r"((?:[^\\=]|\\.|\\\Z)*+)(=?)((?:[^\\:]|\\.|\\\Z)*+)(:?)", re.DOTALL)
+_OPTION: Final = re.compile(r"((?:[^\\=]|\\.|\\\Z)*)(=?)((?:[^\\:]|\\.|\\\Z)*)(:?)", re.DOTALL)
 _LIBVIRT_SEPARATOR: Final = re.compile(r"\\[,; ]")
 #: Names and addresses of monitors that their list cannot cut apart.
 MONITOR_NAME: Final = re.compile(r"[A-Za-z0-9.\-_:%]+")

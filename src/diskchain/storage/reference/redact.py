@@ -11,7 +11,7 @@ from diskchain.errors import ReferenceSyntaxError
 
 HIDDEN: Final = "…"
 
-_RBD_SECRET: Final = re.compile(r"(:(?:key|password)=)(?:[^\\:]|\\.|\\\Z)*+", re.DOTALL)
+_RBD_SECRET: Final = re.compile(r"(:(?:key|password)=)(?:[^\\:]|\\.|\\\Z)*", re.DOTALL)
 _PORT: Final = re.compile(r":[0-9]*\Z")
 
 
