@@ -7,9 +7,12 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+import pyqcow
+from dissect.hypervisor.disk.qcow2 import QCow2
 from images import write_qcow2
 from rows import Row, best
 
@@ -46,6 +49,37 @@ def _floor(paths: list[str]) -> None:
         os.close(fd)
 
 
+def _by_pyqcow(path: str) -> str:
+    """What libqcow says is below an image, with what it takes to follow that: pyqcow does not follow chains."""
+    image = pyqcow.file()
+    image.open(path)
+    image.get_media_size()
+    name = image.get_backing_filename()
+    image.close()
+    return path[: path.rindex("/") + 1] + name
+
+
+def _by_dissect(path: str) -> str:
+    """The same of dissect.hypervisor."""
+    with Path(path).open("rb") as file:
+        name = QCow2(file, allow_no_backing_file=True).auto_backing_file
+    return path[: path.rindex("/") + 1] + name
+
+
+PEERS = {"pyqcow (libqcow, C)": _by_pyqcow, "dissect.hypervisor": _by_dissect}
+
+
+def _followed(below: Callable[[str], str], tops: Iterable[str]) -> None:
+    """The chains of ``tops`` down to their raw base, each image read once."""
+    known: dict[str, str] = {}
+    for top in tops:
+        path = top
+        while path.endswith("qcow2"):
+            if path not in known:
+                known[path] = below(path)
+            path = known[path]
+
+
 def _stack(below: Path, format: str, prefix: str, count: int) -> list[str]:
     made = []
     for number in range(count):
@@ -71,6 +105,11 @@ def _chain(directory: Path) -> Iterator[Row]:
     yield Row(f"a chain of {DEPTH} layers", ours, "the floor", floor, 2.5)
     examined, floor = best(lambda: examine(Discoverer().discover(_source(top))), lambda: _floor(paths), rounds=50)
     yield Row("the same, and examined", examined, "the floor", floor)
+    for peer, below in PEERS.items():
+        ours, theirs = best(
+            lambda: Discoverer(LIBVIRT).discover(_source(top)), partial(_followed, below, [top]), rounds=30
+        )
+        yield Row(f"a chain of {DEPTH} layers", ours, peer, theirs, 1.0)
     command = ["qemu-img", "info", "--backing-chain", "--output=json", top]
     (qemu,) = best(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), rounds=3)
     yield Row(f"a chain of {DEPTH} layers", ours, "qemu-img info --backing-chain", qemu)
@@ -99,6 +138,9 @@ def _forest(directory: Path) -> Iterator[Row]:
     warm, single, floor = best(together, one_by_one, lambda: _floor(paths), rounds=10)
     yield Row(f"each of {len(paths):,} images, chains up to 10 deep", warm, "the floor", floor, 2.5)
     yield Row("the same, one by one", single, "the floor", floor)
+    for peer, below in PEERS.items():
+        ours, theirs = best(together, partial(_followed, below, paths), rounds=5)
+        yield Row("the same", ours, peer, theirs, 1.0)
     if os.access(DROP_CACHES, os.W_OK):
         cold, single = (min(_cold(action) for _ in range(3)) for action in (together, one_by_one))
         yield Row("the same, cold", cold, "one by one, cold", single, 0.5)

@@ -139,7 +139,8 @@ def test_a_volume_rounded_up_to_its_extents_is_not_larger(
     volume = tmp_path / "volume"
     volume.write_bytes(bytes(4 * MiB))
     top = overlay(qemu_img, tmp_path / "top.qcow2", str(loop_device(volume)), "raw")
-    assert not examine(discover(top))
+    # Who may write to a loop device is the host's business.
+    assert not [found.id for _, found in examine(discover(top)) if found.id != "world-writable-base"]
 
 
 def test_of_a_sliced_container_the_slice_counts(image: MakeImage, tmp_path: Path) -> None:
