@@ -96,6 +96,8 @@ def _from_makers() -> Iterator[tuple[str, str, SparseImage]]:
         ("cow", "v2", relics.cow(MiB, b"base.raw", changed=1000)),
         ("cow", "v3", relics.cow(MiB, b"base.raw", changed=1000, version=3)),
         ("dmg", "zeros", relics.dmg(bytes(512), SOME)),
+        ("dmg", "encrypted", relics.encrypted_dmg(bytes(512), SOME)),
+        ("dmg", "encrypted-1", relics.encrypted_dmg(bytes(512), SOME, version=1)),
         ("iso", "volume", bytes(32768) + b"\x01CD001\x01".ljust(40, b"\0") + b"RESCUE".ljust(32) + bytes(2048)),
     ]
     for target, name, image in images:

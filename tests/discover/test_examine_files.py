@@ -107,11 +107,12 @@ def differencing_images() -> list[tuple[bytes, Format, str]]:
     return [
         (vhd.differencing(4 * MiB, UUID(int=2), vhd_parent), Format.VPC, "reads zeros"),
         (vhdx.make(vhdx.Vhdx(locator=locator)), Format.VHDX, "refuses to open it"),
+        (vmdk.cowd(4 * MiB, parent=b"base.vmdk"), Format.VMDK, "refuses to open it"),
         (vdi.make(vdi.Vdi(uuid=UUID(int=3), link=UUID(int=1), kind=4)), Format.VDI, "refuses to open it"),
     ]
 
 
-@pytest.mark.parametrize(("data", "format", "what"), differencing_images(), ids=["vhd", "vhdx", "vdi"])
+@pytest.mark.parametrize(("data", "format", "what"), differencing_images(), ids=["vhd", "vhdx", "cowd", "vdi"])
 def test_a_difference_to_a_parent_that_qemu_does_not_read_is_an_error(
     qemu_img: QemuImg, tmp_path: Path, data: bytes, format: Format, what: str
 ) -> None:

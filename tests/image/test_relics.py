@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CalledProcessError
 from uuid import UUID
 
 import pytest
@@ -70,6 +71,37 @@ def test_a_dmg_is_known_by_its_trailer() -> None:
     assert dict(header.details) == {"variant": "device", "flags": 1, "segment": 1, "segments": 1}
 
 
+def test_of_a_split_dmg_it_is_told_which_segment_it_is() -> None:
+    header = inspect(bytes_window(relics.dmg(bytes(MiB), SEGMENT, number=2, count=3)), Format.DMG)
+
+    [(id, message)] = header.remarks
+    assert id == "unsupported-image"
+    assert message.startswith("segment 2 of 3")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_encrypted_dmg_is_known_and_qemu_opens_none(qemu_img: QemuImg, tmp_path: Path, version: int) -> None:
+    path = tmp_path / "image.dmg"
+    path.write_bytes(relics.encrypted_dmg(bytes(MiB), SEGMENT, version=version))
+    header = inspect(file_window(path), Format.DMG, full=True)
+
+    assert header.encryption is not None
+    assert header.encryption.kind == "dmg"
+    assert [id for id, _ in header.remarks] == ["unsupported-image"]
+    assert header.capacity == MiB
+    with pytest.raises(CalledProcessError):
+        qemu_img("info", "-f", "dmg", path)
+
+
+def test_the_header_of_an_encrypted_dmg_says_how_it_is_encrypted() -> None:
+    header = inspect(bytes_window(relics.encrypted_dmg(bytes(MiB), SEGMENT)), Format.DMG, full=True)
+
+    assert header.encryption is not None
+    assert (header.encryption.uuid, header.encryption.key_bits) == (str(SEGMENT), 256)
+    assert (header.encryption.payload_offset, header.encryption.payload_size) == (4096, MiB)
+    assert dict(header.details) == {"algorithm": "0x80000001", "block size": 512, "keys": 0}
+
+
 def test_parallels_bitmaps_are_read_when_asked_for() -> None:
     image = relics.parallels_with_bitmap(3 * MiB, SEGMENT, 65536)
 
@@ -94,6 +126,8 @@ def test_a_parallels_image_in_use_is_dirty() -> None:
         (Format.COW, relics.cow(MiB), 1036, b"\xff"),
         (Format.COW, relics.cow(MiB), 1047, b"\x07"),
         (Format.DMG, relics.dmg(bytes(512), SEGMENT), -512 + 11, b"\x01"),
+        (Format.DMG, relics.encrypted_dmg(bytes(512), SEGMENT), 11, b"\x03"),
+        (Format.DMG, relics.encrypted_dmg(bytes(512), SEGMENT), 56, b"\xff"),
         (Format.DMG, relics.dmg(bytes(512), SEGMENT), -512 + 32, b"\x01"),
         (Format.DMG, relics.dmg(bytes(512), SEGMENT), -512 + 492, b"\xff"),
         (Format.PARALLELS, relics.parallels_with_bitmap(MiB, SEGMENT, 65536), 16, b"\x03"),

@@ -181,3 +181,19 @@ def test_a_name_that_is_not_utf_16_still_is_a_name() -> None:
 
     assert header.backing is not None
     assert header.backing.text == "\ufffda"
+
+
+def test_the_first_part_of_a_split_vhd_is_told() -> None:
+    whole = vhd.dynamic(16 << 20)
+    for image, remarks in ((whole, 0), (whole[:-512], 1), (whole[:-1], 0), (whole + bytes(512), 1)):
+        found = inspect(bytes_window(image), Format.VPC).remarks
+        assert len(found) == remarks
+        assert all(id == "malformed" and ".v01" in message for id, message in found)
+
+
+def test_the_last_part_of_a_split_fixed_vhd_is_told() -> None:
+    whole = vhd.fixed(bytes(1 << 20))
+    assert not inspect(bytes_window(whole), Format.VPC).remarks
+    [(id, message)] = inspect(bytes_window(whole[512:]), Format.VPC).remarks
+    assert id == "malformed"
+    assert message.startswith(f"only {(1 << 20) - 512} of {1 << 20} bytes")

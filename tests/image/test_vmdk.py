@@ -97,6 +97,15 @@ def test_an_unclean_shutdown_makes_an_extent_dirty() -> None:
     assert not read(vmdk.sparse(CAPACITY, b"")).dirty
 
 
+def test_a_cowd_names_its_parent_unless_it_is_a_root() -> None:
+    child, root = (read(vmdk.cowd(CAPACITY, parent=parent)) for parent in (b"b\xe4se.vmdk", b""))
+
+    assert child.identity is not None
+    assert child.identity.parent_names == ("b\udce4se.vmdk",)
+    assert child.backing is None  # QEMU and libvirt do not follow it
+    assert root.identity is None
+
+
 EXTENTS = [
     (['RW 40960 FLAT "disk-flat.vmdk" 0'], "monolithicFlat"),
     (['RW 4192256 SPARSE "disk-s001.vmdk"', 'RW 10 SPARSE "disk-s002.vmdk"'], "twoGbMaxExtentSparse"),

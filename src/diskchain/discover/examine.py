@@ -187,7 +187,8 @@ def _flags(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[F
         yield from _raw(layer, header, above)
         return
     for id, message in header.remarks:
-        yield finding(id, f"{printable(name)}: {message}", severity=Severity.WARNING, file=name)
+        severity = Severity.WARNING if id == "malformed" else None  # it could be read all the same
+        yield finding(id, f"{printable(name)}: {message}", severity=severity, file=name)
     if header.dirty:
         yield observations.dirty(name, header.format, base=above is not None)
     if header.corrupt:
@@ -196,7 +197,11 @@ def _flags(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[F
         yield observations.unknown_features(name, header.features.unknown_incompatible)
     if header.encryption is not None and header.encryption.kind == "aes":
         yield observations.legacy_encryption(name, header.format)
-    if header.identity is not None and header.identity.parent is not None and header.format in _DIFFERENCING:
+    identity = header.identity
+    if identity is not None and (
+        (identity.parent is not None and header.format in _DIFFERENCING)
+        or (header.format is Format.VMDK and identity.parent_names and header.backing is None)
+    ):
         yield observations.parent_unsupported(name, header.format)
 
 

@@ -37,7 +37,7 @@ _QCOW2_HEAD: Final = 1024
 #: How containers begin; which it is, if any, ``image.signatures`` knows. No disk a machine boots from begins like that.
 _CONTAINERS: Final = (
     b"LUKS", b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk ", b"\xbe\xba\xfe\xca", b"conectix", b"vhdxfile", b"<<< ",
-    b"Withou", b"Bochs Vi", b"#!/bin/sh\n#V2", b"OOOM",
+    b"Withou", b"Bochs Vi", b"#!/bin/sh\n#V2", b"OOOM", b"encrcdsa",
 )  # fmt: skip
 _LIBVIRT_ENCRYPTION: Final = {
     "aes": EncryptionFormat.QCOW,
@@ -218,7 +218,9 @@ def _settle_encryption(seen: Look, kind: str) -> None:
     """As libvirt, take over an encryption it finds in a header and nobody declared: the format, without a secret."""
     from diskchain.storage.encryption import Encryption
 
-    seen.source = seen.source._replace(encryption=Encryption(_LIBVIRT_ENCRYPTION[kind]))
+    known = _LIBVIRT_ENCRYPTION.get(kind)
+    if known is not None:
+        seen.source = seen.source._replace(encryption=Encryption(known))
 
 
 def looks_like(path: str) -> Format | None:

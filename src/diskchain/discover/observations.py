@@ -118,7 +118,7 @@ def legacy_encryption(path: str, format: Format) -> Finding:
 
 
 def parent_unsupported(path: str, format: Format) -> Finding:
-    """A differencing VHD, VHDX or VDI."""
+    """A differencing VHD, VHDX or VDI, or a VMDK (COWD) that names its parent where only ESX 2 looks."""
     if format is Format.VPC:
         what = "QEMU ignores the parent, and the guest reads zeros where it should read the parent's data"
     else:

@@ -20,7 +20,8 @@ class KeySlot(NamedTuple):
 class ImageEncryption(NamedTuple):
     """How the header says the image is encrypted.
 
-    ``kind``: ``luks1``, ``luks2`` or ``aes`` (the legacy qcow scheme, which is broken). ``cipher`` like ``aes-xts-plain64``.
+    ``kind``: ``luks1``, ``luks2``, ``aes`` (the legacy qcow scheme, which is broken) or ``dmg`` (Apple's, which QEMU does not know).
+    ``cipher`` like ``aes-xts-plain64``.
     Details are None unless the header was inspected in full. ``payload_offset``: bytes. ``payload_size``: bytes, None when it
     reaches to the end of the container. ``master_key_iterations``: LUKS1 only.
     """

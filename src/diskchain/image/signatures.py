@@ -56,6 +56,7 @@ _MAGICS: Final = (
     _Magic(Format.PARALLELS, b"WithouFreSpacExt"),
     _Magic(Format.BOCHS, b"Bochs Virtual HD Image\x00", 0, 64, _le32(0x10000, 0x20000)),
     _Magic(Format.CLOOP, b"#!/bin/sh\n#V2.0 Format\n"),
+    _Magic(Format.DMG, b"encrcdsa", 0, 8, _be32(2)),
     _Magic(Format.LUKS, b"LUKS\xba\xbe", 0, 6, (b"\x00\x01", b"\x00\x02")),
 )
 
@@ -117,7 +118,7 @@ def _footers(window: Window) -> list[Format]:
     last = window.read(window.size - SECTOR, SECTOR)
     if last.startswith(b"conectix") or last[1:].startswith(b"conectix"):
         found.append(Format.VPC)
-    if last.startswith(b"koly"):
+    if last.startswith(b"koly") or last.endswith(b"cdsaencr"):
         found.append(Format.DMG)
     return found
 

@@ -40,7 +40,7 @@ def cow(capacity: int, backing: bytes = b"", *, changed: int = 0, version: int =
     return header.ljust(8192, b"\0")
 
 
-def dmg(content: bytes, segment: UUID) -> bytes:
+def dmg(content: bytes, segment: UUID, *, number: int = 1, count: int = 1) -> bytes:
     """An uncompressed DMG: ``content`` (whole sectors), a property list with one block map, the koly trailer."""
     sectors = len(content) // SECTOR
     mish = struct.pack(">4sIQQQII24xII128sI", b"mish", 1, 0, sectors, 0, 0, 0, 2, 32, bytes(128), 2)
@@ -48,10 +48,22 @@ def dmg(content: bytes, segment: UUID) -> bytes:
     mish += struct.pack(">IIQQQQ", 0xFFFFFFFF, 0, sectors, 0, len(content), 0)  # end of the map
     tables: dict[str, Any] = {"resource-fork": {"blkx": [{"ID": "0", "Name": "disk", "Data": mish}]}}
     plist = plistlib.dumps(tables)
-    trailer = struct.pack(">4sIIIQQQQQII16s", b"koly", 4, 512, 1, 0, 0, len(content), 0, 0, 1, 1, segment.bytes)
+    trailer = struct.pack(
+        ">4sIIIQQQQQII16s", b"koly", 4, 512, 1, 0, 0, len(content), 0, 0, number, count, segment.bytes
+    )
     trailer = trailer.ljust(216, b"\0") + struct.pack(">QQ", len(content), len(plist))
     trailer = trailer.ljust(488, b"\0") + struct.pack(">IQ", 1, sectors)
     return content + plist + trailer.ljust(512, b"\0")
+
+
+def encrypted_dmg(content: bytes, uuid: UUID, *, version: int = 2) -> bytes:
+    """An encrypted DMG whose ``content`` stands for the encrypted bytes; no key is in it."""
+    if version == 1:
+        return content + uuid.bytes.ljust(1268, b"\0") + b"cdsaencr"
+    header = struct.pack(
+        ">8sIIIIIII16sIQQI", b"encrcdsa", 2, 16, 5, 0x80000001, 256, 91, 160, uuid.bytes, SECTOR, len(content), 4096, 0
+    )
+    return header.ljust(4096, b"\0") + content
 
 
 def parallels_with_bitmap(capacity: int, bitmap: UUID, granularity: int, *, in_use: bool = False) -> bytes:

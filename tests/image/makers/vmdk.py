@@ -88,8 +88,11 @@ def _marker(value: int, kind: int) -> bytes:
 def cowd(capacity: int, *, parent: bytes = b"", description: bytes = b"", unclean: bool = False) -> bytes:
     """An ESX sparse extent (``vmfsSparse``): its header of 2048 bytes and an empty grain directory."""
     entries = -(-capacity // (4096 * SECTOR))
-    start = struct.pack("<4sIIIIIII", b"COWD", 1, 3, capacity // SECTOR, 1, 4, entries, 4 + -(-entries * 4 // SECTOR))
-    union = struct.pack("<1024sI", parent, 0) if parent else struct.pack("<III", 10, 16, 63).ljust(1028, b"\0")
+    flags = 2 if parent else 3  # COWDISK_CHECKCAPABLE, COWDISK_ROOT
+    start = struct.pack(
+        "<4sIIIIIII", b"COWD", 1, flags, capacity // SECTOR, 1, 4, entries, 4 + -(-entries * 4 // SECTOR)
+    )
+    union = struct.pack("<1024sI", parent, 9) if parent else struct.pack("<III", 10, 16, 63).ljust(1028, b"\0")
     tail = struct.pack("<I60s512sI8xI", 0, b"disk", description, 0, unclean)
     return (start + union + tail).ljust(2048, b"\0") + bytes(-(-entries * 4 // SECTOR) * SECTOR)
 

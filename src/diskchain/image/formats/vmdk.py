@@ -1,7 +1,9 @@
 """VMDK: hosted sparse extents (monolithic, split, stream-optimized), ESX sparse (COWD), SE-sparse, and text descriptors.
 
 Which extents are opened is the descriptor's to say, so they are reported and nothing more. The parent is named by
-``parentFileNameHint``, and identified by content id: ``CID`` changes with the contents, ``parentCID`` is what the parent's was.
+``parentFileNameHint``, and identified by content id: ``CID`` changes with the contents, ``parentCID`` is what the parent's was. A
+COWD that stands alone names its parent in its header; nobody here follows that (QEMU opens no COWD without a descriptor), so it is a
+name the header has, and no backing.
 Sources: VMware *Virtual Disk Format* 5.0; ``COWDisk_Header`` in its section "ESX Server sparse extents"; limits and SE-sparse as in
 QEMU 7.2 ``block/vmdk.c``.
 """
@@ -42,6 +44,10 @@ _FOOTER_MARKER: Final = 3
 
 #: magic, version, flags, capacity (sectors), grain size (sectors), grain directory offset and entries, next free sector
 _COWD = struct.Struct("<4sIIIIIII")
+#: In a child, where a root has its geometry: name of the parent, and the generation it had
+_COWD_PARENT = struct.Struct("<1024sI")
+_COWD_ROOT: Final = 1 << 0  # of the flags: COWDISK_ROOT
+_COWD_INCONSISTENT: Final = 1 << 2  # COWDISK_INCONSISTENT
 #: generation, name, description, saved generation, unclean shutdown, after 1028 bytes of geometry or parent
 _COWD_TAIL_AT: Final = 1060
 _COWD_TAIL = struct.Struct("<I60s512sI8xI")
@@ -175,14 +181,25 @@ def _cowd(window: Window, *, full: bool) -> ImageHeader:
         raise _bad(f"unknown version {version}", 4)
     if not 0 < grain <= _LARGEST_GRAIN:
         raise _bad(f"grains of {grain} sectors", 16)
-    _, name, description, _, unclean = _COWD_TAIL.unpack(window.read(_COWD_TAIL_AT, _COWD_TAIL.size))
+    generation, name, description, _, unclean = _COWD_TAIL.unpack(window.read(_COWD_TAIL_AT, _COWD_TAIL.size))
+    parent, parent_generation = b"", 0
+    if not flags & _COWD_ROOT:
+        parent, parent_generation = _COWD_PARENT.unpack(window.read(_COWD.size, _COWD_PARENT.size))
+    parent_name = header_text(parent.split(b"\0", 1)[0])
     details: list[tuple[str, str | int | bool]] = []
     if full:
-        details = [("create type", "vmfsSparse"), ("flags", flags)]
+        details = [("create type", "vmfsSparse"), ("flags", flags), ("generation", generation)]
+        details += [("parent generation", parent_generation)] if parent_name else []
         texts = (("name", name), ("description", description))
         details += [(key, text) for key, raw in texts if (text := header_text(raw.split(b"\0", 1)[0]))]
     return ImageHeader(
-        Format.VMDK, sectors * _SECTOR, version, grain * _SECTOR, dirty=bool(unclean), details=tuple(details)
+        Format.VMDK,
+        sectors * _SECTOR,
+        version,
+        grain * _SECTOR,
+        dirty=bool(unclean or flags & _COWD_INCONSISTENT),
+        identity=Identity(parent_names=(parent_name,)) if parent_name else None,
+        details=tuple(details),
     )
 
 

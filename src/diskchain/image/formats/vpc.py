@@ -71,7 +71,8 @@ def _remark(problem: str) -> tuple[str, str]:
 def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """The footer (or its copy) and the dynamic header of ``window``. Raises ImageError.
 
-    ``full`` also verifies the dynamic header's checksum, compares the footer with its copy, and shows all parent locators.
+    ``full`` also verifies the dynamic header's checksum, compares the footer with its copy, and shows all parent locators. Whether the file ends where
+    its last part does is always looked at: Virtual PC split disks into ``disk.vhd``, ``disk.v01`` … ``disk.v63``, the footer in the last.
     """
     copy = window.read_up_to(0, _FOOTER_SIZE)
     at = 0 if copy.startswith(COOKIE) else _footer_at(window)
@@ -82,6 +83,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     sectors, remarks = _capacity(footer, at)
     if not _sound(raw, _FOOTER_CHECKSUM_AT):
         remarks.append(_remark("the footer's checksum is wrong, and QEMU refuses to open it"))
+    remarks += _cut(window, footer, at)
     own = uuid_text(footer.unique) if footer.unique != NIL else None
     block_size: int | None = None
     identity = Identity(own) if own else None
@@ -150,6 +152,24 @@ def _footer_at(window: Window) -> int:
     raise _bad("no VHD footer", max(0, window.size - _FOOTER_SIZE))
 
 
+def _cut(window: Window, footer: _Footer, at: int) -> list[tuple[str, str]]:
+    """Remarks on a file that is not all of its disk: cut short, or one of several parts, which neither QEMU nor libvirt puts together."""
+    if footer.kind == _FIXED:
+        if at >= footer.current or not at:
+            return []
+        return [
+            _remark(
+                f"only {at} of {footer.current} bytes are here: it was cut short, or is the last part of a split disk"
+            )
+        ]
+    last = window.read_up_to(max(0, window.size - _FOOTER_SIZE), _FOOTER_SIZE)
+    if last.startswith(COOKIE) or last[1:].startswith(COOKIE):
+        return []
+    return [
+        _remark("the footer at the end is gone: it was cut short, or is the first part of a split disk (.v01 goes on)")
+    ]
+
+
 def _sound(header: bytes, at: int) -> bool:
     """Whether the checksum at ``at`` is right: the one's complement of the sum of all bytes but its own."""
     return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF == int.from_bytes(header[at : at + 4], "big")
@@ -165,9 +185,7 @@ def _verify(window: Window, copy: bytes, footer: _Footer) -> list[tuple[str, str
     last = window.read(window.size - _FOOTER_SIZE, _FOOTER_SIZE)
     if not copy.startswith(COOKIE):
         remarks.append(_remark("the footer's copy at the start is gone; QEMU reads such an image as a fixed disk"))
-    elif not last.startswith(COOKIE):
-        remarks.append(_remark("the footer at the end is gone"))
-    elif last != copy:
+    elif last.startswith(COOKIE) and last != copy:
         remarks.append(_remark("the footer and its copy at the start differ"))
     return remarks
 
