@@ -242,3 +242,8 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "diskchain complete vm.xml --in-place" in out
     assert "exit codes" in out
+
+
+def test_a_directory_is_called_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["complete", str(tmp_path)]) == 3
+    assert capfd.readouterr().err == f"diskchain: {tmp_path}: is a directory\n"

@@ -195,3 +195,22 @@ def test_a_live_domain_is_shown_with_libvirts_indexes(
 def test_a_directory_is_a_usage_error(tmp_path: Path) -> None:
     shown = diskchain("show", tmp_path)
     assert (shown.code, shown.err) == (2, f"diskchain: {tmp_path} is a directory, not an image or a document\n")
+
+
+def test_what_the_daemon_writes_down_of_a_domain_is_shown_like_the_domain(domain: Path) -> None:
+    status = domain.with_name("status.xml")
+    status.write_text(f"<domstatus state='running' reason='booted' pid='1'>\n{domain.read_text()}\n</domstatus>")
+    assert diskchain("show", status).out == diskchain("show", domain).out
+
+
+@pytest.mark.parametrize("root", ["network", "domainbackup", "d:domain"])
+def test_a_document_that_has_no_disks_by_its_kind_is_refused(root: str) -> None:
+    shown = diskchain("show", "-", stdin=f"<{root}/>")
+    assert (shown.code, shown.out) == (2, "")
+    assert "has no disks" in shown.err
+
+
+def test_a_domain_without_disks_is_said_to_have_none() -> None:
+    shown = diskchain("show", "-", stdin="<domain><devices/></domain>")
+    assert (shown.code, shown.out) == (0, "-: no disk with a medium\n")
+    assert json.loads(diskchain("show", "-", "--json", stdin="<domain><devices/></domain>").out)["disks"] == []

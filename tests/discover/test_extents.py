@@ -124,6 +124,7 @@ def test_an_upload_may_name_no_extent(tmp_path: Path) -> None:
     [found] = chain.findings
     assert (found.id, found.file, found.referrer) == ("reference-refused", "flat.vmdk", f"{tmp_path}/disk.vmdk")
     assert not chain.top.extents
+    assert not chain.complete  # so nobody goes on to open it
 
 
 def test_under_a_strict_policy_no_extent_leads_out_of_the_directory_of_the_top_image(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from diskchain.errors import StorageError, StorageTimeout, UsageError
+from diskchain.errors import NotStorage, StorageError, StorageTimeout, UsageError
 from diskchain.readers.local import open_local
 from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import BlockLocation, FileLocation
@@ -170,6 +170,8 @@ def read_document(target: str) -> bytes:
             text = stream.read(LARGEST_DOCUMENT + 1)
     else:
         with open_local(target) as image:
+            if image.facts.type is StorageType.DIR:
+                raise NotStorage("is a directory", path=target)
             text = image.head
             if image.facts.size > len(text):
                 text = _whole(target, image.facts.size)
@@ -189,8 +191,10 @@ def image_target(path: str, format: str | None, seconds: float = PATIENCE) -> Ta
     """One image; ``format`` None: probe. Raises StorageError, StorageTimeout after so many ``seconds``."""
     absolute = os.path.abspath(path)
     found = within(seconds, absolute, lambda: _type(absolute))
-    if found is StorageType.DIR or not path:
-        raise UsageError(f"{path or 'an empty name'} is a directory, not an image or a document")
+    if not path:
+        raise UsageError("an empty name is no image and no document")
+    if found is StorageType.DIR:
+        raise UsageError(f"{path} is a directory, not an image or a document")
     location = BlockLocation(absolute) if found is StorageType.BLOCK else FileLocation(absolute)
     return Target(path, Source(location, Format(format) if format else None), probe=format is None)
 

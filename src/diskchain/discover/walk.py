@@ -188,10 +188,7 @@ class Discoverer:
         from diskchain.discover.extents import follow_extents
 
         def refer(name: str, format: Format) -> Source | Unknown:
-            fault = seen.fault
-            named = self._referenced(seen, top, name, str(format), "extent name")
-            seen.fault = fault  # what is below does not depend on it
-            return named
+            return self._referenced(seen, top, name, str(format), "extent name")
 
         def look_at(source: Source, above: Look) -> Look:
             headed = source.format is not _RAW

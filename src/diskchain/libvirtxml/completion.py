@@ -15,13 +15,16 @@ from typing import Any, Final
 from diskchain.errors import UsageError
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.codec import format_backing_store, format_data_store
-from diskchain.libvirtxml.document import as_document
+from diskchain.libvirtxml.document import as_document, refuse
 from diskchain.libvirtxml.handwriting import Handwriting, handwriting
 from diskchain.libvirtxml.layout import escape
 from diskchain.libvirtxml.parse.disk import read_disk
 from diskchain.libvirtxml.splice import DISK_PATHS, WHITESPACE, Comment, Edit, Element, Encoding, apply, locate
 from diskchain.libvirtxml.view import View
 from diskchain.storage.source import UNKNOWN, Source, layers
+
+_READ_PATHS: Final = (*DISK_PATHS, ("domstatus", "domain", "devices", "disk"))
+_READ_ROOTS: Final = frozenset(path[0] for path in _READ_PATHS)
 
 MARKER: Final = "detected by diskchain"
 #: Before the data file of a ``<source …/>`` that had no content, so that it gets its short form back.
@@ -31,10 +34,14 @@ MARKER_IN_EMPTY: Final = f"{MARKER} in an empty source"
 def declared_disks(document: bytes, origin: str | None = None) -> list[Disk]:
     """What each disk of ``document`` says itself, in document order: those that :func:`complete` wants chains for.
 
-    Raises XmlError for what is malformed and for a disk that libvirt's parser refuses.
+    Those of a ``<domstatus>``, which nobody but libvirt writes, too. Raises XmlError for what is malformed, for a document that has
+    no disks by its kind, and for a disk that libvirt's parser refuses.
     """
     with as_document(document, origin).reading() as root:
-        return [read_disk(disk, View.LIVE) for disk in root.iter("disk") if _path(disk) in DISK_PATHS]
+        if root.tag not in _READ_ROOTS:
+            refuse(root, f"<{root.tag}> has no disks with a backing chain")
+        view = View.STATUS if root.tag == "domstatus" else View.LIVE
+        return [read_disk(disk, view) for disk in root.iter("disk") if _path(disk) in _READ_PATHS]
 
 
 def _path(element: Any) -> tuple[str, ...]:

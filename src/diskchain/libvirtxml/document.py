@@ -191,4 +191,5 @@ def _with_undeclared_prefixes(data: bytes, encoding: str | None) -> etree._Eleme
 
 
 def _without_position(error: etree.XMLSyntaxError) -> str:
-    return str(error.msg or "not XML").partition(", line ")[0]
+    # libxml2 ends some of its messages with a line end, which lxml spells out.
+    return str(error.msg or "not XML").partition(", line ")[0].strip().removesuffix("\\n")

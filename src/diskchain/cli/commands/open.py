@@ -4,15 +4,16 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Final
+from contextlib import ExitStack
+from typing import Final, NamedTuple
 
-from diskchain.cli.companion import run_beside, signals_as_exits, wait_beside
+from diskchain.cli.companion import run_beside, serve_beside
+from diskchain.cli.ending import Ending, ended_by_signals
+from diskchain.cli.guard import Guard
 from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
 from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
 from diskchain.cli.target import add_target_arguments
-from diskchain.errors import ImageError, PeerError, UsageError, printable
+from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
 from diskchain.findings import Severity
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import StorageDaemon
@@ -73,61 +74,88 @@ def run(args: argparse.Namespace) -> int:
     profile = QSD_SHARED if args.in_use else QSD
     emission = blockdev(chain.source, with_tls(chain.policy, args), profile)
     names = [each[0] for each in chain.names]
-    with ExitStack() as exits:
-        exits.enter_context(signals_as_exits())
-        with keys_of(args) as keys, gathered(emission, chain.names, keys, others) as values:
-            target = exits.enter_context(_export_place(args))
-            daemon = exits.enter_context(StorageDaemon())
-            open_nodes(daemon, emission, values, names)
-        node = emission.top
-        if args.write_overlay:
-            encrypted = any(isinstance(item, SecretItem) and item.purpose == "encryption" for item in emission.items)
-            directory = exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-", dir=args.overlay_dir))
-            node = add_overlay(daemon, node, directory, encrypted=encrypted)
-        if args.fuse is not None:
-            export_fuse(daemon, node, target, writable=args.write_overlay)
-            return _serve(args, daemon, f"file://{target}", target)
-        uri = export_nbd(daemon, node, target, writable=args.write_overlay)
-        return _serve(args, daemon, uri, uri)
+    with ended_by_signals() as ending, ExitStack() as exits:
+        try:
+            with ending.whole():
+                guard = exits.enter_context(Guard())
+            place = _Place(exits, ending, guard)
+            with keys_of(args) as keys, gathered(emission, chain.names, keys, others) as values:
+                target = place.file(args.fuse) if args.fuse is not None else place.socket(args.nbd)
+                daemon = exits.enter_context(StorageDaemon())
+                guard.process(daemon.pid)
+                open_nodes(daemon, emission, values, names)
+            node = emission.top
+            if args.write_overlay:
+                encrypted = any(
+                    isinstance(each, SecretItem) and each.purpose == "encryption" for each in emission.items
+                )
+                node = add_overlay(daemon, node, place.directory(args.overlay_dir), encrypted=encrypted)
+            if args.fuse is not None:
+                export_fuse(daemon, node, target, writable=args.write_overlay)
+                return _serve(args, daemon, guard, f"file://{target}", target)
+            uri = export_nbd(daemon, node, target, writable=args.write_overlay)
+            return _serve(args, daemon, guard, uri, uri)
+        finally:
+            ending.hold()
 
 
-def _serve(args: argparse.Namespace, daemon: StorageDaemon, uri: str, word: str) -> int:
+def _serve(args: argparse.Namespace, daemon: StorageDaemon, guard: Guard, uri: str, word: str) -> int:
     if args.command:
         command = [each.replace(_PLACEHOLDER, word) for each in args.command]
-        code = run_beside(daemon.pid, command, {**os.environ, "DISKCHAIN_URI": uri})
+        code = run_beside(daemon.pid, command, {**os.environ, "DISKCHAIN_URI": uri}, guard.process)
         if code is not None:
             return code
-    else:
-        print(uri, flush=True)
-        if wait_beside(daemon.pid):
-            return 0
+    elif serve_beside(daemon.pid, lambda: print(uri, flush=True)):
+        return 0
     words = daemon.last_words()
     raise PeerError("qemu-storage-daemon ended before its time" + (f": {words}" if words else ""))
 
 
-@contextmanager
-def _export_place(args: argparse.Namespace) -> Iterator[str]:
-    """The socket or file to export to; it is gone afterwards."""
-    if args.fuse is not None:
-        from diskchain.cli.mounted_file import mount_point
+class _Place(NamedTuple):
+    """Where things appear in the file system; each is noted before it is made, and gone afterwards."""
 
-        with mount_point(args.fuse) as path:
-            yield path
-        return
-    with ExitStack() as exits:
-        if args.nbd is not None:
-            path = os.path.abspath(args.nbd)
-        else:
-            path = os.path.join(exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-")), "nbd")
+    exits: ExitStack
+    ending: Ending
+    guard: Guard
+
+    def directory(self, parent: str | None = None) -> str:
+        """A directory nobody else can enter. Raises StorageError."""
+        with self.ending.whole():
+            try:
+                path = self.exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-", dir=parent))
+            except OSError as error:
+                where = parent or tempfile.gettempdir()
+                raise StorageError(f"no directory can be made there: {error.strerror}", path=where) from error
+            self.guard.directory(path)
+        return path
+
+    def socket(self, wanted: str | None) -> str:
+        """The path of a socket that QEMU will make. Raises UsageError."""
+        path = os.path.abspath(wanted) if wanted is not None else os.path.join(self.directory(), "nbd")
         if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
             raise UsageError(f"a socket's path has at most {_SOCKET_PATH_MAX} bytes: {printable(path)}")
         if os.path.lexists(path):
             raise UsageError(f"{printable(path)} is there already")
-        try:
-            yield path
-        finally:
-            if os.path.lexists(path):
-                os.unlink(path)
+        with self.ending.whole():
+            self.exits.callback(_remove, path)
+            self.guard.file(path)
+        return path
+
+    def file(self, wanted: str) -> str:
+        """The file that FUSE will show the disk in. Raises UsageError, StorageError."""
+        from diskchain.cli.mounted_file import mount_point
+
+        with self.ending.whole():
+            path, ours = self.exits.enter_context(mount_point(wanted))
+            if ours:
+                self.guard.file(path)
+            self.guard.mount(path)
+        return path
+
+
+def _remove(path: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)
 
 
 def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
@@ -153,6 +181,9 @@ def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
             print(line, file=sys.stderr)
     if found.faulty:
         raise ImageError("the chain has faults, so nothing was opened")
+    if any(finding.id == "reference-refused" for finding in told):
+        # QEMU follows by itself what no node names: extents, and with a document that ends the chain, a data file.
+        raise UsageError(f"policy {args.policy} refuses what the images name, so nothing was opened")
     (chain,) = number_chains(chosen, [found.source])
     *_, last = layers(chain.source)
     if not isinstance(chain_end(chain.source), Terminator) and last.format in BACKING_FORMATS:

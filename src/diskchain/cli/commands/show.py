@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for, reader_for
 from diskchain.cli.selection import select
 from diskchain.cli.target import add_target_arguments, discovered, targets
+from diskchain.errors import printable
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code
 
@@ -53,6 +54,8 @@ def run(args: "argparse.Namespace") -> int:
         from diskchain.report.tree import chain_lines
 
         style = style_of(sys.stdout, environ=dict(os.environ))
+        if not chains:
+            print(f"{printable(args.target)}: no disk with a medium")
         for name, chain in chains:
             for line in chain_lines(name, chain, style):
                 print(line)
