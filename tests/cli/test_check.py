@@ -1,6 +1,7 @@
 """``diskchain check`` reports for people, programs and code scanners."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +109,44 @@ def test_a_connection_alone_means_all_its_domains_and_rights_left_behind(
     names = [target["target"] for target in shown["targets"]]
     assert running.name in names
     assert names[-1] == libvirtd.uri
+
+
+def test_a_directory_among_many_targets_is_one_more_finding(qemu_img: QemuImg, tmp_path: Path) -> None:
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "disk.qcow2", "1M")
+    shown = diskchain("check", tmp_path, tmp_path / "disk.qcow2")
+    assert shown.code == 1
+    assert f"{tmp_path} is a directory, not a disk image [not-storage]" in shown.out
+    assert f"{tmp_path}/disk.qcow2: clean" in shown.out
+    assert diskchain("check", tmp_path).code == 2
+
+
+def test_a_target_named_twice_is_told_of_once(tmp_path: Path) -> None:
+    assert diskchain("check", tmp_path / "gone", tmp_path / "gone").out.count("[missing]") == 1
+
+
+def test_a_base_that_the_guest_of_another_document_writes_to_is_found(qemu_img: QemuImg, tmp_path: Path) -> None:
+    base = tmp_path / "base.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", base, "1M")
+    top = overlay(qemu_img, tmp_path / "top.qcow2", "base.qcow2")
+    for name, image in (("writer", base), ("reader", top)):
+        (tmp_path / f"{name}.xml").write_text(
+            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>"
+            "<target dev='vda' bus='virtio'/></disk>"
+        )
+    reader, writer = tmp_path / "reader.xml", tmp_path / "writer.xml"
+    shown = diskchain("check", reader, writer)
+    assert shown.code == 1
+    assert f"{base} is a backing file here, and vda of {writer} writes to it" in shown.out
+    assert diskchain("check", reader).code == 0
+
+
+def test_a_candidate_comes_with_the_command_that_puts_it_in_place(
+    qemu_img: QemuImg, broken: Path, tmp_path: Path
+) -> None:
+    found = tmp_path / "attic [1]" / "base.qcow2"
+    found.parent.mkdir()
+    qemu_img("create", "-q", "-f", "qcow2", found, "1M")
+    shown = json.loads(diskchain("check", "--json", "--search", found.parent, broken).out)
+    (candidate,) = [each for each in shown["targets"][0]["findings"] if each["id"] == "candidate"]
+    subprocess.run(["bash", "-c", candidate["fix"]], check=True)
+    assert diskchain("check", broken).code == 0

@@ -17,8 +17,10 @@ from diskchain.storage.terms import Format, StorageType
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from diskchain.discover import BackingChain, Discoverer
+    from diskchain.discover.examine import FileIdentity, Use
 
 #: More than any domain libvirt would take; a bound for pipes and for files that only look like documents.
 LARGEST_DOCUMENT: Final = 256 << 20
@@ -102,11 +104,24 @@ def discovered(
     discoverer: "Discoverer", chosen: list[Target], *, depth_warning: int = DEPTH_WARNING
 ) -> list[tuple[str, "BackingChain"]]:
     """The chains of targets by name, examined; only as described where the files are on another host."""
-    from diskchain.discover.annotate import annotated
-    from diskchain.discover.examine import examine, uses
-
     chains = [(target, chain_of(discoverer, target)) for target in chosen]
-    used = uses([(target.name, chain) for target, chain in chains if target.attached and target.host is None])
+    return examined(chains, in_use(chains), depth_warning=depth_warning)
+
+
+def in_use(chains: "Iterable[tuple[Target, BackingChain]]") -> "dict[FileIdentity, Use]":
+    """The backing files that the guest of one of the targets may write to while overlays rely on them."""
+    from diskchain.discover.examine import uses
+
+    return uses([(target.name, chain) for target, chain in chains if target.attached and target.host is None])
+
+
+def examined(
+    chains: "Iterable[tuple[Target, BackingChain]]", used: "dict[FileIdentity, Use]", *, depth_warning: int
+) -> list[tuple[str, "BackingChain"]]:
+    """Chains by name, with what :mod:`diskchain.discover.examine` says of them. ``used``: from :func:`in_use`."""
+    from diskchain.discover.annotate import annotated
+    from diskchain.discover.examine import examine
+
     return [
         (target.name, annotated(chain, examine(chain, depth_warning=depth_warning, used=used)))
         for target, chain in chains

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from diskchain.discover.chain import BackingChain, Layer
+from diskchain.discover.chain import BackingChain, Layer, Origin
+from diskchain.discover.observations import REBASABLE
 from diskchain.errors import AmbiguousImage, DiskchainError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
@@ -25,12 +26,14 @@ class Wanted(NamedTuple):
     """What is known of a missing layer: from its overlay's header, which names it.
 
     ``identities``: the ids the overlay remembers of its parent (VMDK, VHD, VHDX, VDI). ``capacity``: the overlay's, in bytes.
+    ``overlay``: its path, where it can be told of another name.
     """
 
     path: str
     format: Format | None = None
     capacity: int | None = None
     identities: frozenset[str] = frozenset()
+    overlay: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -39,6 +42,7 @@ class Candidate(NamedTuple):
     path: str
     score: int
     reasons: tuple[str, ...]
+    format: Format
 
 
 def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
@@ -51,20 +55,32 @@ def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
             known = header.identity if header is not None else None
             ids = (known.parent, known.parent_or) if known is not None else ()
             capacity = header.capacity if header is not None else None
-            yield Wanted(path, layer.source.format, capacity, frozenset(id for id in ids if id is not None))
+            told = above is not None and above.source.format in REBASABLE and layer.origin is not Origin.DECLARED
+            overlay = local_path(above.source.location) if above is not None and told else None
+            yield Wanted(path, layer.source.format, capacity, frozenset(id for id in ids if id is not None), overlay)
         above = layer
 
 
 def candidates(wanted: Wanted, directories: Iterable[str]) -> list[Candidate]:
     """Files below ``directories`` that could be ``wanted``, likeliest first. What cannot be read is passed over."""
-    found = {}
-    for number, path in enumerate(_files(directories)):
+    return search([wanted], directories)[wanted]
+
+
+def search(wanted: Iterable[Wanted], directories: Iterable[str]) -> dict[Wanted, list[Candidate]]:
+    """The :func:`candidates` for each of ``wanted``; every file is read once."""
+    found: dict[Wanted, dict[str, Candidate]] = {each: {} for each in wanted}
+    for number, path in enumerate(_files(directories) if found else ()):
         if number >= MOST_FILES:
             break
-        candidate = _judge(wanted, path)
-        if candidate is not None:
-            found[path] = candidate
-    return sorted(found.values(), key=lambda candidate: (-candidate.score, candidate.path))
+        header = _header(path)
+        for each, its in found.items():
+            candidate = None if header is None else _judge(each, path, header)
+            if candidate is not None:
+                its[path] = candidate
+    return {
+        each: sorted(its.values(), key=lambda candidate: (-candidate.score, candidate.path))
+        for each, its in found.items()
+    }
 
 
 def _files(directories: Iterable[str]) -> Iterator[str]:
@@ -81,10 +97,7 @@ def _files(directories: Iterable[str]) -> Iterator[str]:
             continue
 
 
-def _judge(wanted: Wanted, path: str) -> Candidate | None:
-    header = _header(path)
-    if header is None:
-        return None
+def _judge(wanted: Wanted, path: str, header: ImageHeader) -> Candidate | None:
     score, reasons = 0, []
     identity = header.identity
     if identity is not None and not wanted.identities.isdisjoint((identity.own, identity.own_state)):
@@ -99,7 +112,7 @@ def _judge(wanted: Wanted, path: str) -> Candidate | None:
         score += 2
         reasons.append("has the capacity of its overlay")
     # Format and capacity together are worth a look; either alone is not.
-    return Candidate(path, score, tuple(reasons)) if score > 2 else None  # noqa: PLR2004 - the sum just above
+    return Candidate(path, score, tuple(reasons), header.format) if score > 2 else None  # noqa: PLR2004 - the sum just above
 
 
 def _guess(image: Window) -> Format:

@@ -88,7 +88,7 @@ def ambiguous(path: str, problem: str) -> Finding:
     return finding("format-ambiguous", f"{printable(path)} has no format of its own: {problem}", file=path)
 
 
-def _record(path: str, referrer: str, format: Format) -> str:
+def record(path: str, referrer: str, format: Format) -> str:
     """The command that records a format, and names what lies beside or below ``referrer`` so that both can move."""
     directory, slash, _ = referrer.rpartition("/")
     beside = path.removeprefix(directory + slash)
@@ -106,7 +106,7 @@ def unrecorded(path: str, referrer: str, format: Format) -> Finding:
         f"it looks like {format} and has no backing file of its own, so libvirt reads it as that",
         file=path,
         referrer=referrer,
-        fix=_record(path, referrer, format),
+        fix=record(path, referrer, format),
     )
 
 
@@ -119,7 +119,7 @@ def unrecorded_with_backing(path: str, referrer: str, format: Format) -> Finding
         severity=Severity.ERROR,
         file=path,
         referrer=referrer,
-        fix=_record(path, referrer, format),
+        fix=record(path, referrer, format),
     )
 
 
@@ -232,13 +232,14 @@ def terminated_early(path: str, below: str) -> Finding:
     )
 
 
-def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...]) -> Finding:
-    """A file that could be a missing layer."""
+def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...], fix: str | None) -> Finding:
+    """A file that could be a missing layer. ``fix``: from :func:`record`, where the overlay can be told of it."""
     return finding(
         "candidate",
         f"{printable(candidate)} could be the missing {printable(missing_path)}: it {', '.join(reasons)}",
         file=candidate,
         referrer=missing_path,
+        fix=fix,
     )
 
 

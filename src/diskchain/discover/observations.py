@@ -10,7 +10,7 @@ from diskchain.units import human_size
 #: Formats ``qemu-img check -r`` mends, or whose log it replays.
 _REPAIRABLE = frozenset({Format.QCOW2, Format.QED, Format.PARALLELS, Format.VHDX})
 #: Formats whose backing string ``qemu-img rebase -u`` can write anew.
-_REBASABLE = frozenset({Format.QCOW2, Format.QED})
+REBASABLE = frozenset({Format.QCOW2, Format.QED})
 
 
 def smaller(
@@ -21,7 +21,7 @@ def smaller(
     A plain resize would not help: QEMU writes zeros over what comes into view, lest a guest see what it did not before.
     """
     fix = None
-    if format in _REBASABLE and named is not None and named.format is not None and redacted(named.text) == named.text:
+    if format in REBASABLE and named is not None and named.format is not None and redacted(named.text) == named.text:
         top = file_word(overlay)
         again = f"-b {shell_word(named.text)} -F {shell_word(named.format)}"
         fix = f"qemu-img rebase -u -b '' {top} && qemu-img resize {top} {below} && qemu-img rebase -u {again} {top}"
@@ -213,7 +213,7 @@ def relative_unresolvable(path: str, referrer: str | None) -> Finding:
 def absolute(overlay: str, reference: str, relative: str, format: Format, recorded: str | None) -> Finding:
     """A relative name would do, and would survive a move of the directory."""
     fix = None
-    if recorded is not None and format in _REBASABLE:
+    if recorded is not None and format in REBASABLE:
         relative = f"./{relative}" if ":" in relative else relative  # or QEMU takes it for a protocol
         fix = f"qemu-img rebase -u -b {file_word(relative)} -F {shell_word(recorded)} {file_word(overlay)}"
     return finding(

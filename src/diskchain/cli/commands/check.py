@@ -3,23 +3,26 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for, reader_for
+from diskchain.cli.progress import Progress
 from diskchain.cli.selection import select
 from diskchain.cli.target import (
     DEPTH_WARNING,
     Target,
     TargetDocument,
     add_target_arguments,
-    discovered,
+    chain_of,
     document_of,
+    examined,
     image_target,
+    in_use,
 )
-from diskchain.discover import BackingChain
-from diskchain.discover.notes import unreadable_target
-from diskchain.errors import ParseError, StorageError, UsageError, printable
+from diskchain.discover import BackingChain, Discoverer
+from diskchain.discover.notes import found_again, record, unreadable_target
+from diskchain.errors import NotStorage, ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code, finding_lines
@@ -27,9 +30,6 @@ from diskchain.report.style import style_of
 from diskchain.storage.location import local_path
 from diskchain.storage.source import files as files_of
 from diskchain.storage.source import layers
-
-if TYPE_CHECKING:
-    from diskchain.cli.remote_reader import RemoteReader
 
 EXAMPLE = """\
 examples:
@@ -81,12 +81,21 @@ def run(args: argparse.Namespace) -> int:
     """Collect, print, and say how bad it is."""
     if not args.target and args.connect is None:
         raise UsageError("check what? Name images or documents, or a connection with -c")
-    files: set[str] = set()
-    names = args.target or _domains(args.connect)
-    with reader_for(args) as reader:
-        found = [(target, finding) for target in names for finding in _findings(args, target, files, reader)]
+    names = list(dict.fromkeys(args.target)) or _domains(args.connect)
+    with reader_for(args) as reader, Progress(len(names)) as progress:
+        policy = policy_named(args.policy)
+        if reader is None:  # nobody logs in anywhere, so one will do, and reads a shared base once
+            shared = discoverer_for(args, policy, (), None)
+            looked = [_look(args, name, lambda _: shared) for name in progress.over(names)]
+        else:
+            looked = [
+                _look(args, name, lambda disks: discoverer_for(args, policy, disks, reader))
+                for name in progress.over(names)
+            ]
         if reader is not None and (problem := reader.keys.misfit()) is not None:
             print(f"diskchain: warning: {problem}", file=sys.stderr)
+        files: set[str] = set()
+        found = [*_findings(args, looked, files)]
     if args.connect is not None:
         rights = [(args.connect, each) for each in _rights(args.connect) if not args.target or each.file in files]
         found += rights
@@ -123,66 +132,107 @@ def _rights(uri: str) -> list[Finding]:
         return label_findings(connection)
 
 
-def _findings(
-    args: argparse.Namespace, target: str, files: set[str], reader: "RemoteReader | None"
-) -> Iterator[Finding]:
-    """Everything there is to say about one target; that it cannot be read is one more finding. Adds its layers to ``files``."""
+#: What discovers the chains of some targets.
+DiscovererOf = Callable[[list[Target]], Discoverer]
+
+
+class _Looked(NamedTuple):
+    """One target: what is said of it before all chains are seen together, and the chains of its disks, if they are wanted."""
+
+    name: str
+    said: tuple[Finding, ...]
+    chains: tuple[tuple[Target, BackingChain], ...] | None = None
+
+
+def _look(args: argparse.Namespace, name: str, discoverer_of: DiscovererOf) -> _Looked:
+    """Everything there is to see of one target; that it cannot be read is one more finding."""
     try:
-        document = document_of(args, target)
-        if document is None:
-            yield from _of_chains(args, [image_target(target, args.format)], files, reader)
-        else:
-            yield from _of_document(args, target, document, files, reader)
+        document = document_of(args, name)
+        if document is not None:
+            return _look_at_document(args, name, document, discoverer_of)
+        return _Looked(name, (), _chains([_image(args, name)], discoverer_of))
     except (ParseError, StorageError) as error:
-        yield unreadable_target(target, error)
+        return _Looked(name, (unreadable_target(name, error),))
 
 
-def _of_document(
-    args: argparse.Namespace, target: str, document: TargetDocument, files: set[str], reader: "RemoteReader | None"
-) -> Iterator[Finding]:
-    """What libvirt would say of a document, and of the chains of those of its disks that can be understood."""
+def _image(args: argparse.Namespace, name: str) -> Target:
+    """One image; that it is a directory is no reason to say nothing of the other targets. Raises StorageError, UsageError."""
+    try:
+        return image_target(name, args.format, args.timeout)
+    except UsageError as error:
+        if len(args.target) == 1:
+            raise
+        raise NotStorage("is a directory", path=name) from error
+
+
+def _look_at_document(
+    args: argparse.Namespace, name: str, document: TargetDocument, discoverer_of: DiscovererOf
+) -> _Looked:
+    """What libvirt would say of a document, and the chains of those of its disks that can be understood."""
     from diskchain.cli.document_target import disk_targets
     from diskchain.libvirtxml.postparse import Profile
     from diskchain.libvirtxml.validate.document import check_document
 
-    checked = check_document(document.text, Profile(args.profile), target)
+    checked = check_document(document.text, Profile(args.profile), name)
     disks = disk_targets(checked.disks, document.host)
     asked = None if args.disk is None else args.disk.partition("[")[0]
-    about_asked = [said for disk, said in checked.findings if disk == asked]
-    if about_asked or any(disk.name == asked for disk in disks):
-        yield from about_asked
-    else:  # nobody asked for one disk, or by the path of a layer
-        yield from (said for _, said in checked.findings)
-    if not about_asked or any(disk.name == asked for disk in disks):
-        yield from _of_chains(args, disks, files, reader)
+    about_asked = tuple(said for disk, said in checked.findings if disk == asked)
+    known = any(disk.name == asked for disk in disks)
+    # Else nobody asked for one disk, or by the path of a layer.
+    said = about_asked if about_asked or known else tuple(said for _, said in checked.findings)
+    return _Looked(name, said, _chains(disks, discoverer_of) if known or not about_asked else None)
 
 
-def _of_chains(
-    args: argparse.Namespace, disks: list[Target], files: set[str], reader: "RemoteReader | None"
-) -> Iterator[Finding]:
-    discoverer = discoverer_for(args, policy_named(args.policy), disks, reader)
-    chains = select(discovered(discoverer, disks, depth_warning=args.depth), args.disk)
-    for _, chain in chains:
-        for layer in layers(chain.source):
-            files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)
-        yield from chain.findings
-        if args.search:
-            yield from _candidates(chain, args.search)
+def _chains(disks: list[Target], discoverer_of: DiscovererOf) -> tuple[tuple[Target, BackingChain], ...]:
+    discoverer = discoverer_of(disks)
+    return tuple((disk, chain_of(discoverer, disk)) for disk in disks)
 
 
-def _candidates(chain: BackingChain, directories: list[str]) -> Iterator[Finding]:
-    from diskchain.discover.candidates import candidates, wanted_layers
-    from diskchain.discover.notes import found_again
+def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) -> Iterator[tuple[str, Finding]]:
+    """All findings, each with its target. One disk may write to what is a backing file of another, of any target.
 
-    for wanted in wanted_layers(chain):
-        for candidate in candidates(wanted, directories)[:_MOST_CANDIDATES]:
-            yield found_again(wanted.path, candidate.path, candidate.reasons)
+    Adds the layers of all chains that are asked for to ``files``.
+    """
+    several = len(looked) > 1
+    used = in_use(
+        (disk._replace(name=f"{disk.name} of {each.name}") if several else disk, chain)
+        for each in looked
+        for disk, chain in each.chains or ()
+    )
+    lost: list[tuple[str, BackingChain]] = []
+    for name, said, chains in looked:
+        yield from ((name, each) for each in said)
+        chosen = select(examined(chains, used, depth_warning=args.depth), args.disk) if chains is not None else []
+        for _, chain in chosen:
+            for layer in layers(chain.source):
+                files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)
+            yield from ((name, each) for each in chain.findings)
+            if not chain.complete:
+                lost.append((name, chain))
+    if args.search and lost:
+        yield from _candidates(lost, args.search)
+
+
+def _candidates(lost: list[tuple[str, BackingChain]], directories: list[str]) -> Iterator[tuple[str, Finding]]:
+    """What could be the missing layers of the ``lost`` chains, after one look through the directories."""
+    from diskchain.discover.candidates import search, wanted_layers
+
+    wanted = [(name, each) for name, chain in lost for each in wanted_layers(chain)]
+    found = search({each for _, each in wanted}, directories)
+    for name, each in wanted:
+        for candidate in found[each][:_MOST_CANDIDATES]:
+            fix = None
+            if each.overlay is not None:
+                fix = record(candidate.path, each.overlay, candidate.format)
+            yield name, found_again(each.path, candidate.path, candidate.reasons, fix)
 
 
 def _print(names: list[str], found: list[tuple[str, Finding]]) -> None:
     style = style_of(sys.stdout, environ=dict(os.environ))
-    for name in names:
-        mine = [finding for target, finding in found if target == name]
+    by_target: dict[str, list[Finding]] = {name: [] for name in names}
+    for name, each in found:
+        by_target[name].append(each)
+    for name, mine in by_target.items():
         worst = sum(finding.severity is not Severity.INFO for finding in mine)
         verdict = "clean" if not worst else f"{worst} finding{'s' if worst > 1 else ''}"
         print(f"{style.bold(printable(name))}: {verdict}")

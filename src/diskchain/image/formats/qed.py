@@ -48,7 +48,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         raise _bad("no QED magic", 0)
     if not _power_of_two(cluster_size) or not _SMALLEST_CLUSTER <= cluster_size <= _LARGEST_CLUSTER:
         raise _bad(f"cluster size of {cluster_size} bytes", 4)
-    if not _power_of_two(table_size) or table_size > _LARGEST_TABLE:
+    if not _power_of_two(table_size) or not 1 < table_size <= _LARGEST_TABLE:
         raise _bad(f"a table of {table_size} clusters", 8)
     entries = table_size * cluster_size // 8
     if capacity % _SECTOR or capacity > entries * entries * cluster_size:

@@ -26,9 +26,7 @@ class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_document(names: Sequence[str], found: Sequence[tuple[str, Finding]]) -> CheckDocument:
     """The JSON form of findings, each with the target it was found for."""
-    return CheckDocument(
-        targets=tuple(
-            TargetDocument(name, tuple(finding_document(finding) for target, finding in found if target == name))
-            for name in names
-        )
-    )
+    by_target: dict[str, list[FindingDocument]] = {name: [] for name in names}
+    for target, finding in found:
+        by_target[target].append(finding_document(finding))
+    return CheckDocument(targets=tuple(TargetDocument(name, tuple(mine)) for name, mine in by_target.items()))
