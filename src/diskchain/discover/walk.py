@@ -208,8 +208,8 @@ class Discoverer:
             fields = [*source]  # with_backing() costs twice as much
             fields[_BACKING] = below
             below = _new(Source, fields)
-            evidence = step.header, step.facts, step.findings, step.data_file, step.extents
-            layer = _new(Layer, (below, layer, origin, *evidence))
+            parts = below, layer, origin, step.header, step.facts, step.findings, step.data_file, step.extents
+            layer = _new(Layer, parts)
             size += 1
             remembered = remembered and source.backing is UNKNOWN
             if remembered and (origin is _RECORDED or origin is _DECLARED):

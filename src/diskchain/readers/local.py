@@ -102,19 +102,19 @@ def begin(path: str, length: int = HEAD) -> tuple[int, ImageFacts, bytes]:
     fd = -1
     try:
         stat = os.stat(path)
-        mode = stat.st_mode
+        mode, inode, device, _, _, _, size = stat[:7]
         kind = S_IFMT(mode)
         if kind == S_IFREG:
             fd = os.open(path, _FLAGS)
-            said = (_FILE, stat.st_size, stat.st_dev, stat.st_ino, mode, stat.st_mtime, stat.st_blocks)
+            said = (_FILE, size, device, inode, mode, stat.st_mtime, stat.st_blocks)
             return fd, _new(ImageFacts, said), os.pread(fd, length, 0)
         if kind == S_IFBLK:
             fd = os.open(path, _FLAGS)
             size = os.lseek(fd, 0, os.SEEK_END)
-            said = (StorageType.BLOCK, size, -1, stat.st_rdev, stat.st_mode, stat.st_mtime, stat.st_blocks)
+            said = (StorageType.BLOCK, size, -1, stat.st_rdev, mode, stat.st_mtime, stat.st_blocks)
             return fd, _new(ImageFacts, said), os.pread(fd, length, 0)
         if kind == S_IFDIR:
-            said = (StorageType.DIR, 0, stat.st_dev, stat.st_ino, stat.st_mode, stat.st_mtime, stat.st_blocks)
+            said = (StorageType.DIR, 0, device, inode, mode, stat.st_mtime, stat.st_blocks)
             return fd, _new(ImageFacts, said), b""
     except OSError as error:
         if fd >= 0:
