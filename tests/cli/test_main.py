@@ -76,3 +76,7 @@ def test_ctrl_c_ends_without_a_traceback() -> None:
 def _waits_for_input(pid: int) -> bool:
     """Whether the process is in read(2) on descriptor 0: past its imports, with nothing to read."""
     return Path(f"/proc/{pid}/syscall").read_text().startswith("0 0x0 ")
+
+
+def test_a_directory_has_no_header(tmp_path: Path) -> None:
+    assert diskchain("info", tmp_path).code == 2

@@ -39,3 +39,26 @@ def test_a_merge_the_definition_does_not_know_of_shows_against_the_running_domai
     )
     assert [row.agree for row in rows] == [False, False, True]
     assert rows[0].running == seen("base")
+
+
+def test_two_names_of_one_file_agree() -> None:
+    rows = compare(chain("/d/a", "/d/b"), chain("/d/a", "/d/./x/../b"), None)
+    assert all(row.agree for row in rows)
+    assert not compare(chain("/l"), chain("/d/a"), None)[0].agree
+    assert compare(chain("/l"), chain("/d/a"), None, resolve=lambda path: path.replace("/l", "/d/a"))[0].agree
+
+
+def test_another_data_file_differs_and_one_that_is_not_declared_does_not() -> None:
+    declared, found = (
+        chain("a")._replace(data_file=Source(FileLocation(name), Format.RAW)) for name in ("d.raw", "e.raw")
+    )
+    assert not compare(declared, found, None)[0].agree
+    assert compare(declared, declared, None)[0].agree
+    assert compare(chain("a"), found, None)[0].agree
+
+
+def test_a_disk_that_one_side_does_not_have_differs() -> None:
+    (unplugged,) = compare(chain("a"), chain("a"), None, live=True)
+    assert (unplugged.running, unplugged.agree) == ("absent", False)
+    (plugged,) = compare(None, chain("a"), chain("a"), live=True)
+    assert (plugged.document, plugged.agree) == ("absent", False)

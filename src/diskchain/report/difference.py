@@ -4,14 +4,18 @@ from collections.abc import Iterator
 
 from diskchain.discover.compare import End, Row, Seen
 from diskchain.errors import printable
+from diskchain.findings import Finding
+from diskchain.report.findings import finding_lines
 from diskchain.report.style import Style
 from diskchain.storage.location import describe_location
 
-_ENDS = {"end": "the chain ends", "unknown": "not known"}
+_ENDS = {"end": "the chain ends", "unknown": "not known", "absent": "no such disk"}
 
 
-def difference_lines(title: str, rows: list[Row], style: Style, *, live: bool) -> Iterator[str]:
-    """The lines of ``diskchain diff`` for one disk. ``live``: there is a running domain to compare with."""
+def difference_lines(
+    title: str, rows: list[Row], findings: tuple[Finding, ...], style: Style, *, live: bool
+) -> Iterator[str]:
+    """The lines of ``diskchain diff`` for one disk. ``findings``: of its headers. ``live``: there is a running domain to compare with."""
     differing = sum(not row.agree for row in rows)
     verdict = (
         "every view agrees" if not differing else style.paint(f"{differing} of {len(rows)} positions differ", "33")
@@ -29,7 +33,10 @@ def difference_lines(title: str, rows: list[Row], style: Style, *, live: bool) -
         yield f"{bar}headers:  {_shown(row.headers)}"
         if live:
             yield f"{bar}running:  {_shown(row.running)}"
-        yield f"{bar}at the next start libvirt believes the {row.next_start}"
+        if row.document != "absent":
+            yield f"{bar}at the next start libvirt believes the {row.next_start}"
+    for found in findings:
+        yield from finding_lines(found, style)
 
 
 def _shown(view: Seen | End | None) -> str:
@@ -37,4 +44,5 @@ def _shown(view: Seen | End | None) -> str:
         return "says nothing"
     if isinstance(view, str):
         return _ENDS[view]
-    return f"{printable(describe_location(view.location))}  {view.format or 'format unknown'}"
+    data = f", data in {printable(describe_location(view.data))}" if view.data is not None else ""
+    return f"{printable(describe_location(view.location))}  {view.format or 'format unknown'}{data}"

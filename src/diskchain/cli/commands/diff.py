@@ -7,8 +7,10 @@ import sys
 from diskchain.cli.target import Target, add_target_arguments, is_document, read_document
 from diskchain.discover.compare import Row, compare, undeclared
 from diskchain.discover.patience import PatientDiscoverer
-from diskchain.errors import UsageError
-from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS
+from diskchain.errors import StorageError, UsageError
+from diskchain.findings import Finding
+from diskchain.readers.patience import PATIENCE, within
+from diskchain.report.findings import FINDINGS, exit_code
 from diskchain.report.style import style_of
 from diskchain.storage.source import Source
 
@@ -18,7 +20,7 @@ examples:
   diskchain diff -c qemu:///system vm -d vda
 
 With -c the document is the persistent definition, and the running domain is compared, too.
-Exit codes: 0 all views agree, 1 they differ, 2 usage, 3 could not tell"""
+Exit codes: 0 all views agree, 1 they differ or something is wrong with an image, 2 usage, 3 could not tell"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +33,15 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print."""
     documents, running = _views(args)
     discoverer = PatientDiscoverer()
-    disks: list[tuple[str, list[Row]]] = []
-    complete = True
-    for name, source in documents.items():
-        headers = discoverer.discover(undeclared(source))
-        complete = complete and headers.complete
-        disks.append((name, compare(source, headers.source, running.get(name))))
+    disks: list[tuple[str, list[Row], tuple[Finding, ...]]] = []
+    for name in dict.fromkeys([*documents, *(running or {})]):
+        document, live = documents.get(name), (running or {}).get(name)
+        top = document or live
+        if top is None:
+            continue
+        headers = discoverer.discover(undeclared(top))
+        rows = compare(document, headers.source, live, live=running is not None, resolve=_file_of)
+        disks.append((name, rows, tuple(headers.findings)))
     if args.json:
         from diskchain.report.documents import diff_document, to_json
 
@@ -45,19 +50,27 @@ def run(args: argparse.Namespace) -> int:
         from diskchain.report.difference import difference_lines
 
         style = style_of(sys.stdout, environ=dict(os.environ))
-        for name, rows in disks:
-            for line in difference_lines(name, rows, style, live=bool(running)):
+        for name, rows, findings in disks:
+            for line in difference_lines(name, rows, findings, style, live=running is not None):
                 print(line)
-    if not all(row.agree for _, rows in disks for row in rows):
+    if not all(row.agree for _, rows, _ in disks for row in rows):
         return FINDINGS
-    return CLEAN if complete else COULD_NOT_TELL
+    return exit_code(found for _, _, findings in disks for found in findings)
 
 
-def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Source]]:
-    """The disks of the document, and of the running domain if there is one, by target."""
+def _file_of(path: str) -> str:
+    """What ``path`` leads to; the path itself, tidied up, where that cannot be told in time."""
+    try:
+        return within(PATIENCE, path, lambda: os.path.realpath(path))
+    except (StorageError, ValueError):
+        return os.path.normpath(path)
+
+
+def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Source] | None]:
+    """The disks of the document by target, and those of the running domain if there is one."""
     from diskchain.cli.document_target import document_targets
 
-    live: list[Target] = []
+    live: list[Target] | None = None
     if args.connect is None:
         if args.format is not None or not is_document(args.target):
             raise UsageError("diff compares a document with images: name a document, or a domain with -c")
@@ -70,8 +83,12 @@ def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Sourc
                 raise UsageError(f"the images are on {connection.host}: run diff there")
             domain = connection.domain(args.target)
         declared = document_targets(domain.inactive or domain.current, args.target)
-        live = document_targets(domain.live, args.target) if domain.live else []
-    wanted = {target.name: target.source for target in declared if args.disk in (None, target.name)}
-    if not wanted:
+        live = document_targets(domain.live, args.target) if domain.live else None
+    documents, running = _asked(args, declared), _asked(args, live or [])
+    if args.disk is not None and not documents and not running:
         raise UsageError(f"{args.target} has no disk called {args.disk}")
-    return wanted, {target.name: target.source for target in live}
+    return documents, running if live is not None else None
+
+
+def _asked(args: argparse.Namespace, disks: list[Target]) -> dict[str, Source]:
+    return {disk.name: disk.source for disk in disks if args.disk in (None, disk.name)}

@@ -2,13 +2,13 @@
 
 import argparse
 
-from diskchain.errors import ImageError
+from diskchain.errors import ImageError, UsageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import open_local
 from diskchain.readers.patience import PATIENCE, within
-from diskchain.storage.terms import Format
+from diskchain.storage.terms import Format, StorageType
 
 EXAMPLE = """\
 examples:
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts]:
     with open_local(args.image) as image:
+        if image.facts.type is StorageType.DIR:
+            raise UsageError(f"{args.image} is a directory, not an image")
         if args.format is not None:
             format = Format(args.format)
         else:
