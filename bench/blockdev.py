@@ -8,10 +8,10 @@ from rows import Row, best
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.nodes import Numbering
 from diskchain.qemu.policy import LIBVIRT_11, QSD, NodePolicy
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import TERMINATOR, Source, stack
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 DEPTH = 200
 GOAL = 5e-3  # seconds

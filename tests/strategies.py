@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from diskchain.storage.auth import Auth, SecretReference
-from diskchain.storage.encryption import Cipher, Encryption, InitVector
+from diskchain.storage.auth import Auth, AuthType, SecretReference
+from diskchain.storage.encryption import Cipher, Encryption, EncryptionEngine, EncryptionFormat, InitVector
 from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
@@ -24,16 +24,7 @@ from diskchain.storage.protocol_options import Cookie, HttpOptions, IscsiOptions
 from diskchain.storage.runtime import Nbdkit, QemuObjects, Runtime
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Slice, Source
-from diskchain.storage.terms import (
-    AuthType,
-    EncryptionEngine,
-    EncryptionFormat,
-    Format,
-    Protocol,
-    StorageType,
-    Transport,
-    VolumeMode,
-)
+from diskchain.storage.terms import Format, Protocol, StorageType, Transport, VolumeMode
 
 _T = TypeVar("_T")
 

@@ -7,10 +7,10 @@ import pytest
 from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer, Layer
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Slice, Source
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 KIB = 1 << 10
 AT = 192 * KIB

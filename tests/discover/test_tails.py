@@ -12,11 +12,11 @@ from tests.discover.written import write_qcow2
 
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.readers.policy import LIBVIRT, STRICT, OpenPolicy
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, Slice, Source
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 NAMES = ("0", "1", "2", "3")
 #: What a question may differ in. The first are more likely.

@@ -13,11 +13,11 @@ from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer, Origin
 from diskchain.findings import Severity
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import BlockLocation, DirLocation, FileLocation
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import DETECTED_TERMINATOR, TERMINATOR, UNKNOWN, Source
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from diskchain.guest.terms import (
     Translation,
     Tray,
 )
-from diskchain.storage.auth import Auth, SecretReference
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.auth import Auth, AuthType, SecretReference
+from diskchain.storage.encryption import Encryption, EncryptionEngine, EncryptionFormat
 from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
@@ -46,16 +46,7 @@ from diskchain.storage.location import (
 from diskchain.storage.protocol_options import Cookie, HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Slice, Source
-from diskchain.storage.terms import (
-    AuthType,
-    EncryptionEngine,
-    EncryptionFormat,
-    Format,
-    Protocol,
-    StorageType,
-    Transport,
-    VolumeMode,
-)
+from diskchain.storage.terms import Format, Protocol, StorageType, Transport, VolumeMode
 
 _WORDS = st.sampled_from(["a", "web-1", "disk.qcow2", "Tom & Jerry's", 'a "b"', "x<y>z", "höhe"])
 PATHS = _WORDS.map(lambda word: f"/images/{word}")

@@ -10,9 +10,10 @@ from diskchain.guest.target import Target, target_index
 from diskchain.guest.terms import DiskBus, SnapshotPolicy
 from diskchain.libvirtxml.codec import parse_disk
 from diskchain.libvirtxml.postparse import Profile, post_parse, post_parse_source
+from diskchain.storage.encryption import EncryptionEngine
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
 from diskchain.storage.source import TERMINATOR, Source, layers
-from diskchain.storage.terms import EncryptionEngine, Format, Protocol
+from diskchain.storage.terms import Format, Protocol
 
 
 def filled(text: str, profile: Profile = Profile.QEMU) -> Disk:

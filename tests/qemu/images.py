@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Slice, Source
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 from tests.live.storage import QemuImg
 
 SIZE = 1 << 20

@@ -16,9 +16,10 @@ from diskchain.qemu.opening import close_nodes, open_nodes
 from diskchain.qemu.policy import PROFILES, NodePolicy, ThrottleFilter
 from diskchain.qemu.read_back import read_chain
 from diskchain.secrets.value import SecretValue
+from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Source, layers, stack
-from diskchain.storage.terms import EncryptionFormat, Format, Protocol, Transport
+from diskchain.storage.terms import Format, Protocol, Transport
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 from tests.qemu.images import BASE_KINDS, KINDS, OVERLAY_KINDS, PASSPHRASE, SIZE, Templates

@@ -15,12 +15,12 @@ from diskchain.qemu.nodes import Numbering, highest_number, node_names
 from diskchain.qemu.policy import LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD, NodePolicy, profile_named
 from diskchain.qemu.read_back import read_chain
 from diskchain.storage.auth import SecretReference
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionEngine, EncryptionFormat
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, VhostUserLocation, VolumeLocation
 from diskchain.storage.protocol_options import NbdOptions
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Source, layers, stack
-from diskchain.storage.terms import EncryptionEngine, EncryptionFormat, Format, Protocol
+from diskchain.storage.terms import Format, Protocol
 
 RAW = Source(FileLocation("/a"), Format.RAW)
 QCOW2 = Source(FileLocation("/b"), Format.QCOW2)

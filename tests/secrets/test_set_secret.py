@@ -6,8 +6,8 @@ import pytest
 
 from diskchain.libvirtxml.completion import declared_disks
 from diskchain.storage.auth import SecretReference
+from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.source import layers
-from diskchain.storage.terms import EncryptionFormat
 from tests.cli.commands import diskchain
 
 UUID = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"

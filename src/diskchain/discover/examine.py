@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 from diskchain.discover import observations
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.reference import RECORDED_FORMATS, followed_credentials
-from diskchain.discover.shared_bytes import shared_bytes
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity, ImageHeader
@@ -112,6 +111,8 @@ def examine(
     if position > depth_warning and above is not None and all(each.id != "too-deep" for each in above.findings):
         found.insert(0, (0, observations.deep(_name(chain.top), position, depth_warning)))
     if extended:
+        from diskchain.discover.shared_bytes import shared_bytes
+
         found += shared_bytes(chain)
     return tuple(found)
 

@@ -23,7 +23,7 @@ from diskchain.storage.location import (
     local_path,
 )
 from diskchain.storage.source import Source
-from diskchain.storage.terms import EncryptionFormat, Format, StorageType, Unknown
+from diskchain.storage.terms import Format, StorageType, Unknown
 
 if TYPE_CHECKING:
     from diskchain.readers.remote import RemoteImage
@@ -39,11 +39,6 @@ _CONTAINERS: Final = (
     b"LUKS", b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk ", b"\xbe\xba\xfe\xca", b"conectix", b"vhdxfile", b"<<< ",
     b"Withou", b"Bochs Vi", b"#!/bin/sh\n#V2", b"OOOM", b"encrcdsa",
 )  # fmt: skip
-_LIBVIRT_ENCRYPTION: Final = {
-    "aes": EncryptionFormat.QCOW,
-    "luks1": EncryptionFormat.LUKS,
-    "luks2": EncryptionFormat.LUKS2,
-}
 
 
 #: Opens the image of a source on another host. Raises DiskchainError.
@@ -216,9 +211,9 @@ def _guess(seen: Look, image: Window) -> Format:
 
 def _settle_encryption(seen: Look, kind: str) -> None:
     """As libvirt, take over an encryption it finds in a header and nobody declared: the format, without a secret."""
-    from diskchain.storage.encryption import Encryption
+    from diskchain.storage.encryption import Encryption, EncryptionFormat
 
-    known = _LIBVIRT_ENCRYPTION.get(kind)
+    known = {"aes": EncryptionFormat.QCOW, "luks1": EncryptionFormat.LUKS, "luks2": EncryptionFormat.LUKS2}.get(kind)
     if known is not None:
         seen.source = seen.source._replace(encryption=Encryption(known))
 

@@ -12,9 +12,10 @@ from diskchain.guest.address import DriveAddress
 from diskchain.guest.disk import Disk
 from diskchain.guest.target import target_index
 from diskchain.guest.terms import DiskBus, DiskDevice, SnapshotPolicy
+from diskchain.storage.encryption import EncryptionEngine
 from diskchain.storage.location import Location, NetworkHost, NetworkLocation, NvmeLocation, VhostUserLocation
 from diskchain.storage.source import Backing, Source, with_backing
-from diskchain.storage.terms import DEFAULT_PORTS, EncryptionEngine, Format, Protocol, StorageType, Transport
+from diskchain.storage.terms import DEFAULT_PORTS, Format, Protocol, StorageType, Transport
 
 
 class Profile(Enum):

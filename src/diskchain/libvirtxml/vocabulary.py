@@ -26,16 +26,9 @@ from diskchain.guest.terms import (
     Translation,
     Tray,
 )
-from diskchain.storage.terms import (
-    AuthType,
-    EncryptionEngine,
-    EncryptionFormat,
-    Format,
-    Protocol,
-    StorageType,
-    Transport,
-    VolumeMode,
-)
+from diskchain.storage.auth import AuthType
+from diskchain.storage.encryption import EncryptionEngine, EncryptionFormat
+from diskchain.storage.terms import Format, Protocol, StorageType, Transport, VolumeMode
 
 E = TypeVar("E", bound=StrEnum)
 

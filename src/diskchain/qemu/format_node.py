@@ -7,8 +7,9 @@ Knows formats and encryption. Must not know protocols. Source: libvirt ``qemuBlo
 from typing import Any, Final
 
 from diskchain.errors import UsageError
+from diskchain.storage.encryption import EncryptionEngine, EncryptionFormat
 from diskchain.storage.source import Source
-from diskchain.storage.terms import EncryptionEngine, EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 #: Drivers with nothing of their own to say.
 _PLAIN: Final = frozenset(

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from diskchain.errors import ParseError, PeerError, printable
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import BlockLocation, FileLocation, Location
 from diskchain.storage.reference import parse_reference
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.source import TERMINATOR, Slice, Source, stack
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 #: Nodes that pass everything on to the node below.
 _FILTERS: Final = frozenset({"throttle", "copy-on-read", "preallocate", "compress", "blkdebug", "blklogwrites"})

@@ -1,8 +1,15 @@
 """How a source logs in to its server. Names a secret, never holds one. Source: libvirt ``<auth>``."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
-from diskchain.storage.terms import AuthType
+
+class AuthType(StrEnum):
+    """``<auth type=…>``: CHAP for iSCSI, ceph for RBD, none for everything that logs in with a password."""
+
+    NONE = "none"
+    CHAP = "chap"
+    CEPH = "ceph"
 
 
 class SecretReference(NamedTuple):

@@ -1,9 +1,26 @@
 """How a source is encrypted, and which secrets open it. Names secrets, never holds one. Source: libvirt ``<encryption>``."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from diskchain.storage.auth import SecretReference
-from diskchain.storage.terms import EncryptionEngine, EncryptionFormat
+
+
+class EncryptionFormat(StrEnum):
+    """``<encryption format=…>``."""
+
+    DEFAULT = "default"
+    QCOW = "qcow"
+    LUKS = "luks"
+    LUKS2 = "luks2"
+    LUKS_ANY = "luks-any"
+
+
+class EncryptionEngine(StrEnum):
+    """Who decrypts: QEMU, or librbd below it."""
+
+    QEMU = "qemu"
+    LIBRBD = "librbd"
 
 
 class Cipher(NamedTuple):

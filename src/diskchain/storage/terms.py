@@ -89,31 +89,6 @@ class Transport(StrEnum):
     RDMA = "rdma"
 
 
-class AuthType(StrEnum):
-    """``<auth type=…>``: CHAP for iSCSI, ceph for RBD, none for everything that logs in with a password."""
-
-    NONE = "none"
-    CHAP = "chap"
-    CEPH = "ceph"
-
-
-class EncryptionFormat(StrEnum):
-    """``<encryption format=…>``."""
-
-    DEFAULT = "default"
-    QCOW = "qcow"
-    LUKS = "luks"
-    LUKS2 = "luks2"
-    LUKS_ANY = "luks-any"
-
-
-class EncryptionEngine(StrEnum):
-    """Who decrypts: QEMU, or librbd below it."""
-
-    QEMU = "qemu"
-    LIBRBD = "librbd"
-
-
 class VolumeMode(StrEnum):
     """How an iSCSI pool's volume is reached: through the host's block device, or by QEMU itself."""
 

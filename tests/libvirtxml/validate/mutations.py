@@ -25,8 +25,8 @@ from diskchain.guest.terms import (
     Translation,
     Tray,
 )
-from diskchain.storage.auth import Auth, SecretReference
-from diskchain.storage.encryption import Cipher, Encryption
+from diskchain.storage.auth import Auth, AuthType, SecretReference
+from diskchain.storage.encryption import Cipher, Encryption, EncryptionEngine, EncryptionFormat
 from diskchain.storage.location import (
     BlockLocation,
     FileLocation,
@@ -37,7 +37,7 @@ from diskchain.storage.location import (
 )
 from diskchain.storage.seclabel import SecLabel
 from diskchain.storage.source import TERMINATOR, Reservations, Slice, Source
-from diskchain.storage.terms import AuthType, EncryptionEngine, EncryptionFormat, Format, Protocol, Transport
+from diskchain.storage.terms import Format, Protocol, Transport
 
 Change = Callable[[Disk], Disk]
 

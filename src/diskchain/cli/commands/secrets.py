@@ -17,10 +17,10 @@ from diskchain.image.luks_header import LUKS2_KEY_SLOTS
 from diskchain.readers.local import open_local
 from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import local_path
 from diskchain.storage.source import TERMINATOR, Source, layers
-from diskchain.storage.terms import EncryptionFormat, Format
+from diskchain.storage.terms import Format
 
 EXAMPLE = """\
 examples:

@@ -5,9 +5,8 @@ import argparse
 from diskchain.cli.target import read_document
 from diskchain.errors import UsageError
 from diskchain.storage.auth import SecretReference
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.source import layers
-from diskchain.storage.terms import EncryptionFormat
 
 EXAMPLE = """\
 examples:

@@ -5,10 +5,9 @@ Source: libvirt 11.3.0 (``virStorageAuthDefFormat``, ``virStorageEncryptionForma
 
 from diskchain.libvirtxml.format.style import Style
 from diskchain.libvirtxml.layout import attribute, leaf
-from diskchain.storage.auth import Auth, SecretReference
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.auth import Auth, AuthType, SecretReference
+from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.seclabel import SecLabel
-from diskchain.storage.terms import AuthType, EncryptionFormat
 
 
 def auth_element(pad: str, auth: Auth) -> str:

@@ -5,9 +5,8 @@ from diskchain.libvirtxml.strangers import NOTHING, attributes, children, number
 from diskchain.libvirtxml.values import one_of, read_number, uuid
 from diskchain.libvirtxml.vocabulary import AUTH_TYPES, ENCRYPTION_ENGINES, ENCRYPTION_FORMATS
 from diskchain.storage.auth import Auth, SecretReference
-from diskchain.storage.encryption import Cipher, Encryption, InitVector
+from diskchain.storage.encryption import Cipher, Encryption, EncryptionFormat, InitVector
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.terms import EncryptionFormat
 
 _AUTH = frozenset({"username", "type"})
 _SECRET = frozenset({"type", "uuid", "usage"})

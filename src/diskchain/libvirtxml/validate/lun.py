@@ -9,8 +9,9 @@ from diskchain.guest.disk import Disk
 from diskchain.guest.terms import DiskDevice
 from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
 from diskchain.libvirtxml.validate.surroundings import Surroundings
+from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import BlockLocation, Location, NetworkLocation, VolumeLocation
-from diskchain.storage.terms import EncryptionFormat, Format, Protocol
+from diskchain.storage.terms import Format, Protocol
 
 RULES: Rules[DiskCheck] = Rules()
 

@@ -6,10 +6,10 @@ Source: libvirt 11.3.0 ``qemu/qemu_domain.c`` (``qemuDomainValidateStorageSource
 from collections.abc import Iterator
 
 from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
-from diskchain.storage.encryption import Encryption
+from diskchain.storage.encryption import Encryption, EncryptionEngine, EncryptionFormat
 from diskchain.storage.location import DirLocation, NetworkLocation, VolumeLocation
 from diskchain.storage.source import Source
-from diskchain.storage.terms import EncryptionEngine, EncryptionFormat, Format, Protocol, Transport
+from diskchain.storage.terms import Format, Protocol, Transport
 
 RULES: Rules[SourceCheck] = Rules()
 

@@ -6,9 +6,10 @@ Source: libvirt 11.3.0 ``conf/domain_validate.c`` (``virDomainDiskDefValidateSou
 from collections.abc import Iterator
 
 from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
+from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import NetworkLocation
 from diskchain.storage.source import Source
-from diskchain.storage.terms import EncryptionFormat, Format, Protocol
+from diskchain.storage.terms import Format, Protocol
 
 RULES: Rules[SourceCheck] = Rules()
 
