@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from subprocess import CalledProcessError
 from uuid import UUID
 
 import pytest
@@ -177,3 +178,22 @@ def test_impossible_parameters_are_refused(broken: Vhdx) -> None:
 def test_a_parent_locator_that_would_unfold_to_gigabytes_is_refused() -> None:
     with pytest.raises(ImageError, match="a parent locator of 65 entries"):
         read(Vhdx(locator={f"key{number}": "value" for number in range(65)}))
+
+
+@pytest.mark.parametrize("offset", [0, 512, MiB + 512, 3 * MiB, 1 << 63, (1 << 64) - MiB], ids=hex)
+def test_a_block_table_that_is_not_in_its_place_is_malformed_as_it_is_for_qemu(
+    qemu_img: QemuImg, tmp_path: Path, offset: int
+) -> None:
+    path = tmp_path / "disk.vhdx"
+    qemu_img("create", "-q", "-f", "vhdx", path, "10M")
+    data = bytearray(path.read_bytes())
+    for table in (192 * KiB, 256 * KiB):
+        data[table + 32 : table + 40] = offset.to_bytes(8, "little")
+        data[table + 4 : table + 8] = bytes(4)
+        checksum = vhdx.crc32c(bytes(data[table : table + 64 * KiB]))
+        data[table + 4 : table + 8] = checksum.to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(CalledProcessError):
+        qemu_img("info", "-f", "vhdx", path)
+    with pytest.raises(ImageError, match="a region"):
+        inspect(file_window(path), Format.VHDX)

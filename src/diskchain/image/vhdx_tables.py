@@ -75,8 +75,20 @@ def read_regions(window: Window) -> tuple[dict[str, tuple[int, int]], list[str],
                 unknown.append(name)
         if METADATA_REGION not in regions or BAT_REGION not in regions:
             raise _bad("a region is missing", at)
+        _check_places(regions, window.size, at)
         return regions, unknown, at == _REGION_TABLES_AT[0]
     raise _bad("both copies of the region table are broken", _REGION_TABLES_AT[0])
+
+
+def _check_places(regions: dict[str, tuple[int, int]], size: int, at: int) -> None:
+    """Raises ImageError when one of the two regions is not in whole MiB behind the first, overlaps the other, or is not in the file."""
+    end = MiB
+    for offset, length in sorted((regions[BAT_REGION], regions[METADATA_REGION])):
+        if offset < end or offset % MiB or length % MiB or not length:
+            raise _bad(f"a region of {length} bytes at {offset}, which is not its place", at)
+        if offset >= size:
+            raise _bad("a region is outside the file", at)
+        end = offset + length
 
 
 class Metadata:
