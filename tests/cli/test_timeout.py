@@ -41,6 +41,15 @@ def test_check_could_not_tell(base: Path, serve: Serve) -> None:
     assert diskchain("check", "--timeout", "0.5", top, seconds=10).code == 3
 
 
+def test_a_search_passes_over_what_does_not_answer(base: Path, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "attic").mkdir()
+    (tmp_path / "attic" / "gone").write_bytes(bytes(1 << 16))
+    top = write_qcow2(tmp_path / "top", "gone", "raw")
+    serve(base).hang()
+    shown = diskchain("check", "--timeout", "0.5", "--search", tmp_path, top, seconds=20)
+    assert f"{tmp_path}/attic/gone could be the missing {tmp_path}/gone" in shown.out
+
+
 @pytest.mark.parametrize("words", [("show", "--timeout", "0.5"), ("show", "--timeout", "0.5", "-f", "raw"), ("info",)])
 def test_a_target_that_does_not_answer_is_an_error_of_the_host(
     base: Path, serve: Serve, words: tuple[str, ...]

@@ -5,16 +5,18 @@ Reads headers through ``readers``; opens no file for writing and follows no syml
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.observations import REBASABLE
-from diskchain.errors import AmbiguousImage, DiskchainError
+from diskchain.errors import AmbiguousImage, DiskchainError, StorageTimeout
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import probe
 from diskchain.image.window import Window
 from diskchain.readers.local import open_local
+from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import local_path
 from diskchain.storage.terms import Format
 
@@ -61,18 +63,23 @@ def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
         above = layer
 
 
-def candidates(wanted: Wanted, directories: Iterable[str]) -> list[Candidate]:
-    """Files below ``directories`` that could be ``wanted``, likeliest first. What cannot be read is passed over."""
-    return search([wanted], directories)[wanted]
+def candidates(wanted: Wanted, directories: Iterable[str], *, seconds: float = PATIENCE) -> list[Candidate]:
+    """Files below ``directories`` that could be ``wanted``, likeliest first.
+
+    What cannot be read, or does not answer within so many ``seconds``, is passed over.
+    """
+    return search([wanted], directories, seconds=seconds)[wanted]
 
 
-def search(wanted: Iterable[Wanted], directories: Iterable[str]) -> dict[Wanted, list[Candidate]]:
+def search(
+    wanted: Iterable[Wanted], directories: Iterable[str], *, seconds: float = PATIENCE
+) -> dict[Wanted, list[Candidate]]:
     """The :func:`candidates` for each of ``wanted``; every file is read once."""
     found: dict[Wanted, dict[str, Candidate]] = {each: {} for each in wanted}
-    for number, path in enumerate(_files(directories) if found else ()):
+    for number, path in enumerate(_files(directories, seconds) if found else ()):
         if number >= MOST_FILES:
             break
-        header = _header(path)
+        header = _header(path, seconds)
         for each, its in found.items():
             candidate = None if header is None else _judge(each, path, header)
             if candidate is not None:
@@ -83,18 +90,28 @@ def search(wanted: Iterable[Wanted], directories: Iterable[str]) -> dict[Wanted,
     }
 
 
-def _files(directories: Iterable[str]) -> Iterator[str]:
-    pending = list(directories)
+def _files(directories: Iterable[str], seconds: float) -> Iterator[str]:
+    pending = [os.path.abspath(directory) for directory in directories]
     while pending:
+        directory = pending.pop()
         try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                    elif entry.is_file():
-                        yield entry.path
-        except OSError:
+            below, files = within(seconds, directory, partial(_listed, directory))
+        except (OSError, ValueError, StorageTimeout):
             continue
+        pending += below
+        yield from files
+
+
+def _listed(directory: str) -> tuple[list[str], list[str]]:
+    """The directories and the files in a directory, in the order of their names."""
+    below, files = [], []
+    with os.scandir(directory) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                below.append(entry.path)
+            elif entry.is_file():
+                files.append(entry.path)
+    return below, files
 
 
 def _judge(wanted: Wanted, path: str, header: ImageHeader) -> Candidate | None:
@@ -123,9 +140,13 @@ def _guess(image: Window) -> Format:
         return probe(image)
 
 
-def _header(path: str) -> ImageHeader | None:
+def _header(path: str, seconds: float) -> ImageHeader | None:
     try:
-        with open_local(path) as image:
-            return inspect(image, _guess(image))
+        return within(seconds, path, lambda: _read(path))
     except DiskchainError:
         return None
+
+
+def _read(path: str) -> ImageHeader:
+    with open_local(path) as image:
+        return inspect(image, _guess(image))

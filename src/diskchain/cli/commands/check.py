@@ -210,15 +210,17 @@ def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) 
             if not chain.complete:
                 lost.append((name, chain))
     if args.search and lost:
-        yield from _candidates(lost, args.search)
+        yield from _candidates(lost, args.search, args.timeout)
 
 
-def _candidates(lost: list[tuple[str, BackingChain]], directories: list[str]) -> Iterator[tuple[str, Finding]]:
+def _candidates(
+    lost: list[tuple[str, BackingChain]], directories: list[str], seconds: float
+) -> Iterator[tuple[str, Finding]]:
     """What could be the missing layers of the ``lost`` chains, after one look through the directories."""
     from diskchain.discover.candidates import search, wanted_layers
 
     wanted = [(name, each) for name, chain in lost for each in wanted_layers(chain)]
-    found = search({each for _, each in wanted}, directories)
+    found = search({each for _, each in wanted}, directories, seconds=seconds)
     for name, each in wanted:
         for candidate in found[each][:_MOST_CANDIDATES]:
             fix = None
