@@ -52,3 +52,14 @@ def test_a_vhdx_parent_is_found_by_either_linkage(tmp_path: Path, linkage: str) 
     (wanted,) = wanted_layers(Discoverer().discover(Source(FileLocation(str(top)), Format.VHDX, base)))
     (found,) = candidates(wanted, [str(tmp_path / "attic")])
     assert found.reasons == ("has the id its overlay remembers", "is vhdx")
+
+
+def test_no_layer_above_is_a_candidate_and_a_weak_one_is_not_likely(qemu_img: QemuImg, tmp_path: Path) -> None:
+    chain = discover(overlay(qemu_img, tmp_path / "top.qcow2", "base.qcow2"))
+    (wanted,) = wanted_layers(chain)
+    assert candidates(wanted, [str(tmp_path)]) == []
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "other.qcow2", "1M")
+    (tmp_path / "sub").mkdir()
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "sub" / "base.qcow2", "1M")
+    named, other = candidates(wanted, [str(tmp_path)])
+    assert (named.likely, other.likely) == (True, False)

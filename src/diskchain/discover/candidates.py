@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
     """What is known of a missing layer: from its overlay's header, which names it.
 
     ``identities``: the ids the overlay remembers of its parent (VMDK, VHD, VHDX, VDI). ``capacity``: the overlay's, in bytes.
-    ``overlay``: its path, where it can be told of another name.
+    ``overlay``: its path, where it can be told of another name. ``above``: the files of the layers above, none of which can be it.
     """
 
     path: str
@@ -36,20 +36,26 @@ class Wanted(NamedTuple):
     capacity: int | None = None
     identities: frozenset[str] = frozenset()
     overlay: str | None = None
+    above: frozenset[tuple[int, int]] = frozenset()
 
 
 class Candidate(NamedTuple):
-    """A file that could be the missing layer. ``reasons``, strongest first; ``score`` orders candidates, higher is likelier."""
+    """A file that could be the missing layer. ``reasons``, strongest first; ``score`` orders candidates, higher is likelier.
+
+    ``likely``: it has the name or the id, and not only what many images have.
+    """
 
     path: str
     score: int
     reasons: tuple[str, ...]
     format: Format
+    likely: bool
 
 
 def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
     """The layers of ``chain`` that are not there, data files apart."""
     above: Layer | None = None
+    met: set[tuple[int, int]] = set()
     for layer in chain.layers:
         path = local_path(layer.source.location)
         if path is not None and any(found.id == "missing" and found.file == path for found in layer.findings):
@@ -59,8 +65,11 @@ def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
             capacity = header.capacity if header is not None else None
             told = above is not None and above.source.format in REBASABLE and layer.origin is not Origin.DECLARED
             overlay = local_path(above.source.location) if above is not None and told else None
-            yield Wanted(path, layer.source.format, capacity, frozenset(id for id in ids if id is not None), overlay)
+            known_ids = frozenset(id for id in ids if id is not None)
+            yield Wanted(path, layer.source.format, capacity, known_ids, overlay, frozenset(met))
         above = layer
+        if layer.facts is not None and layer.facts.identity is not None:
+            met.add(layer.facts.identity)
 
 
 def candidates(wanted: Wanted, directories: Iterable[str], *, seconds: float = PATIENCE) -> list[Candidate]:
@@ -79,9 +88,9 @@ def search(
     for number, path in enumerate(_files(directories, seconds) if found else ()):
         if number >= MOST_FILES:
             break
-        header = _header(path, seconds)
+        header, identity = _header(path, seconds)
         for each, its in found.items():
-            candidate = None if header is None else _judge(each, path, header)
+            candidate = None if header is None or identity in each.above else _judge(each, path, header)
             if candidate is not None:
                 its[path] = candidate
     return {
@@ -122,6 +131,7 @@ def _judge(wanted: Wanted, path: str, header: ImageHeader) -> Candidate | None:
     if os.path.basename(path) == os.path.basename(wanted.path):
         score += 4
         reasons.append("has the same name")
+    likely = score > 0
     if wanted.format is not None and header.format is wanted.format:
         score += 1
         reasons.append(f"is {header.format}")
@@ -129,7 +139,7 @@ def _judge(wanted: Wanted, path: str, header: ImageHeader) -> Candidate | None:
         score += 2
         reasons.append("has the capacity of its overlay")
     # Format and capacity together are worth a look; either alone is not.
-    return Candidate(path, score, tuple(reasons), header.format) if score > 2 else None  # noqa: PLR2004 - the sum just above
+    return Candidate(path, score, tuple(reasons), header.format, likely) if score > 2 else None  # noqa: PLR2004 - the sum just above
 
 
 def _guess(image: Window) -> Format:
@@ -140,13 +150,14 @@ def _guess(image: Window) -> Format:
         return probe(image)
 
 
-def _header(path: str, seconds: float) -> ImageHeader | None:
+def _header(path: str, seconds: float) -> tuple[ImageHeader | None, tuple[int, int] | None]:
+    """The header of a file, and which file it is."""
     try:
         return within(seconds, path, lambda: _read(path))
     except DiskchainError:
-        return None
+        return None, None
 
 
-def _read(path: str) -> ImageHeader:
+def _read(path: str) -> tuple[ImageHeader, tuple[int, int] | None]:
     with open_local(path) as image:
-        return inspect(image, _guess(image))
+        return inspect(image, _guess(image)), image.facts.identity

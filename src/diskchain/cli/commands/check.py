@@ -224,7 +224,7 @@ def _candidates(
     for name, each in wanted:
         for candidate in found[each][:_MOST_CANDIDATES]:
             fix = None
-            if each.overlay is not None:
+            if each.overlay is not None and candidate.likely:
                 fix = record(candidate.path, each.overlay, candidate.format)
             yield name, found_again(each.path, candidate.path, candidate.reasons, fix)
 
