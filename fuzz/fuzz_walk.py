@@ -37,6 +37,7 @@ def run_one(data: bytes) -> None:
     found = list(chain.layers)
     assert 1 <= len(found) <= _MOST_LAYERS
     assert [layer.source for layer in found] == list(layers(chain.source))
+    assert all(extent.source.location[0].startswith(f"{_PLACE}/") for layer in found for extent in layer.extents)
     examine(chain)
     certain(chain)
     for line in chain_lines("a", chain, Style()):

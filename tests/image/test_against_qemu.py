@@ -83,6 +83,19 @@ _QCOW2 = [
 ]
 _ENCRYPTED = [
     Case("luks", 20 * MiB, ("iter-time=10",), secret=True),
+    Case(
+        "luks",
+        MiB,
+        ("ivgen-alg=plain64", "ivgen-hash-alg=sha512", "cipher-alg=serpent-192", "iter-time=10"),
+        secret=True,
+    ),
+    Case("luks", 0, ("cipher-alg=twofish-256", "cipher-mode=ctr", "hash-alg=ripemd160", "iter-time=10"), secret=True),
+    Case(
+        "qcow2",
+        MiB,
+        ("compat=0.10", "encrypt.format=luks", "encrypt.ivgen-hash-alg=md5", "encrypt.iter-time=10"),
+        secret=True,
+    ),
     Case("luks", MiB, ("ivgen-alg=essiv", "ivgen-hash-alg=sha256", "cipher-mode=cbc", "iter-time=10"), secret=True),
     Case("qcow2", 20 * MiB, ("encrypt.format=luks", "encrypt.iter-time=10"), secret=True),
     Case(
