@@ -1,5 +1,6 @@
 """The command line as a whole: help, versions, completion, interruption, broken pipes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -80,3 +81,20 @@ def _waits_for_input(pid: int) -> bool:
 
 def test_a_directory_has_no_header(tmp_path: Path) -> None:
     assert diskchain("info", tmp_path).code == 2
+
+
+@requires("sfdisk")
+def test_what_a_raw_disk_holds_is_shown_and_it_stays_raw(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(4 << 20))
+    table = 'label: gpt\nsize=1M,name="Größe"\n'
+    subprocess.run(["sfdisk", "--quiet", disk], input=table, text=True, check=True, capture_output=True)
+    shown = diskchain("info", disk)
+    assert "format: raw (guessed from the header)" in shown.out
+    assert "holds a partition table: gpt, id " in shown.out
+    assert (
+        "partition 1: from 1048576, 1 MiB (1048576 bytes), type 0fc63daf-8483-4772-8e79-3d69d8477de4, Größe"
+        in shown.out
+    )
+    content = json.loads(diskchain("info", "--json", disk).out)["content"]
+    assert content["partition-table"]["partitions"][0]["name"] == "Größe"

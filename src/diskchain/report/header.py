@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from diskchain.errors import printable
 from diskchain.image.bitmap import Bitmap
@@ -12,9 +13,14 @@ from diskchain.readers.facts import ImageFacts
 from diskchain.report.references import shown_reference
 from diskchain.units import human_size
 
+if TYPE_CHECKING:
+    from diskchain.image.content import Content
 
-def header_lines(name: str, header: ImageHeader, facts: ImageFacts, *, guessed: bool) -> Iterator[str]:
-    """The lines of ``diskchain info``. ``guessed``: nobody declared the format."""
+
+def header_lines(
+    name: str, header: ImageHeader, facts: ImageFacts, content: "Content | None" = None, *, guessed: bool
+) -> Iterator[str]:
+    """The lines of ``diskchain info``. ``content``: of a raw image. ``guessed``: nobody declared the format."""
     yield f"image: {printable(name)}"
     yield f"format: {header.format}{' (guessed from the header)' if guessed else ''}"
     if header.version is not None:
@@ -47,8 +53,27 @@ def header_lines(name: str, header: ImageHeader, facts: ImageFacts, *, guessed: 
         yield f"{key}: {printable(str(value).lower() if isinstance(value, bool) else str(value))}"
     yield from map(_bitmap, header.bitmaps)
     yield from map(_snapshot, header.snapshots)
+    if content is not None:
+        yield from _content(content)
     for kind, message in header.remarks:
         yield f"note: {message} [{kind}]"
+
+
+def _content(content: "Content") -> Iterator[str]:
+    """What a raw image holds; lines begin with ``holds``, since they are no header's."""
+    if content.signatures:
+        yield f"holds the signature of: {', '.join(content.signatures)}"
+    if content.iso_volume is not None:
+        yield f"holds an ISO 9660 volume: {printable(content.iso_volume)}"
+    if content.encryption is not None:
+        yield from (f"holds {line}" for line in _encryption(content.encryption))
+    table = content.partition_table
+    if table is not None:
+        broken = "" if table.sound else ", its checksums are wrong"
+        yield f"holds a partition table: {table.scheme}{f', id {table.guid}' if table.guid else ''}{broken}"
+        for number, part in enumerate(table.partitions, start=1):
+            label = f", {printable(part.name)}" if part.name else ""
+            yield f"partition {number}: from {part.start}, {_size(part.size)}, type {part.kind}{label}"
 
 
 def _size(size: int) -> str:

@@ -1,14 +1,18 @@
 """``diskchain info``: everything one header says. Follows nothing it names."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from diskchain.errors import ImageError, UsageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.readers.facts import ImageFacts
-from diskchain.readers.local import open_local
+from diskchain.readers.local import LocalImage, open_local
 from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.terms import Format, StorageType
+
+if TYPE_CHECKING:
+    from diskchain.image.content import Content
 
 EXAMPLE = """\
 examples:
@@ -33,20 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read and print."""
-    header, facts = within(PATIENCE, args.image, lambda: _read(args))
+    header, facts, content = within(PATIENCE, args.image, lambda: _read(args))
     if args.json:
         from diskchain.report.documents import info_document, to_json
 
-        print(to_json(info_document(args.image, header, facts, guessed=args.format is None)))
+        print(to_json(info_document(args.image, header, facts, content, guessed=args.format is None)))
         return 0
     from diskchain.report.header import header_lines
 
-    for line in header_lines(args.image, header, facts, guessed=args.format is None):
+    for line in header_lines(args.image, header, facts, content, guessed=args.format is None):
         print(line)
     return 0
 
 
-def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts]:
+def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts, "Content | None"]:
     with open_local(args.image) as image:
         if image.facts.type is StorageType.DIR:
             raise UsageError(f"{args.image} is a directory, not an image")
@@ -59,6 +63,14 @@ def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts]:
             if format is Format.RAW and starts_with_luks(image):
                 format = Format.LUKS
         try:
-            return inspect(image, format, full=True), image.facts
+            header = inspect(image, format, full=True)
+            return header, image.facts, _content(image) if format is Format.RAW else None
         except ImageError as error:
             raise ImageError(f"{args.image}: {error}") from error
+
+
+def _content(image: LocalImage) -> "Content":
+    """What a raw image holds, which changes nothing about its being raw."""
+    from diskchain.image.content import examine
+
+    return examine(image)

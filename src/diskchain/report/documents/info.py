@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from diskchain.image.content import Content
 from diskchain.image.header import ImageHeader
 from diskchain.readers.facts import ImageFacts
 from diskchain.storage.reference import redacted
@@ -12,7 +13,10 @@ INFO_SCHEMA = "diskchain/info/1"
 
 
 class InfoDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What ``diskchain info --json`` prints: one header. Keys as in :class:`diskchain.image.header.ImageHeader`."""
+    """What ``diskchain info --json`` prints: one header. Keys as in :class:`diskchain.image.header.ImageHeader`.
+
+    ``content``: what a raw image holds, keys as in :class:`diskchain.image.content.Content`; null for all others.
+    """
 
     schema: str = INFO_SCHEMA
     filename: str
@@ -37,10 +41,13 @@ class InfoDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     identity: dict[str, Any] | None
     format_specific: dict[str, Any]
     remarks: list[dict[str, str]]
+    content: dict[str, Any] | None = None
 
 
-def info_document(name: str, header: ImageHeader, facts: ImageFacts, *, guessed: bool) -> InfoDocument:
-    """The JSON form of one header."""
+def info_document(
+    name: str, header: ImageHeader, facts: ImageFacts, content: Content | None = None, *, guessed: bool
+) -> InfoDocument:
+    """The JSON form of one header. ``content``: of a raw image."""
     return InfoDocument(
         filename=name,
         format=str(header.format),
@@ -64,6 +71,7 @@ def info_document(name: str, header: ImageHeader, facts: ImageFacts, *, guessed:
         identity=_plain(header.identity) if header.identity else None,
         format_specific={key.replace(" ", "-"): value for key, value in header.details},
         remarks=[{"id": kind, "message": message} for kind, message in header.remarks],
+        content=_plain(content) if content is not None else None,
     )
 
 
