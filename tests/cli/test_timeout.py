@@ -79,3 +79,28 @@ def test_ctrl_c_does_not_wait_for_the_answer(base: Path, serve: Serve) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
 def test_a_timeout_is_a_number_of_seconds(text: str) -> None:
     assert diskchain("show", f"--timeout={text}", "image").code == 2
+
+
+@pytest.mark.parametrize("words", [("blockdev",), ("secrets",), ("complete",)])
+def test_verbs_without_the_option_do_not_wait_for_ever_either(base: Path, serve: Serve, words: tuple[str, ...]) -> None:
+    top = write_qcow2(base.with_name("top"), "base", "raw")
+    document = base.with_name("disk.xml")
+    document.write_text(f"<disk><driver name='qemu' type='qcow2'/><source file='{top}'/><target dev='vda'/></disk>")
+    serve(base).hang()
+    assert diskchain(*words, document, seconds=20).code == 3
+
+
+def test_a_layer_that_does_not_answer_can_be_asked_for_by_its_path(base: Path, serve: Serve) -> None:
+    top = write_qcow2(base.with_name("top"), "base", "raw")
+    serve(base).hang()
+    shown = diskchain("show", "--timeout", "0.5", "-f", "qcow2", top, "-d", base, seconds=20)
+    assert (shown.code, shown.out.splitlines()[0]) == (3, f"{base}  1 layer, top first")
+
+
+@pytest.mark.parametrize("words", [(), ("--in-place",)])
+def test_a_document_that_does_not_answer_is_an_error_of_the_host(
+    base: Path, serve: Serve, words: tuple[str, ...]
+) -> None:
+    serve(base).hang()
+    told = diskchain("complete", base, *words, seconds=20)
+    assert (told.code, told.err) == (3, f"diskchain: {base}: no answer within 5 s\n")

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from diskchain.cli.target import Target, chain_of, is_document, read_document, targets
+from diskchain.errors import StorageTimeout
 from diskchain.qemu.nodes import Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter
+from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
 from diskchain.storage.terms import Format
@@ -160,6 +162,14 @@ def layer_names(disk: str, chain: Source) -> tuple[tuple[str, ...], ...]:
         path = local_path(layer.location)
         known = [f"{disk}[{layer.chain_index if live else position}]"]
         known += [disk] if position == 0 else []
-        known += [path, os.path.realpath(path)] if path else []
+        known += [path, _resolved(path)] if path else []
         names.append(tuple(dict.fromkeys(known)))
     return tuple(names)
+
+
+def _resolved(path: str) -> str:
+    """``path`` without symlinks; as it is when storage does not answer."""
+    try:
+        return within(PATIENCE, path, lambda: os.path.realpath(path))
+    except StorageTimeout:
+        return path

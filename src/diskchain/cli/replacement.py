@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from diskchain.errors import NotStorage, StorageError, UsageError
+from diskchain.readers.patience import PATIENCE, within
 
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def state_of(path: str) -> os.stat_result:
-    """What identifies the present content of ``path``, for :func:`replace_file`. Raises StorageError."""
+    """What identifies the present content of ``path``, for :func:`replace_file`. Raises StorageError, StorageTimeout."""
     try:
-        return os.stat(path)
+        return within(PATIENCE, path, lambda: os.stat(path))
     except OSError as error:
         raise StorageError(error.strerror or str(error), path=path) from error
 

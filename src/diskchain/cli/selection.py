@@ -3,7 +3,8 @@
 import os
 
 from diskchain.discover import BackingChain, Layer
-from diskchain.errors import UsageError
+from diskchain.errors import StorageTimeout, UsageError
+from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import local_path
 
 
@@ -21,10 +22,9 @@ def select(chains: list[tuple[str, BackingChain]], wanted: str | None) -> list[t
             return [(disk, chain)]
         if disk == name and bracket:
             return [(wanted, BackingChain(_numbered(chain, wanted, number)))]
-    for _, chain in chains:
-        for layer in chain.layers:
-            if _leads_to(layer, wanted):
-                return [(wanted, BackingChain(layer))]
+    found = _by_path(chains, wanted)
+    if found is not None:
+        return [(wanted, BackingChain(found))]
     known = ", ".join(disk for disk, _ in chains) or "none"
     raise UsageError(f"no disk or layer is called {wanted}; the disks are: {known}")
 
@@ -41,15 +41,18 @@ def _numbered(chain: BackingChain, wanted: str, number: str) -> Layer:
     raise UsageError(f"{wanted}: the chain has no such layer")
 
 
-def _leads_to(layer: Layer, wanted: str) -> bool:
-    path = local_path(layer.source.location)
-    if path is None or path == wanted:
-        return path is not None
-    facts = layer.facts
-    if facts is None or facts.identity is None:
-        return False
+def _by_path(chains: list[tuple[str, BackingChain]], wanted: str) -> Layer | None:
+    """The first layer with this name, else the first that is the file ``wanted`` leads to."""
+    layers = [layer for _, chain in chains for layer in chain.layers if local_path(layer.source.location) is not None]
+    for layer in layers:
+        if local_path(layer.source.location) == wanted:
+            return layer
     try:
-        found = os.stat(wanted)
-    except (OSError, ValueError):
-        return False
-    return facts.identity in ((found.st_dev, found.st_ino), (-1, found.st_rdev))
+        found = within(PATIENCE, wanted, lambda: os.stat(wanted))
+    except (OSError, ValueError, StorageTimeout):
+        return None
+    names = ((found.st_dev, found.st_ino), (-1, found.st_rdev))
+    for layer in layers:
+        if layer.facts is not None and layer.facts.identity in names:
+            return layer
+    return None

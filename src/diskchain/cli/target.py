@@ -177,22 +177,24 @@ def _is_stream(target: str) -> bool:
 
 
 def read_document(target: str) -> bytes:
-    """The bytes of a document; ``-`` is stdin. Raises StorageError, and UsageError when it is absurdly large."""
+    """The bytes of a document; ``-`` is stdin. Raises StorageError (StorageTimeout without an answer), UsageError when absurdly large."""
     if target == "-":
         text = sys.stdin.buffer.read(LARGEST_DOCUMENT + 1)
     elif _is_stream(target):
         with open(target, "rb") as stream:
             text = stream.read(LARGEST_DOCUMENT + 1)
     else:
-        with open_local(target) as image:
-            if image.facts.type is StorageType.DIR:
-                raise NotStorage("is a directory", path=target)
-            text = image.head
-            if image.facts.size > len(text):
-                text = _whole(target, image.facts.size)
+        text = within(PATIENCE, target, lambda: _file(target))
     if len(text) > LARGEST_DOCUMENT:
         raise UsageError(f"{target} is larger than any domain: {LARGEST_DOCUMENT >> 20} MiB and more")
     return text
+
+
+def _file(target: str) -> bytes:
+    with open_local(target) as image:
+        if image.facts.type is StorageType.DIR:
+            raise NotStorage("is a directory", path=target)
+        return image.head if image.facts.size <= len(image.head) else _whole(target, image.facts.size)
 
 
 def _whole(target: str, size: int) -> bytes:
