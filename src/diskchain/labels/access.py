@@ -4,11 +4,11 @@ Pure. Puts the answers of ``predict`` (the kernel), ``apparmor_profile``, ``seli
 in which an open meets them.
 """
 
-import shlex
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from diskchain.findings import shell_word
 from diskchain.labels.acl import show_permission
 from diskchain.labels.apparmor_profile import Profile, ask_profile
 from diskchain.labels.changes import Change
@@ -155,7 +155,7 @@ def _by_apparmor(profile: Profile | None, path: str, access: Access) -> list[Hin
         return [Hindrance("apparmor", f"no rule of the AppArmor profile allows {access}", path)]
     file, _, line = (said.rule.origin or "").rpartition(":")
     profile_file = file.removesuffix(".files")
-    command = f"sed -i {line}d {shlex.quote(file)} && apparmor_parser -r {shlex.quote(profile_file)}" if file else None
+    command = f"sed -i {line}d {shell_word(file)} && apparmor_parser -r {shell_word(profile_file)}" if file else None
     return [Hindrance("apparmor", f"AppArmor: {said.rule} ({said.rule.origin})", path, command=command)]
 
 
@@ -166,7 +166,7 @@ def _by_selinux(label: str | None, there: Present, need: Need, path: str) -> lis
     if enough:
         return []
     reason = f"SELinux: the label is {there.selinux or 'missing'}; {need.access} by the domain wants {label}"
-    command = f"chcon {shlex.quote(label)} {shlex.quote(path)}"
+    command = f"chcon {shell_word(label)} {shell_word(path)}"
     return [Hindrance("selinux", reason, path, enough is None, command)]
 
 

@@ -4,12 +4,11 @@ Pure: what is there is passed in. Source for what libvirt leaves behind: libvirt
 (``virSecurityDACRestoreImageLabelSingle`` skips read-only images, and every backing file is read-only).
 """
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from diskchain.errors import printable
-from diskchain.findings import Finding
+from diskchain.findings import Finding, shell_word
 from diskchain.labels.access import Verdict, judge
 from diskchain.labels.apparmor_profile import Profile, ask_profile
 from diskchain.labels.examine import Present
@@ -123,7 +122,7 @@ def _owner_fix(file: _File, host: HostState) -> str:
             return f"diskchain revert {hold.job}"
     original = next((note.original for note in file.present.remembered if note.model == "dac"), None)
     owner = (original or "root:root").replace("+", "")
-    return f"chown {shlex.quote(owner)} -- {shlex.quote(inode.path)}"
+    return f"chown {shell_word(owner)} -- {shell_word(inode.path)}"
 
 
 def _writable(file: _File) -> list[Finding]:
@@ -144,7 +143,7 @@ def _writable(file: _File) -> list[Finding]:
             and (label.type, label.categories) == (domain.type, domain.categories)
         ):
             message = f"{printable(path)} is labelled for {printable(use.name)} to write, which only reads it"
-            fix = f"chcon {shlex.quote(use.dac.content_context)} {shlex.quote(path)}"
+            fix = f"chcon {shell_word(use.dac.content_context)} {shell_word(path)}"
             found.append(label_finding("label-writable", message, file=path, referrer=use.name, fix=fix))
         if use.profile is not None and ask_profile(use.profile, path, Access.WRITE).allowed:
             message = (
@@ -159,7 +158,7 @@ def _notes(file: _File, boot_times: frozenset[int]) -> list[Finding]:
     found = []
     for note in file.present.remembered:
         fix = " && ".join(
-            f"setfattr -x trusted.libvirt.security.{part}{note.model} {shlex.quote(path)}"
+            f"setfattr -x trusted.libvirt.security.{part}{note.model} {shell_word(path)}"
             for part in ("", "ref_", "timestamp_")
         )
         if note.stale(boot_times):

@@ -3,9 +3,9 @@
 Pure. Never gives a right to everybody: where one user lacks it, one user gets it.
 """
 
-import shlex
 from typing import NamedTuple
 
+from diskchain.findings import shell_word
 from diskchain.labels.acl import Entry, Tag, minimal, show_entry, show_permission, with_user
 from diskchain.labels.changes import AddEntry, AddMode, Change, SetOwner
 from diskchain.labels.facts import Inode
@@ -38,7 +38,7 @@ def mend(obstacle: Obstacle, who: Identity) -> Mending | None:
 def changes_command(inode: Inode, changes: tuple[Change, ...], who: Identity) -> str | None:
     """The shell command that makes ``changes``, given together so that the second builds on the first."""
     commands = []
-    quoted = shlex.quote(inode.path)
+    quoted = shell_word(inode.path)
     for change in changes:
         if isinstance(change, AddEntry):
             entries = _setfacl_entries(inode, change, who)
@@ -86,8 +86,8 @@ def _setfacl_entries(inode: Inode, change: AddEntry, who: Identity) -> str | Non
 
 
 def _command(rule: Rule, inode: Inode) -> str | None:
-    path = shlex.quote(inode.path)
-    point = shlex.quote(inode.mount.point) if inode.mount else None
+    path = shell_word(inode.path)
+    point = shell_word(inode.mount.point) if inode.mount else None
     if rule is Rule.IMMUTABLE:
         return f"chattr -i -- {path}"
     if rule is Rule.APPEND_ONLY:
