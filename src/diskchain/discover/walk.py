@@ -178,9 +178,17 @@ class Discoverer:
                 return
             source = named._replace(readonly=seen.source.readonly)
         origin = _RECORDED if source.detected else _DECLARED
-        data = self._look_at(source, source.format or _RAW, origin, seen, self._elsewhere)
+        format = source.format or _RAW
+        # QEMU reads it as raw whatever it begins with: a guest may have written a LUKS header there, or any other.
+        data = self._look_at(source, format, origin, seen, self._elsewhere, headed=format is not _RAW)
+        header, facts = data.header, data.facts
+        if data.format is Format.DIR:
+            data.note(notes.not_storage(data.name, seen.name, "is a directory"))
+        elif format is _RAW and facts is not None:
+            header = ImageHeader(_RAW, facts.size)
         settled = with_backing(data.source, DETECTED_TERMINATOR)
-        seen.data_file = Layer(settled, None, origin, data.header, data.facts, data.findings)
+        found = tuple(each._replace(fix=None) for each in data.findings)  # a rebase mends no data file
+        seen.data_file = Layer(settled, None, origin, header, facts, found)
         seen.source = seen.source._replace(data_file=settled)
 
     def _follow_extents(self, seen: Look, top: Look) -> None:
