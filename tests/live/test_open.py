@@ -1,6 +1,7 @@
 """`diskchain open`: every layer with its own key, the bytes the guest would see, and nothing left behind on any way out."""
 
 import hashlib
+import itertools
 import os
 import signal
 import subprocess
@@ -212,10 +213,12 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def children(pid: int) -> dict[str, int]:
-    """Names and process ids of what a process has started."""
+    """Names and process ids of what a process has started; not the copy of itself that tidies up after it."""
     found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+    started = [thread.read_text().split() for thread in Path(f"/proc/{pid}/task").glob("*/children")]
+    for child in itertools.chain(*started):
+        if Path(f"/proc/{child}/cmdline").read_bytes() != Path(f"/proc/{pid}/cmdline").read_bytes():
+            found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
     return found
 
 
@@ -252,7 +255,7 @@ def test_a_signal_ends_the_command_and_everything_else(
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_serving_without_a_command_ends_well_with_a_signal(
     number: signal.Signals, plain: Path, tmp_path: Path, temporary: Path
 ) -> None:
@@ -294,14 +297,111 @@ def test_a_killed_daemon_leaves_no_stale_mount(plain: Path, tmp_path: Path) -> N
     assert not file.exists()
 
 
-def test_the_daemon_does_not_outlive_a_killed_diskchain(plain: Path, tmp_path: Path, temporary: Path) -> None:
-    socket = tmp_path / "s"
-    with opened(plain, "--nbd", str(socket), ready=socket) as process:
-        (daemon,) = children(process.pid).values()
+def left_behind(temporary: Path) -> list[str]:
+    """The processes that have ``temporary`` in their environment: whatever a command of ours started."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = f"TMPDIR={temporary}".encode() in (process / "environ").read_bytes().split(b"\0")
+            if ours and int(process.name) != os.getpid() and not gone(int(process.name)):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def mounted(path: Path) -> bool:
+    return str(path) in Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.parametrize("overlay", [(), ("--write-overlay",)], ids=["read-only", "overlay"])
+@pytest.mark.parametrize("place", ["default", "nbd", "fuse"])
+def test_a_killed_diskchain_leaves_nothing_behind(
+    place: str, overlay: tuple[str, ...], plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    if place == "fuse" and not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        give_up("needs /dev/fuse")
+    ready, target = tmp_path / "ready", tmp_path / "target"
+    options = {"default": (), "nbd": ("--nbd", str(target)), "fuse": ("--fuse", str(target))}[place]
+    with opened(plain, *overlay, *options, "--", "sh", "-c", f"touch {ready}; exec sleep 1000", ready=ready) as process:
+        assert len(children(process.pid)) == 2
         process.kill()
         process.wait(SECONDS)
-        until(lambda: gone(daemon))
-    assert temporary.is_dir()
+        until(lambda: not left_behind(temporary))
+    assert not mounted(target)
+    assert not target.exists()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_command_that_ignores_its_end_is_killed_after_a_killed_diskchain(
+    plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    ready = tmp_path / "ready"
+    script = f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"
+    with opened(plain, "--", "sh", "-c", script, ready=ready) as process:
+        process.kill()
+        process.wait(SECONDS)
+        until(lambda: not left_behind(temporary))
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_file_that_was_there_before_stays_when_diskchain_is_killed(
+    plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        give_up("needs /dev/fuse")
+    ready, target = tmp_path / "ready", tmp_path / "target"
+    target.write_text("mine")
+    with opened(plain, "--fuse", str(target), "--", "sh", "-c", f"touch {ready}; exec sleep 9", ready=ready) as process:
+        assert target.stat().st_size == 1 << 20
+        process.kill()
+        process.wait(SECONDS)
+        until(lambda: not left_behind(temporary))
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "numbers", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGHUP, signal.SIGTERM)]
+)
+def test_a_signal_at_any_moment_leaves_nothing_behind(
+    numbers: tuple[signal.Signals, ...], plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    socket = tmp_path / "s"
+    words = [sys.executable, "-m", "diskchain", "open", str(plain), "--write-overlay", "--nbd", str(socket)]
+    started = time.monotonic()
+    with opened(plain, "--write-overlay", "--nbd", str(socket), ready=socket):
+        whole = time.monotonic() - started
+    until(lambda: not left_behind(temporary))
+    for part in range(16):
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(whole * (0.2 + part / 16))
+        for number in numbers:
+            process.send_signal(number)
+        out, err = process.communicate(timeout=SECONDS)
+        if process.returncode < 0 or "KeyboardInterrupt" in err:
+            assert out == ""  # it was the interpreter that was ended, before diskchain had begun anything
+        else:
+            assert process.returncode in ({0} if out else {0, *(128 + number for number in numbers)}), (out, err)
+            assert err == ""
+        assert left_behind(temporary) == []
+        assert not socket.exists()
+        assert list(temporary.iterdir()) == [], (part, out, err)
+
+
+def test_a_reader_of_the_uri_that_is_gone_ends_it_well(plain: Path, temporary: Path) -> None:
+    words = [sys.executable, "-m", "diskchain", "open", str(plain)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, timeout=SECONDS, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert left_behind(temporary) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_command_is_told_of_a_broken_pipe_as_by_a_shell(plain: Path) -> None:
+    done = diskchain("open", plain, "--", "sh", "-c", "(yes; echo $? >&2) | head -n 1 >/dev/null", seconds=SECONDS)
+    assert (done.code, done.err) == (0, "141\n")
 
 
 def test_a_chain_with_a_fault_is_not_opened(qemu_img: QemuImg, tmp_path: Path) -> None:

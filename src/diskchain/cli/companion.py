@@ -8,47 +8,46 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
+from diskchain.cli.ending import ENDING, SIGNALLED
 from diskchain.errors import UsageError
+from diskchain.qemu.parent_death import die_with_parent
 
-#: What ends us in good order. Ctrl-C goes to the whole foreground group, so the command gets it from the terminal.
-_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+#: What is passed on. Ctrl-C goes to the whole foreground group, so the command gets it from the terminal.
+_PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS: Final = 10.0
-#: What a shell says of a process that a signal ended.
-_SIGNALLED: Final = 128
 
 
-@contextmanager
-def signals_as_exits() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP unwind the stack as SystemExit, so that everything begun is ended."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(_SIGNALLED + number)
-
-    before = [(number, signal.signal(number, leave)) for number in _ENDING]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
-def run_beside(daemon: int, command: Sequence[str], environment: Mapping[str, str]) -> int | None:
+def run_beside(
+    daemon: int,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    before: Callable[[], None],
+    after: Callable[[int], None],
+) -> int | None:
     """Run ``command`` to its end and return its exit code (128 + N after signal N); None when the daemon ended first.
 
     ``daemon`` is a process id. SIGTERM and SIGHUP are passed on; a command that does not heed them is killed, as is one
-    that has lost its daemon. Raises UsageError when it cannot be started.
+    that has lost its daemon, and one whose diskchain was killed ends with it. ``before`` is called when no signal can be lost any more,
+    ``after`` is told its process id. Raises UsageError when it cannot be started.
     """
     with _wakeups() as wakeup:
+        before()
         try:
-            process = subprocess.Popen(command, env=dict(environment))  # noqa: S603 (the user's own words, no shell)
+            process = subprocess.Popen(  # noqa: S603 (the user's own words, no shell)
+                command,
+                env=dict(environment),
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
+            )
         except OSError as error:
             raise UsageError(f"cannot run {command[0]}: {error.strerror}") from error
         try:
+            after(process.pid)
             return _attend(process, daemon, wakeup)
         finally:
             if process.poll() is None:
@@ -56,9 +55,10 @@ def run_beside(daemon: int, command: Sequence[str], environment: Mapping[str, st
             process.wait()
 
 
-def wait_beside(daemon: int) -> bool:
-    """Wait for a signal that ends us (True) or for the end of the daemon (False)."""
-    with _wakeups((*_ENDING, signal.SIGINT)) as wakeup, _pidfd(daemon) as daemon_gone:
+def serve_beside(daemon: int, announce: Callable[[], None]) -> bool:
+    """Call ``announce``, and wait for a signal that ends us (True) or for the end of the daemon (False)."""
+    with _wakeups() as wakeup, _pidfd(daemon) as daemon_gone:
+        announce()
         ready = _poll((wakeup, daemon_gone), None)
         return wakeup in ready
 
@@ -72,10 +72,10 @@ def _attend(process: "subprocess.Popen[bytes]", daemon: int, wakeup: int) -> int
             ready = _poll(watched, deadline)
             if command_gone in ready:
                 code = process.wait()
-                return None if lost else code if code >= 0 else _SIGNALLED - code
+                return None if lost else code if code >= 0 else SIGNALLED - code
             if wakeup in ready:
                 for number in os.read(wakeup, 64):
-                    if number in _ENDING:
+                    if number in _PASSED_ON:
                         process.send_signal(number)
                         deadline = deadline or time.monotonic() + _GRACE_SECONDS
             elif daemon_gone in ready:
@@ -108,12 +108,13 @@ def _pidfd(pid: int) -> Iterator[int]:
 
 
 @contextmanager
-def _wakeups(numbers: Sequence[int] = _ENDING) -> Iterator[int]:
-    """A descriptor on which each signal that comes is one byte. Ctrl-C does nothing else meanwhile."""
+def _wakeups() -> Iterator[int]:
+    """A descriptor on which each signal that would end us is one byte, and does nothing else meanwhile."""
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    wakeup_before = signal.set_wakeup_fd(writing)  # before the handlers: a signal in between is not lost
     # A handler of Python's, not SIG_IGN: what the command inherits is the default action.
-    before = [(number, signal.signal(number, _noted)) for number in {*numbers, signal.SIGINT}]
-    wakeup_before = signal.set_wakeup_fd(writing)
+    ignored = [number for number in ENDING if signal.getsignal(number) is signal.SIG_IGN]
+    before = [(number, signal.signal(number, _noted)) for number in ENDING if number not in ignored]
     try:
         yield reading
     finally:

@@ -17,8 +17,8 @@ _UNMOUNT_SECONDS: Final = 10
 
 
 @contextmanager
-def mount_point(path: str) -> Iterator[str]:
-    """The absolute path of a regular file, empty if it is ours. Raises UsageError for anything else, StorageError."""
+def mount_point(path: str) -> Iterator[tuple[str, bool]]:
+    """The absolute path of a regular file, and whether it is ours, made for this and empty. Raises UsageError for anything else, StorageError."""
     real = os.path.realpath(path)
     ours = False
     try:
@@ -30,13 +30,18 @@ def mount_point(path: str) -> Iterator[str]:
     except OSError as error:
         raise StorageError(f"nothing can be shown in it: {error.strerror}", path=path) from error
     try:
-        yield real
+        yield real, ours
     finally:
-        if _is_mounted(real):
-            _unmount(real)
+        unmount(real)
         if ours:
             with suppress(FileNotFoundError):
                 os.unlink(real)
+
+
+def unmount(path: str) -> None:
+    """Take away what is mounted at ``path``, if anything is, without waiting for whoever uses it."""
+    if _is_mounted(path):
+        _unmount(path)
 
 
 def _is_mounted(path: str) -> bool:

@@ -4,37 +4,29 @@ Knows processes and QMP. Must not know what is opened in it. Nobody else can rea
 When this process dies, the kernel ends the daemon. A thin adapter on the ``qemu.qmp`` package (extra ``open``).
 """
 
-import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from diskchain.errors import MissingExtra, PeerError, StorageTimeout, UsageError, printable
 from diskchain.qemu.master_key import KEY_ID, MasterKey
-from diskchain.readers.remote_loop import on_a_lasting_thread
+from diskchain.qemu.parent_death import die_with_parent
+from diskchain.readers.remote_loop import on_a_lasting_thread, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from qemu.qmp import QMPClient
 
 PROGRAM: Final = "qemu-storage-daemon"
-#: ``<linux/prctl.h>``
-_PR_SET_PDEATHSIG: Final = 1
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 10.0
 #: How much of the daemon's last words goes into an error, in bytes.
 _LAST_WORDS: Final = 2000
-
-T = TypeVar("T")
 
 
 class QmpRefused(PeerError):
@@ -55,7 +47,6 @@ class StorageDaemon:
     def __init__(self, *, timeout: float = 60.0) -> None:
         self._timeout = timeout
         self._key = MasterKey()
-        self._runner = asyncio.Runner()
         self._client: QMPClient | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._words: int = -1
@@ -95,18 +86,18 @@ class StorageDaemon:
         self._words = os.memfd_create("last-words", os.MFD_CLOEXEC)
         try:
             # PR_SET_PDEATHSIG means the thread that started it, and discovery walks in threads that end.
-            self._process = on_a_lasting_thread(lambda: self._launched(program, key, theirs.fileno()))
+            on_a_lasting_thread(lambda: self._launch(program, key, theirs.fileno()))
         finally:
             os.close(key)
             theirs.close()
         self._client = QMPClient("diskchain")
         try:
-            self._await(self._client.connect(ours), _START_SECONDS)
+            wait_for(self._client.connect(ours), _START_SECONDS)
         except Exception as error:
             raise self._dead() from error
 
-    def _launched(self, program: str, key: int, monitor: int) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(  # noqa: S603 (no shell, fixed arguments)
+    def _launch(self, program: str, key: int, monitor: int) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 (no shell, fixed arguments)
             [
                 program,
                 "--object",
@@ -121,7 +112,7 @@ class StorageDaemon:
             stderr=self._words,
             pass_fds=(key, monitor),
             start_new_session=True,  # Ctrl-C is for us: the daemon ends in good order afterwards
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
         )
 
     def execute(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
@@ -134,7 +125,7 @@ class StorageDaemon:
         if self._client is None:
             raise self._dead()
         try:
-            return self._await(self._client.execute(command, dict(arguments or {})), self._timeout)
+            return wait_for(self._client.execute(command, dict(arguments or {})), self._timeout)
         except ExecuteError as error:
             raise QmpRefused(str(error), command=command) from None  # the cause holds the arguments
         except TimeoutError as error:
@@ -153,7 +144,7 @@ class StorageDaemon:
         with self._client.listener("JOB_STATUS_CHANGE", concluded) as listener:
             self.execute(command, {**arguments, "job-id": id})
             try:
-                self._await(listener.get(), self._timeout)
+                wait_for(listener.get(), self._timeout)
             except TimeoutError as error:
                 raise StorageTimeout(f"{command} did not end in {self._timeout:g} s", path=PROGRAM) from error
         job = next(job for job in self.execute("query-jobs") if job["id"] == id)
@@ -181,9 +172,7 @@ class StorageDaemon:
             _end(process)
         if client is not None:
             with contextlib.suppress(Exception):
-                self._await(client.disconnect(), _STOP_SECONDS)
-        with contextlib.suppress(RuntimeError):
-            self._runner.close()
+                wait_for(client.disconnect(), _STOP_SECONDS, whatever=True)
         if self._words >= 0:
             os.close(self._words)
             self._words = -1
@@ -194,22 +183,9 @@ class StorageDaemon:
             raise self._dead()
         return self._process
 
-    def _await(self, work: "Coroutine[Any, Any, T]", seconds: float) -> T:
-        return self._runner.run(asyncio.wait_for(work, seconds))
-
     def _dead(self) -> PeerError:
         words = self.last_words()
         return PeerError(f"{PROGRAM} is gone" + (f": {words}" if words else ""))
-
-
-def _die_with_parent() -> Callable[[], None]:
-    """What a child calls before it becomes the daemon, so that the kernel ends it when we die."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def before_exec() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return before_exec
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

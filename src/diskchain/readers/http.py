@@ -93,7 +93,7 @@ class _Reader:
         session, self._session = self._session, None
         if session is not None:
             with contextlib.suppress(TimeoutError):
-                wait_for(session.close(), self._timeout)
+                wait_for(session.close(), self._timeout, whatever=True)
 
     def _run(self, offset: int, length: int) -> tuple[bytes, int]:
         import aiohttp

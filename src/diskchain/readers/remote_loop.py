@@ -6,12 +6,20 @@ Started when first needed; a daemon thread, so that it keeps no process alive.
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _lock = threading.Lock()
 _loops: list[asyncio.AbstractEventLoop] = []
+_interrupted = threading.Event()
+#: Tasks somebody waits for. The loop's thread alone touches them.
+_waited_for: set[asyncio.Task[Any]] = set()
+
+
+class Interrupted(BaseException):
+    """:func:`interrupt` was called while somebody waited."""
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -23,20 +31,61 @@ def _loop() -> asyncio.AbstractEventLoop:
         return _loops[0]
 
 
-def wait_for(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """The result of ``work``, run on the loop. Raises TimeoutError after so many seconds; then ``work`` is cancelled."""
-    return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, seconds), _loop()).result()
+def wait_for(work: Coroutine[Any, Any, T], seconds: float, *, whatever: bool = False) -> T:
+    """The result of ``work``, run on the loop. Raises TimeoutError after so many seconds; then ``work`` is cancelled.
+
+    Raises Interrupted, too, unless it has to be waited for ``whatever`` comes.
+    """
+    if whatever:
+        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, seconds), _loop()).result()
+    if _interrupted.is_set():
+        work.close()
+        raise Interrupted
+    try:
+        return asyncio.run_coroutine_threadsafe(_bounded(work, seconds), _loop()).result()
+    except CancelledError:
+        raise Interrupted from None
+
+
+async def _bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 (a coroutine runs in one)
+    _waited_for.add(task)
+    try:
+        return await asyncio.wait_for(work, seconds)
+    finally:
+        _waited_for.discard(task)
+
+
+def interrupt() -> None:
+    """Have all who wait give up, and all who would from now on. For signal handlers."""
+    _interrupted.set()
+    for loop in _loops:
+        loop.call_soon_threadsafe(_give_up)
+
+
+def carry_on() -> None:
+    """Wait again from now on."""
+    _interrupted.clear()
+
+
+def _give_up() -> None:
+    for task in [*_waited_for] if _interrupted.is_set() else ():
+        task.cancel()
 
 
 def on_a_lasting_thread(work: Callable[[], T]) -> T:
-    """The result of ``work``, done by the main thread if that is ours, else by the loop's: both last as long as the process.
+    """The result of ``work``, done by the loop's thread, which lasts as long as the process.
 
     The kernel ties some things to the thread that asked for them, such as the signal a child gets when its parent dies.
     """
-    if threading.current_thread() is threading.main_thread():
-        return work()
+    future: Future[T] = Future()
 
-    async def do() -> T:
-        return work()
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # raised again where somebody waits for the result
+            future.set_exception(error)
 
-    return asyncio.run_coroutine_threadsafe(do(), _loop()).result()
+    _loop().call_soon_threadsafe(do)
+    return future.result()

@@ -69,7 +69,7 @@ class _Session:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(TimeoutError):
-                wait_for(_drop(connection), self._timeout)
+                wait_for(_drop(connection), self._timeout, whatever=True)
 
     async def _open(self) -> int | None:
         import asyncssh

@@ -17,11 +17,12 @@ from diskchain.errors import ImageError, PeerError, StorageError, UsageError, pr
 from diskchain.findings import Severity
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import StorageDaemon
-from diskchain.qemu.export import add_overlay, export_fuse, export_nbd
-from diskchain.qemu.items import SecretItem
+from diskchain.qemu.export import add_overlay, export_fuse, export_nbd, nbd_uri
+from diskchain.qemu.items import Emission, SecretItem
 from diskchain.qemu.opening import open_nodes
 from diskchain.qemu.policy import QSD, QSD_SHARED
 from diskchain.readers.policy import POLICIES, policy_named
+from diskchain.readers.remote_loop import Interrupted, carry_on, interrupt
 from diskchain.storage.source import Terminator, chain_end, layers
 from diskchain.storage.terms import BACKING_FORMATS
 
@@ -74,59 +75,72 @@ def run(args: argparse.Namespace) -> int:
     profile = QSD_SHARED if args.in_use else QSD
     emission = blockdev(chain.source, with_tls(chain.policy, args), profile)
     names = [each[0] for each in chain.names]
-    with ended_by_signals() as ending, ExitStack() as exits:
+    with ended_by_signals(interrupt, carry_on) as ending, ExitStack() as exits:
         try:
-            with ending.whole():
-                guard = exits.enter_context(Guard())
-            place = _Place(exits, ending, guard)
             with keys_of(args) as keys, gathered(emission, chain.names, keys, others) as values:
+                ending.begin()
+                place = _Place(exits, exits.enter_context(Guard()))
                 target = place.file(args.fuse) if args.fuse is not None else place.socket(args.nbd)
                 daemon = exits.enter_context(StorageDaemon())
-                guard.process(daemon.pid)
+                place.guard.process(daemon.pid)
                 open_nodes(daemon, emission, values, names)
             node = emission.top
             if args.write_overlay:
-                encrypted = any(
-                    isinstance(each, SecretItem) and each.purpose == "encryption" for each in emission.items
-                )
-                node = add_overlay(daemon, node, place.directory(args.overlay_dir), encrypted=encrypted)
+                directory = place.directory(args.overlay_dir)
+                node = add_overlay(daemon, node, directory, encrypted=_is_encrypted(emission))
             if args.fuse is not None:
                 export_fuse(daemon, node, target, writable=args.write_overlay)
-                return _serve(args, daemon, guard, f"file://{target}", target)
-            uri = export_nbd(daemon, node, target, writable=args.write_overlay)
-            return _serve(args, daemon, guard, uri, uri)
+                return _serve(args, daemon, place.guard, ending, target)
+            export_nbd(daemon, node, target, writable=args.write_overlay)
+            return _serve(args, daemon, place.guard, ending, target)
+        except Interrupted:
+            ending.check()
+            raise
         finally:
             ending.hold()
 
 
-def _serve(args: argparse.Namespace, daemon: StorageDaemon, guard: Guard, uri: str, word: str) -> int:
+def _is_encrypted(emission: Emission) -> bool:
+    return any(isinstance(item, SecretItem) and item.purpose == "encryption" for item in emission.items)
+
+
+def _serve(args: argparse.Namespace, daemon: StorageDaemon, guard: Guard, ending: Ending, target: str) -> int:
+    """Run the command, or wait for a signal. ``target``: the file or socket."""
+    uri = f"file://{target}" if args.fuse is not None else nbd_uri(target)
     if args.command:
+        word = target if args.fuse is not None else uri
         command = [each.replace(_PLACEHOLDER, word) for each in args.command]
-        code = run_beside(daemon.pid, command, {**os.environ, "DISKCHAIN_URI": uri}, guard.process)
+        code = run_beside(
+            daemon.pid, command, {**os.environ, "DISKCHAIN_URI": uri}, before=ending.check, after=guard.process
+        )
         if code is not None:
             return code
-    elif serve_beside(daemon.pid, lambda: print(uri, flush=True)):
-        return 0
+    else:
+
+        def announce() -> None:
+            ending.check()
+            print(uri, flush=True)
+
+        if serve_beside(daemon.pid, announce):
+            return 0
     words = daemon.last_words()
     raise PeerError("qemu-storage-daemon ended before its time" + (f": {words}" if words else ""))
 
 
 class _Place(NamedTuple):
-    """Where things appear in the file system; each is noted before it is made, and gone afterwards."""
+    """Where things appear in the file system; the guard knows of each, and all are gone afterwards."""
 
     exits: ExitStack
-    ending: Ending
     guard: Guard
 
     def directory(self, parent: str | None = None) -> str:
         """A directory nobody else can enter. Raises StorageError."""
-        with self.ending.whole():
-            try:
-                path = self.exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-", dir=parent))
-            except OSError as error:
-                where = parent or tempfile.gettempdir()
-                raise StorageError(f"no directory can be made there: {error.strerror}", path=where) from error
-            self.guard.directory(path)
+        try:
+            path = self.exits.enter_context(tempfile.TemporaryDirectory(prefix="diskchain-", dir=parent))
+        except OSError as error:
+            where = parent or tempfile.gettempdir()
+            raise StorageError(f"no directory can be made there: {error.strerror}", path=where) from error
+        self.guard.directory(path)
         return path
 
     def socket(self, wanted: str | None) -> str:
@@ -136,20 +150,18 @@ class _Place(NamedTuple):
             raise UsageError(f"a socket's path has at most {_SOCKET_PATH_MAX} bytes: {printable(path)}")
         if os.path.lexists(path):
             raise UsageError(f"{printable(path)} is there already")
-        with self.ending.whole():
-            self.exits.callback(_remove, path)
-            self.guard.file(path)
+        self.exits.callback(_remove, path)
+        self.guard.file(path)
         return path
 
     def file(self, wanted: str) -> str:
         """The file that FUSE will show the disk in. Raises UsageError, StorageError."""
         from diskchain.cli.mounted_file import mount_point
 
-        with self.ending.whole():
-            path, ours = self.exits.enter_context(mount_point(wanted))
-            if ours:
-                self.guard.file(path)
-            self.guard.mount(path)
+        path, ours = self.exits.enter_context(mount_point(wanted))
+        if ours:
+            self.guard.file(path)
+        self.guard.mount(path)
         return path
 
 

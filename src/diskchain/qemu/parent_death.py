@@ -1,0 +1,26 @@
+"""Children that do not outlive us, however we die: the kernel ends them. Linux only. Source: prctl(2), ``PR_SET_PDEATHSIG``.
+
+It counts the death of the *thread* that started the child: start it from one that lasts. A set-user-ID program forgets it.
+"""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+#: ``<linux/prctl.h>``
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """What a child calls between fork and exec, so that it gets the signal when we die."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # dead already, and nobody would tell
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return before_exec
