@@ -101,7 +101,7 @@ def test_a_missing_extent_is_told_with_its_name_and_who_names_it(tmp_path: Path)
     [extent] = top(image).extents
     [found] = extent.findings
     assert (found.id, found.file, found.referrer) == ("missing", f"{tmp_path}/gone-flat.vmdk", str(image))
-    assert "'gone-flat.vmdk'" in found.message
+    assert found.message.startswith('extent "gone-flat.vmdk": no such file')
     assert found.fix is None  # nothing a rebase could mend
 
 
@@ -316,6 +316,13 @@ def test_a_patient_walk_says_the_same(tmp_path: Path) -> None:
     image = described(tmp_path / "disk.vmdk", f'RW {SECTORS} FLAT "flat.vmdk" 0', f'RW {SECTORS} SPARSE "gone"')
     source = Source(FileLocation(str(image)), Format.VMDK)
     assert PatientDiscoverer().discover(source) == Discoverer().discover(source)
+
+
+def test_a_name_is_shown_as_it_stands_there_unless_it_would_harm_a_terminal(tmp_path: Path) -> None:
+    lines = (rf'RW 1 FLAT "{name}" 0' for name in ("\\\\.\\PhysicalDrive0", "bell\x07"))
+    messages = [found.message for found in discover(described(tmp_path / "d", *lines), Format.VMDK).findings]
+    assert messages[0].startswith(r'extent "\\.\PhysicalDrive0": ')
+    assert messages[1].startswith(r'extent "bell\x07": ')
 
 
 def test_extents_are_no_layers(tmp_path: Path) -> None:

@@ -143,11 +143,15 @@ def loop(path: str, referrer: str, position: int) -> Finding:
     )
 
 
+def _extent(name: str) -> str:
+    return f'extent "{printable(redacted(name))}"'
+
+
 def extent_loop(path: str, name: str, referrer: str) -> Finding:
     """An extent is the descriptor that names it, perhaps by way of others."""
     return finding(
         "loop",
-        f"extent {printable(redacted(name))!r}: {printable(path)} is a descriptor on the way to this extent, "
+        f"{_extent(name)}: {printable(path)} is a descriptor on the way to this extent, "
         f"which {printable(referrer)} names",
         file=path,
         referrer=referrer,
@@ -156,7 +160,7 @@ def extent_loop(path: str, name: str, referrer: str) -> Finding:
 
 def of_extent(found: Finding, name: str) -> Finding:
     """``found`` as it is said of a file that a descriptor calls ``name``: nothing but the descriptor can mend it."""
-    return found._replace(message=f"extent {printable(redacted(name))!r}: {found.message}", fix=None)
+    return found._replace(message=f"{_extent(name)}: {found.message}", fix=None)
 
 
 def extent_directory(path: str, name: str, referrer: str) -> Finding:
@@ -168,7 +172,7 @@ def short_extent(path: str, name: str, missing: int) -> Finding:
     """A flat extent ends before its descriptor says."""
     return finding(
         "malformed",
-        f"extent {printable(redacted(name))!r}: {printable(path)} is {missing} bytes shorter than its descriptor says",
+        f"{_extent(name)}: {printable(path)} is {missing} bytes shorter than its descriptor says",
         file=path,
     )
 
@@ -177,7 +181,7 @@ def other_extent_size(path: str, name: str, own: int, said: int) -> Finding:
     """Extent and descriptor disagree; QEMU believes the extent."""
     return finding(
         "malformed",
-        f"extent {printable(redacted(name))!r}: {printable(path)} has a capacity of {own} bytes, but its descriptor says {said}",
+        f"{_extent(name)}: {printable(path)} has a capacity of {own} bytes, but its descriptor says {said}",
         severity=Severity.WARNING,
         file=path,
     )
