@@ -35,10 +35,16 @@ Fault = Literal["caller", "image", "host", "peer"]
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters, lone surrogates and line breaks escaped, so it stays one terminal line."""
+    r"""``text`` with control characters, bytes that are no UTF-8 (``\xff``) and line breaks escaped, so it stays one terminal line."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte, as os.fsdecode keeps it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 class DiskchainError(Exception):

@@ -168,7 +168,7 @@ def test_a_name_that_xml_cannot_hold_is_a_finding(overlay: Path, qemu_img: QemuI
     assert main(["complete", str(document)]) == 1
     out, err = capfdbinary.readouterr()
     assert out == text.encode()
-    assert rb"\udcff cannot be written in XML" in err
+    assert rb"\xff cannot be written in XML" in err
 
 
 @pytest.mark.parametrize(

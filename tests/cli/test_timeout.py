@@ -78,7 +78,9 @@ def test_ctrl_c_does_not_wait_for_the_answer(base: Path, serve: Serve) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
 def test_a_timeout_is_a_number_of_seconds(text: str) -> None:
-    assert diskchain("show", f"--timeout={text}", "image").code == 2
+    told = diskchain("show", f"--timeout={text}", "image")
+    assert told.code == 2
+    assert "is no number of seconds" in told.err
 
 
 @pytest.mark.parametrize("words", [("blockdev",), ("secrets",), ("complete",)])

@@ -53,10 +53,15 @@ def add_remote_arguments(parser: "argparse.ArgumentParser") -> None:
 
 
 def _seconds(text: str) -> float:
-    """A time to wait. Raises ValueError."""
-    seconds = float(text)
+    """A time to wait. Raises ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < _LONGEST:
-        raise ValueError
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
 
 
