@@ -145,3 +145,8 @@ def test_impossible_parameters_are_refused(format: Format, image: bytes, at: int
 
     with pytest.raises(ImageError):
         inspect(bytes_window(bytes(broken)), format, full=True)
+
+
+def test_a_cloop_image_that_ends_within_its_table_is_malformed() -> None:
+    with pytest.raises(ImageError, match="table of blocks"):
+        inspect(bytes_window(relics.cloop(bytes(8192))[:150]), Format.CLOOP)

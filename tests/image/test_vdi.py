@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from subprocess import CalledProcessError
 from uuid import UUID
 
 import pytest
@@ -78,3 +79,14 @@ def test_the_comment_is_shown_as_it_stands() -> None:
 def test_impossible_parameters_are_refused(broken: Vdi) -> None:
     with pytest.raises(ImageError):
         inspect(bytes_window(vdi.make(broken)), Format.VDI)
+
+
+@pytest.mark.parametrize(
+    "image", [Vdi(block_size=2 * MiB), Vdi(parent_modification=UUID(int=7))], ids=["block size", "parent's state"]
+)
+def test_what_qemu_does_not_open_is_read_and_told_of(qemu_img: QemuImg, image: Vdi, tmp_path: Path) -> None:
+    path = tmp_path / "disk.vdi"
+    path.write_bytes(vdi.make(image))
+    with pytest.raises(CalledProcessError):
+        qemu_img("info", "-f", "vdi", path)
+    assert [id for id, _ in inspect(file_window(path), Format.VDI).remarks] == ["unsupported-image"]

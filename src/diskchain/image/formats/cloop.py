@@ -28,5 +28,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         raise ImageError(f"blocks of {block_size} bytes", format="cloop", offset=_PREAMBLE)
     if (blocks + 1) * 8 > _LARGEST_TABLE:
         raise ImageError(f"a table of {blocks} blocks", format="cloop", offset=_PREAMBLE + 4)
+    if _PREAMBLE + _HEADER.size + (blocks + 1) * 8 > window.size:
+        raise ImageError("the file ends within its table of blocks", format="cloop", offset=_PREAMBLE + _HEADER.size)
     details = (("compressed", True), ("blocks", blocks)) if full else ()
     return ImageHeader(Format.CLOOP, block_size * blocks, 2, block_size, details=details)

@@ -26,6 +26,8 @@ _KINDS: Final = {1: "dynamic", 2: "static", 3: "undo", 4: "differencing"}
 _SECTOR: Final = 512
 _SMALLEST_BLOCK: Final = 4 * KiB
 _LARGEST_BLOCK: Final = 256 * MiB
+_QEMUS_BLOCK: Final = MiB  # VDI_BLOCK_SIZE, the only one QEMU reads
+_MOST_BLOCKS: Final = 0x1FFFFF80  # VDI_BLOCKS_IN_IMAGE_MAX
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -69,4 +71,14 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         details += [("blocks", blocks), ("blocks allocated", allocated)]
         described = (("creator", text), ("comment", comment))
         details += [(name, shown) for name, raw in described if (shown := header_text(raw.split(b"\0", 1)[0]).strip())]
-    return ImageHeader(Format.VDI, capacity, cluster_size=block_size, identity=identity, details=tuple(details))
+    problems = [f"blocks of {block_size} bytes"] if block_size != _QEMUS_BLOCK else []
+    problems += [f"{blocks} blocks"] if blocks > _MOST_BLOCKS else []
+    problems += ["a parent's state but no parent"] if link == NIL and parent_modification != NIL else []
+    return ImageHeader(
+        Format.VDI,
+        capacity,
+        cluster_size=block_size,
+        identity=identity,
+        details=tuple(details),
+        remarks=tuple(("unsupported-image", f"QEMU does not open a VDI with {problem}") for problem in problems),
+    )
