@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.discover.chains import ids, paths
 from tests.discover.written import write_qcow2
+from tests.image.makers import vmdk
 from tests.live.hung import Served
 
 from diskchain.discover import BackingChain, Discoverer
@@ -90,6 +91,20 @@ def test_a_data_file_that_does_not_answer_is_told(chain: Path, serve: Serve) -> 
     assert [each.id for each in layer.data_file.findings] == ["timeout"]
     assert layer.source.data_file == layer.data_file.source
     assert layer.source.backing is UNKNOWN
+
+
+def test_an_extent_that_does_not_answer_is_told(chain: Path, serve: Serve) -> None:
+    base = chain.with_name("base")
+    split = chain.with_name("split.vmdk")
+    split.write_bytes(vmdk.descriptor([f'RW 1 FLAT "{name}" 0' for name in (chain.name, "base")]))
+    serve(base).hang()
+    found, _ = timed(PatientDiscoverer(seconds=SECONDS), Source(FileLocation(str(split)), Format.VMDK))
+    (layer,) = found.layers
+    assert layer.header is not None
+    assert [(str(each.source.location[0]), [told.id for told in each.findings]) for each in layer.extents] == [
+        (str(base), ["timeout"])
+    ]
+    assert layer.source.extents == (layer.extents[0].source,)
 
 
 def test_a_policy_that_gets_no_answer_is_told_of_its_layer(chain: Path, serve: Serve) -> None:
