@@ -150,3 +150,16 @@ def test_a_candidate_comes_with_the_command_that_puts_it_in_place(
     (candidate,) = [each for each in shown["targets"][0]["findings"] if each["id"] == "candidate"]
     subprocess.run(["bash", "-c", candidate["fix"]], check=True)
     assert diskchain("check", broken).code == 0
+
+
+def test_a_disk_that_only_some_targets_have_is_looked_at_there(tmp_path: Path) -> None:
+    (tmp_path / "disk").write_bytes(bytes(512))
+    for dev in ("vda", "vdb"):
+        (tmp_path / f"{dev}.xml").write_text(
+            f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{tmp_path}/disk'/>"
+            f"<target dev='{dev}' bus='virtio'/></disk>"
+        )
+    both = [tmp_path / "vda.xml", tmp_path / "vdb.xml"]
+    assert diskchain("check", "-d", "vdb", *both).code == 0
+    assert diskchain("check", "-d", "vdc", *both).code == 2
+    assert diskchain("check", "-d", "vdb", both[0]).code == 2

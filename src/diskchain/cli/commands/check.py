@@ -191,7 +191,7 @@ def _chains(disks: list[Target], discoverer_of: DiscovererOf) -> tuple[tuple[Tar
 def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) -> Iterator[tuple[str, Finding]]:
     """All findings, each with its target. One disk may write to what is a backing file of another, of any target.
 
-    Adds the layers of all chains that are asked for to ``files``.
+    Adds the layers of all chains that are asked for to ``files``. Raises UsageError when no target has the disk asked for.
     """
     several = len(looked) > 1
     used = in_use(
@@ -200,15 +200,23 @@ def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) 
         for disk, chain in each.chains or ()
     )
     lost: list[tuple[str, BackingChain]] = []
+    without: UsageError | None = None
+    picked = False
     for name, said, chains in looked:
         yield from ((name, each) for each in said)
-        chosen = select(examined(chains, used, depth_warning=args.depth), args.disk) if chains is not None else []
+        try:
+            chosen = select(examined(chains, used, depth_warning=args.depth), args.disk) if chains is not None else []
+        except UsageError as error:  # it has no such disk; another target may
+            chosen, without = [], error
+        picked = picked or bool(chosen)
         for _, chain in chosen:
             for layer in layers(chain.source):
                 files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)
             yield from ((name, each) for each in chain.findings)
             if not chain.complete:
                 lost.append((name, chain))
+    if without is not None and not picked:
+        raise without
     if args.search and lost:
         yield from _candidates(lost, args.search, args.timeout)
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from diskchain.errors import ImageError, UsageError
+from diskchain.errors import ImageError, StorageError, UsageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.readers.facts import ImageFacts
@@ -69,8 +69,11 @@ def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts, "Content |
             raise ImageError(f"{args.image}: {error}") from error
 
 
-def _content(image: LocalImage) -> "Content":
-    """What a raw image holds, which changes nothing about its being raw."""
+def _content(image: LocalImage) -> "Content | None":
+    """What a raw image holds, which changes nothing about its being raw; None where the disk cannot be read."""
     from diskchain.image.content import examine
 
-    return examine(image)
+    try:
+        return examine(image)
+    except StorageError:
+        return None
