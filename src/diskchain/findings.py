@@ -52,6 +52,7 @@ KINDS: dict[str, Kind] = {
     "unreadable": Kind(_E, "a layer is there, and we may not read it", unknown=True),
     "timeout": Kind(_E, "a layer does not answer", unknown=True),
     "not-storage": Kind(_E, "a layer is a FIFO, socket, character device or directory"),
+    "source-type": Kind(_E, "a layer is another kind of file than the document says"),
     "not-inspected": Kind(_W, "a layer is somewhere we did not look", unknown=True),
     "malformed": Kind(_E, "the header is not what its format says"),
     "loop": Kind(_E, "the chain comes back to a file it has already been through"),

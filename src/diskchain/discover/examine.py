@@ -37,6 +37,8 @@ _LARGEST_EXTENT: Final = 128 * MiB
 #: Formats whose parent only their own hypervisor reads.
 _DIFFERENCING: Final = frozenset({Format.VPC, Format.VHDX, Format.VDI})
 _CLOCK_STEP: Final = 2  # seconds: FAT keeps no finer times
+#: Types for which libvirt picks the driver that opens nothing else.
+_OPENED_AS_SUCH: Final = frozenset({StorageType.FILE, StorageType.BLOCK, StorageType.DIR})
 #: How backing strings begin that libvirt follows and that deserve a word: ``json:`` and ``rbd:``.
 _TELLING: Final = frozenset({"js", "rb"})
 
@@ -142,7 +144,9 @@ def _unremarkable(layer: Layer, above: Layer | None) -> bool:
             base = below.header
             if below.origin is _DECLARED or (base is not None and base.capacity != header.capacity):
                 return False
-    if above is not None and facts is not None and facts.mode is not None and facts.mode & S_IWOTH:
+    if facts is not None and (
+        facts.type is not source[0][-1] or (above is not None and facts.mode is not None and facts.mode & S_IWOTH)
+    ):
         return False
     path = source[0][0]  # of a local location; other locations have something else there
     return path.__class__ is not str or path[:1] == "/"
@@ -300,7 +304,11 @@ def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Itera
     referrer = _name(above) if above is not None else None
     if referrer is not None and layer.source.detected and layer.source.format is Format.DIR:
         yield observations.directory(path, referrer)
-    if path[0] != "/" and not (isinstance(location, FileLocation) and location.fdgroup):
+    handed_over = isinstance(location, FileLocation) and location.fdgroup
+    said = location.type if location.type in _OPENED_AS_SUCH and not layer.source.detected and not handed_over else None
+    if said is not None and layer.facts is not None and layer.facts.type is not said:
+        yield observations.other_type(path, said, layer.facts.type)
+    if path[0] != "/" and not handed_over:
         yield observations.relative_unresolvable(path, referrer)
     if allowed and referrer is not None:
         policy = OpenPolicy("", directories=allowed)

@@ -4,7 +4,7 @@ from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, file_word, finding, shell_word
 from diskchain.image.header import BackingReference
 from diskchain.storage.reference import redacted
-from diskchain.storage.terms import Format
+from diskchain.storage.terms import Format, StorageType
 from diskchain.units import human_size
 
 #: Formats ``qemu-img check -r`` mends, or whose log it replays.
@@ -137,6 +137,16 @@ def directory(path: str, referrer: str) -> Finding:
         f"{printable(path)} is a directory, not a disk image, named by {printable(referrer)}",
         file=path,
         referrer=referrer,
+    )
+
+
+def other_type(path: str, said: StorageType, present: StorageType) -> Finding:
+    """The QEMU driver that goes with the type in the document opens nothing else."""
+    what = {StorageType.DIR: "a directory", StorageType.BLOCK: "a block device"}.get(present, "a regular file")
+    return finding(
+        "source-type",
+        f"{printable(path)} is {what}, but the document says type='{said}': libvirt and QEMU start no domain with it",
+        file=path,
     )
 
 
