@@ -472,3 +472,68 @@ def test_images_of_a_running_domain_are_opened_only_when_asked_for(
     assert "lock" in refused.err
     done = diskchain(*words, "--in-use", *command, seconds=SECONDS)
     assert (done.code, done.err) == (0, "")
+
+
+def test_a_lower_layer_is_opened_by_its_index_and_by_its_path(qemu_img: QemuImg, tmp_path: Path) -> None:
+    base, middle, top = (tmp_path / name for name in ("base.raw", "middle.qcow2", "top.qcow2"))
+    base.write_bytes(b"b" * (1 << 20))
+    qemu_img("create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", middle, "2M")
+    qemu_img("create", "-q", "-f", "qcow2", "-b", middle, "-F", "qcow2", top, "3M")
+    command = ("--", "sh", "-c", "qemu-img info -f raw {} | grep virtual")
+    for wanted, size in ((f"{top}[1]", 2), (str(middle), 2), (f"{top}[2]", 1), (str(base), 1), (str(top), 3)):
+        done = diskchain("open", top, "-d", wanted, *command, seconds=SECONDS)
+        assert (done.code, done.out) == (0, f"virtual size: {size} MiB ({size << 20} bytes)\n")
+    absent = diskchain("open", top, "-d", f"{top}[3]", *command)
+    assert (absent.code, absent.err.endswith(f"the layers are: {top}[0], {top}[1], {top}[2]\n")) == (2, True)
+
+
+def test_a_layer_opens_with_its_key_alone_and_keys_of_others_may_be_named(
+    chain: EncryptedChain, tmp_path: Path
+) -> None:
+    vm = document(tmp_path / "vm.xml", chain.disk_xml())
+    command = ("--", "qemu-img", "info", "-f", "raw", "{}")
+    for options in (key_options(chain), key_options(chain, without=0), key_options(chain, wrong=0)):
+        assert diskchain("open", vm, "-d", "vda[1]", *options, *command, seconds=SECONDS).code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--nbd", "{gone}/s"), 3, "no socket can be made there"),
+        (("--fuse", "{gone}/s"), 3, "nothing can be shown in it: No such file"),
+        (("--write-overlay", "--overlay-dir", "{gone}"), 3, "no directory can be made there: No such file"),
+        (("--nbd", "{long}"), 2, "at most 107 bytes"),
+        (("--fuse", "{here}"), 2, "is no regular file"),
+        (("--secret", "vda=file:/none"), 2, "--secret vda fits no layer and no secret: no layer wants a key"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    options: tuple[str, ...], code: int, words: str, plain: Path, tmp_path: Path, temporary: Path
+) -> None:
+    names = {"gone": tmp_path / "gone", "long": tmp_path / ("x" * 120), "here": tmp_path}
+    done = diskchain("open", plain, *(each.format(**names) for each in options), "--", "true", seconds=SECONDS)
+    assert (done.code, words in done.err, done.err.count("\n")) == (code, True, 1), done.err
+    assert list(temporary.iterdir()) == []
+    assert left_behind(temporary) == []
+
+
+@requires("root", "mount")
+def test_a_full_disk_under_the_overlay_is_the_commands_to_tell(plain: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(small)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        give_up("needs to mount a tmpfs")
+    try:
+        command = ("--", "qemu-io", "-f", "raw", "-c", "write 0 1M", "{}")
+        done = diskchain("open", plain, "--write-overlay", "--overlay-dir", small, *command, seconds=SECONDS)
+        assert (done.code, "No space left" in done.out + done.err) == (1, True)
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_without_the_storage_daemon_its_package_is_named(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    done = diskchain("open", plain, "--", "true")
+    assert (done.code, "qemu-storage-daemon is not installed (Debian" in done.err) == (2, True)

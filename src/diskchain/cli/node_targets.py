@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from diskchain.cli.target import Target, chain_of, is_document, read_document, targets
-from diskchain.errors import StorageTimeout
+from diskchain.errors import StorageTimeout, UsageError
 from diskchain.qemu.nodes import Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter
 from diskchain.readers.patience import PATIENCE, within
@@ -132,6 +132,46 @@ def number_chains(disks: Sequence[NodeTarget], chains: Sequence[Source | None]) 
             whole = numbering.chain(_as_declared(source, chain))
             done.append(NumberedChain(disk.name, whole, policy, layer_names(disk.name, chain)))
     return done[::-1]
+
+
+def may_hold(disks: Sequence[NodeTarget], wanted: str | None) -> list[NodeTarget]:
+    """The disks that ``-d`` can mean: that of the name, that of a layer like ``vda[2]``, or for a path all of them.
+
+    Raises UsageError when there is none.
+    """
+    if wanted is None:
+        return [*disks]
+    found = [disk for disk in disks if disk.name == wanted]
+    found = found or [disk for disk in disks if disk.name == wanted.partition("[")[0]]
+    found = found or ([*disks] if "/" in wanted else [])
+    if not found:
+        known = ", ".join(disk.name for disk in disks) or "none with a medium"
+        raise UsageError(f"no disk or layer is called {wanted}; the disks are: {known}")
+    return found
+
+
+def from_layer(chains: Sequence[NumberedChain], wanted: str | None) -> list[NumberedChain]:
+    """The chains that ``-d`` means, from the layer down that it names. Raises UsageError when there is none."""
+    if wanted is None or any(chain.disk == wanted for chain in chains):
+        return [chain for chain in chains if wanted in (None, chain.disk)]
+    for chain in chains:
+        for position, (layer, called) in enumerate(zip(layers(chain.source), chain.names, strict=True)):
+            if wanted in called or os.path.realpath(wanted) in called:
+                return [chain._replace(source=layer, names=chain.names[position:])]
+    known = ", ".join(called[0] for chain in chains for called in chain.names) or "none"
+    raise UsageError(f"no disk or layer is called {wanted}; the layers are: {known}")
+
+
+def left_out(disks: Sequence[NodeTarget], chosen: Sequence[NumberedChain], wanted: str | None) -> list[NodeTarget]:
+    """The disks that ``-d`` leaves out, or of which it leaves out the upper layers."""
+    whole = {chain.disk for chain in chosen if wanted in (None, chain.disk)}
+    return [disk for disk in disks if disk.name not in whole]
+
+
+def below(whole: "BackingChain", chain: NumberedChain) -> "BackingChain":
+    """``whole`` from the layer down that ``chain`` begins with."""
+    cut = len(list(whole.layers)) - len(chain.names)
+    return whole._replace(top=list(whole.layers)[cut])
 
 
 def _as_declared(declared: Source, chain: Source) -> Source:

@@ -7,7 +7,7 @@ import os
 import urllib.parse
 from typing import Any, Final
 
-from diskchain.errors import PeerError
+from diskchain.errors import PeerError, StorageError
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.secrets.value import SecretValue
 
@@ -30,8 +30,11 @@ def nbd_uri(socket: str) -> str:
 
 
 def export_nbd(daemon: StorageDaemon, node: str, socket: str, *, writable: bool = False) -> str:
-    """Serve ``node`` as the default export on ``socket``; returns its URI. Raises as StorageDaemon.execute does."""
-    daemon.execute("nbd-server-start", {"addr": {"type": "unix", "data": {"path": socket}}})
+    """Serve ``node`` as the default export on ``socket``; returns its URI. Raises StorageError, and as StorageDaemon.execute does."""
+    try:
+        daemon.execute("nbd-server-start", {"addr": {"type": "unix", "data": {"path": socket}}})
+    except QmpRefused as error:
+        raise StorageError(f"no socket can be made there: {error}", path=socket) from error
     _export(daemon, {"type": "nbd", "node-name": node, "name": "", "writable": writable})
     return nbd_uri(socket)
 

@@ -5,18 +5,30 @@ import json
 import os
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
+from diskchain.cli.node_targets import (
+    NodeTarget,
+    NumberedChain,
+    below,
+    from_layer,
+    left_out,
+    may_hold,
+    node_targets,
+    number_chains,
+)
 from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over, want_all, with_tls
 from diskchain.cli.target import add_target_arguments
-from diskchain.errors import SecretMissing, UsageError
+from diskchain.errors import SecretMissing
 from diskchain.findings import Finding
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.items import Emission, Item, NodeItem, ObjectItem, SecretItem
 from diskchain.qemu.policy import LIBVIRT_11, PROFILES, QSD, profile_named
 from diskchain.secrets.keys import Keys, describe
 from diskchain.secrets.places import file_of
+
+if TYPE_CHECKING:
+    from diskchain.discover import BackingChain
 
 EXAMPLE = """\
 examples:
@@ -82,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
 def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[NodeTarget], list[Finding]]:
     """Those to print, the disks that are not, and what was found."""
     disks = node_targets(args)
-    findings: list[Finding] = []
+    held = may_hold([disk for disk in disks if disk.source is not None], args.disk)
+    found: dict[str, BackingChain] = {}
     if args.declared:
         chains = [disk.source for disk in disks]
     else:
@@ -93,16 +106,13 @@ def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[NodeTar
         for disk in disks:
             chain = disk.discover(discoverer)
             chains.append(chain.source if chain is not None else None)
-            if chain is not None and args.disk in (None, disk.name):
-                findings += chain.findings
-    numbered = number_chains(disks, chains)
-    if args.disk is None:
-        return numbered, [], findings
-    chosen = [chain for chain in numbered if chain.disk == args.disk]
-    if not chosen:
-        known = ", ".join(chain.disk for chain in numbered) or "none"
-        raise UsageError(f"no disk with a medium is called {args.disk}; the disks are: {known}")
-    return chosen, [disk for disk in disks if disk.name != args.disk], findings
+            if chain is not None and disk in held:
+                found[disk.name] = chain
+    chosen = from_layer(
+        [each for each in number_chains(disks, chains) if any(each.disk == disk.name for disk in held)], args.disk
+    )
+    findings = [each for chain in chosen if chain.disk in found for each in below(found[chain.disk], chain).findings]
+    return chosen, left_out(disks, chosen, args.disk), findings
 
 
 def _options(args: argparse.Namespace, chain: NumberedChain, emission: Emission, keys: Keys) -> list[str]:

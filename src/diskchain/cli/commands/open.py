@@ -10,7 +10,16 @@ from typing import Final, NamedTuple
 from diskchain.cli.companion import run_beside, serve_beside
 from diskchain.cli.ending import Ending, ended_by_signals
 from diskchain.cli.guard import Guard
-from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
+from diskchain.cli.node_targets import (
+    NodeTarget,
+    NumberedChain,
+    below,
+    from_layer,
+    left_out,
+    may_hold,
+    node_targets,
+    number_chains,
+)
 from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
 from diskchain.cli.target import add_target_arguments
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
@@ -177,29 +186,28 @@ def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
     from diskchain.report.style import style_of
 
     every = node_targets(args)
-    disks = [disk for disk in every if disk.source is not None]
-    chosen = [disk for disk in disks if args.disk in (None, disk.name)]
-    if len(chosen) != 1:
-        known = ", ".join(disk.name for disk in disks) or "none with a medium"
+    chosen = may_hold([disk for disk in every if disk.source is not None], args.disk)
+    if args.disk is None and len(chosen) != 1:
+        known = ", ".join(disk.name for disk in chosen) or "none with a medium"
         raise UsageError(f"choose one disk with -d; the disks are: {known}")
     if chosen[0].host is not None:
         raise UsageError(f"the images are on {chosen[0].host}, and only those of this host can be opened")
-    found = chosen[0].discover(PatientDiscoverer(policy_named(args.policy)))
-    assert found is not None  # noqa: S101 (it has a source)
+    discoverer = PatientDiscoverer(policy_named(args.policy))
+    found = {disk.name: disk.discover(discoverer) for disk in chosen}
+    sources = [known.source if known is not None else None for known in found.values()]
+    (chain,) = from_layer(number_chains(chosen, sources), args.disk)
+    whole = found[chain.disk]
+    assert whole is not None  # noqa: S101 (it has a source)
     style = style_of(sys.stderr, environ=dict(os.environ))
-    told = [finding for finding in found.findings if finding.severity is not Severity.INFO]
-    for finding in told:
-        for line in finding_lines(finding, style):
+    told = [each for each in below(whole, chain).findings if each.severity is not Severity.INFO]
+    for each in told:
+        for line in finding_lines(each, style):
             print(line, file=sys.stderr)
-    if found.faulty:
+    if below(whole, chain).faulty:
         raise ImageError("the chain has faults, so nothing was opened")
-    if any(finding.id == "reference-refused" for finding in told):
-        # QEMU follows by itself what no node names: extents, and with a document that ends the chain, a data file.
-        raise UsageError(f"policy {args.policy} refuses what the images name, so nothing was opened")
-    (chain,) = number_chains(chosen, [found.source])
     *_, last = layers(chain.source)
     if not isinstance(chain_end(chain.source), Terminator) and last.format in BACKING_FORMATS:
         raise UsageError(
             f"what is below {chain.names[-1][0]} is not known, so nothing was opened; a document can say it: <backingStore/>"
         )
-    return chain, [disk for disk in every if disk is not chosen[0]]
+    return chain, left_out(every, [chain], args.disk)

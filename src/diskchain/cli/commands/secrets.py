@@ -4,13 +4,22 @@ import argparse
 import json
 import os
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from diskchain.cli.node_targets import NodeTarget, NumberedChain, node_targets, number_chains
+from diskchain.cli.node_targets import (
+    NumberedChain,
+    below,
+    from_layer,
+    left_out,
+    may_hold,
+    node_targets,
+    number_chains,
+)
 from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over
 from diskchain.cli.target import add_target_arguments
+from diskchain.cli.trial import NO, UNSURE, could_not_tell, try_key, try_login
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.errors import DiskchainError, LoginRefused, PeerError, SecretWrong, StorageError, UsageError, printable
+from diskchain.errors import DiskchainError, PeerError, StorageError, printable
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.luks_header import LUKS2_KEY_SLOTS
@@ -19,7 +28,7 @@ from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import local_path
-from diskchain.storage.source import TERMINATOR, Source, layers
+from diskchain.storage.source import layers
 from diskchain.storage.terms import Format
 
 EXAMPLE = """\
@@ -34,7 +43,7 @@ ever printed.
 exit codes: 0 clean, 1 a key is missing or wrong, 2 usage, 3 could not tell"""
 
 _COLUMNS: Final = ("layer", "kind", "cipher", "slots", "secret", "found", "opens")
-_YES, _NO, _NOT_TRIED, _UNSURE = "yes", "no", "-", "could not tell"
+_NOT_TRIED: Final = "-"
 _FROM_DOCUMENT: Final = {
     EncryptionFormat.DEFAULT: "legacy aes",
     EncryptionFormat.QCOW: "legacy aes",
@@ -69,30 +78,32 @@ def run(args: argparse.Namespace) -> int:
 
     discoverer = PatientDiscoverer()
     every = node_targets(args)
-    disks = [disk for disk in every if disk.source is not None]
-    if args.disk is not None:
-        known = ", ".join(disk.name for disk in disks) or "none"
-        disks = [disk for disk in disks if disk.name == args.disk]
-        if not disks:
-            raise UsageError(f"no disk is called {args.disk}; the disks are: {known}")
+    disks = may_hold([disk for disk in every if disk.source is not None], args.disk)
+    whole: dict[str, BackingChain] = {}
+    numbered: list[NumberedChain] = []
+    for disk in disks:
+        chain = disk.discover(discoverer)
+        assert chain is not None  # noqa: S101 (it has a source)
+        whole[disk.name] = chain
+        numbered += number_chains([disk], [chain.source])
     rows: list[Row] = []
     unknown = False
     with keys_of(args) as keys:
-        for disk in disks:
-            chain = disk.discover(discoverer)
-            assert chain is not None  # noqa: S101 (it has a source)
+        chosen = from_layer(numbered, args.disk)
+        for each in chosen:
+            chain = below(whole[each.disk], each)
             unknown = unknown or exit_code(chain.findings) == COULD_NOT_TELL
-            rows += _rows(disk, chain, keys, attempt=args.attempt)
-        pass_over((disk for disk in every if disk not in disks), keys)
+            rows += _rows(each, chain, keys, attempt=args.attempt)
+        pass_over(left_out(every, chosen, args.disk), keys)
         keys.check_fit()
     if args.json:
         shown = [row._asdict() for row in rows]
         print(json.dumps({"schema": "diskchain/secrets/1", "target": args.target, "layers": shown}, indent=2))
     else:
         _print_table(rows)
-    if any(_NO in (row.found, row.opens) for row in rows):
+    if any(NO in (row.found, row.opens) for row in rows):
         return FINDINGS
-    unsure = any(_UNSURE in cell for row in rows for cell in (row.found, row.opens))
+    unsure = any(UNSURE in cell for row in rows for cell in (row.found, row.opens))
     return COULD_NOT_TELL if unknown or unsure else CLEAN
 
 
@@ -110,14 +121,13 @@ def _print_table(rows: list[Row]) -> None:
         print(style.bold(line) if number == 0 else line)
 
 
-def _rows(disk: NodeTarget, chain: BackingChain, keys: Keys, *, attempt: bool) -> list[Row]:
-    (numbered,) = number_chains([disk], [chain.source])
+def _rows(numbered: NumberedChain, chain: BackingChain, keys: Keys, *, attempt: bool) -> list[Row]:
     rows = []
     for layer, source, names in zip(chain.layers, layers(numbered.source), numbered.names, strict=True):
         if source.auth is not None:
             kind = f"login to {getattr(source.location, 'protocol', source.location.type)}"
             found, where = _find(keys, names, source.auth.secret)
-            opens = _try_login(source, source.auth.username, found) if attempt and found is not None else _NOT_TRIED
+            opens = try_login(source, source.auth.username, found) if attempt and found is not None else _NOT_TRIED
             rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, opens))
             _wipe(found)
         if source.encryption is not None:
@@ -131,7 +141,7 @@ def _encryption_row(layer: Layer, declared: Encryption, names: tuple[str, ...], 
     try:
         opens = _NOT_TRIED
         if attempt:
-            opens = _NOT_TRIED if found is None else _try(layer, names, found)
+            opens = _NOT_TRIED if found is None else try_key(layer, names, found)
         return Row(names[0], *_described(layer, declared), _secret(reference), where, opens)
     finally:
         _wipe(found)
@@ -175,75 +185,10 @@ def _find(keys: Keys, names: tuple[str, ...], reference: SecretReference | None)
     try:
         found = keys.find(names, reference)
     except (PeerError, StorageError) as error:
-        return None, f"{_UNSURE}: {_short(error)}"
-    return found, _NO if found is None else found.place
+        return None, could_not_tell(error)
+    return found, NO if found is None else found.place
 
 
 def _wipe(found: Found | None) -> None:
     if found is not None:
         found.value.wipe()
-
-
-def _try(layer: Layer, names: tuple[str, ...], found: Found) -> str:
-    """Open the layer by itself: what is below it matters to no key."""
-    header = layer.header
-    if header is not None and header.encryption is not None and header.encryption.kind == "luks2":
-        return _try_luks2(layer.source, found)
-    return _try_in_qemu(layer.source, names, found)
-
-
-def _try_luks2(source: Source, found: Found) -> str:
-    """By ourselves: QEMU does not know LUKS2."""
-    from diskchain.image.luks2_unlock import opens_luks2
-
-    path = local_path(source.location)
-    if path is None:
-        return f"{_UNSURE}: LUKS2 is tried on this host only"
-    try:
-        with open_local(path) as image, found.value.reveal() as passphrase:
-            return _YES if opens_luks2(image, passphrase, source.slice.offset if source.slice else 0) else _NO
-    except DiskchainError as error:
-        return f"{_UNSURE}: {_short(error)}"
-
-
-def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found) -> str:
-    from diskchain.qemu.blockdev import blockdev
-    from diskchain.qemu.daemon import StorageDaemon
-    from diskchain.qemu.items import SecretItem
-    from diskchain.qemu.opening import open_nodes
-    from diskchain.qemu.policy import QSD_SHARED
-
-    alone: NumberedChain
-    (alone,) = number_chains(
-        [NodeTarget(names[0], source._replace(backing=TERMINATOR))], [source._replace(backing=TERMINATOR)]
-    )
-    try:
-        emission = blockdev(alone.source, profile=QSD_SHARED)
-        wanted: dict[str, Any] = {item.id: found.value for item in emission.items if isinstance(item, SecretItem)}
-        with StorageDaemon() as daemon:
-            open_nodes(daemon, emission, wanted, [names[0]])
-    except SecretWrong:
-        return _NO
-    except (UsageError, PeerError) as error:
-        return f"{_UNSURE}: {_short(error)}"
-    return _YES
-
-
-def _try_login(source: Source, user: str, found: Found) -> str:
-    """Log in and open what is there, whatever it is."""
-    from diskchain.qemu.bridge import Bridge
-    from diskchain.readers.credentials import Credentials
-    from diskchain.readers.opening import open_location
-
-    try:
-        with Bridge() as bridge:
-            open_location(source.location, bridge=bridge, credentials=Credentials(user, found.value)).close()
-    except LoginRefused:
-        return _NO
-    except DiskchainError as error:
-        return f"{_UNSURE}: {_short(error)}"
-    return _YES
-
-
-def _short(error: DiskchainError) -> str:
-    return str(error).splitlines()[0]
