@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from diskchain.qemu.daemon import StorageDaemon
 from tests.cli.commands import diskchain
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
@@ -99,3 +100,34 @@ def test_a_disk_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     done = diskchain("blockdev", vm, "-d", "vdb", "--declared")
     assert (done.code, done.out) == (2, "")
     assert "the disks are: vda" in done.err
+
+
+def test_what_a_domain_says_about_throttling_is_taken_by_qemu(qemu_img: QemuImg, tmp_path: Path) -> None:
+    image = tmp_path / "a.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", image, "1M")
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "b.qcow2", "1M")
+    disks = "".join(
+        f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{tmp_path}/{name}.qcow2'/><target dev='{dev}'/>"
+        "<throttlefilters><throttlefilter group='slow'/><throttlefilter group='burst'/></throttlefilters></disk>"
+        for name, dev in (("a", "vda"), ("b", "vdb"))
+    )
+    vm = tmp_path / "vm.xml"
+    vm.write_text(
+        "<domain><throttlegroups><throttlegroup><group_name>slow</group_name><total_iops_sec>100</total_iops_sec>"
+        "<size_iops_sec>4096</size_iops_sec></throttlegroup><throttlegroup><group_name>burst</group_name>"
+        "<read_bytes_sec>1000</read_bytes_sec><read_bytes_sec_max>2000</read_bytes_sec_max>"
+        "<read_bytes_sec_max_length>5</read_bytes_sec_max_length></throttlegroup></throttlegroups>"
+        f"<devices>{disks}</devices></domain>"
+    )
+    done = diskchain("blockdev", vm, "--as", "json")
+    assert done.code == 0
+    commands = [each for disk in json.loads(done.out)["disks"] for each in disk["commands"]]
+    assert [each["arguments"].get("limits") for each in commands if each["execute"] == "object-add"] == [
+        {"iops-total": 100, "iops-size": 4096},
+        {"bps-read": 1000, "bps-read-max": 2000, "bps-read-max-length": 5},
+    ]
+    with StorageDaemon() as daemon:
+        for each in commands:
+            daemon.execute(each["execute"], each["arguments"])
+        nodes = daemon.execute("query-named-block-nodes", {"flat": True})
+    assert sum(node["drv"] == "throttle" for node in nodes) == 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diskchain.errors import LayerNotFound
-from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
+from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, describe_location
 from diskchain.storage.lookup import lookup_layer, parse_index
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.source import TERMINATOR, Source, layers, stack
@@ -112,3 +112,16 @@ def test_control_characters_of_a_name_are_escaped_in_the_error() -> None:
     with pytest.raises(LayerNotFound) as caught:
         lookup_layer(TOP, "a\x1b[2J")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "shown"),
+    [
+        (Protocol.SSH, "/images/a", "ssh://h/images/a"),
+        (Protocol.SSH, "a", "ssh://h/./a"),
+        (Protocol.NFS, "/export/a", "nfs://h/export/a"),
+        (Protocol.HTTP, "a", "http://h/a"),
+    ],
+)
+def test_an_absolute_path_on_a_server_is_shown_with_one_slash(protocol: Protocol, name: str, shown: str) -> None:
+    assert describe_location(NetworkLocation(protocol, name, (NetworkHost("h"),))) == shown

@@ -5,13 +5,13 @@ Knows how a Disk's ``<driver>`` becomes a NodePolicy, which ``qemu`` cannot: it 
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from diskchain.cli.target import Target, chain_of, is_document, read_document, targets
 from diskchain.errors import StorageTimeout, UsageError
 from diskchain.qemu.nodes import Numbering, highest_number
-from diskchain.qemu.policy import NodePolicy, ThrottleFilter
+from diskchain.qemu.policy import NodePolicy, ThrottleFilter, ThrottleGroup
 from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
@@ -20,6 +20,7 @@ from diskchain.storage.terms import Format
 if TYPE_CHECKING:
     from diskchain.discover import BackingChain, Discoverer
     from diskchain.guest.disk import Disk
+    from diskchain.guest.iotune import IoTune
 
 #: ``cache=`` as QEMU's two flags of a node, ``direct`` and ``no-flush``.
 _CACHE: Final = {
@@ -68,13 +69,15 @@ def _of_document(text: bytes, origin: str, host: str | None) -> list[NodeTarget]
     from diskchain.guest.order import libvirt_order
     from diskchain.libvirtxml.completion import declared_disks
     from diskchain.libvirtxml.postparse import post_parse
+    from diskchain.libvirtxml.throttle_groups import parse_throttle_groups
 
     disks = post_parse(declared_disks(text, origin))
+    groups = parse_throttle_groups(text, origin=origin)
     return [
         NodeTarget(
             disks[position].target.dev or f"disk {position + 1}",
             None if disks[position].is_empty else disks[position].source,
-            _policy(disks[position]),
+            _policy(disks[position], groups),
             disks[position].throttle_filters,
             host=host,
         )
@@ -82,7 +85,19 @@ def _of_document(text: bytes, origin: str, host: str | None) -> list[NodeTarget]
     ]
 
 
-def _policy(disk: "Disk") -> NodePolicy:
+def _limits(group: "IoTune") -> tuple[tuple[str, int], ...]:
+    """In QEMU's words; what is 0 is no limit."""
+    words = {name: value for name, value in group._asdict().items() if isinstance(value, int) and value}
+    return tuple((_limit_name(name), value) for name, value in words.items())
+
+
+def _limit_name(name: str) -> str:
+    """``total_bytes_sec_max_length`` as ``bps-total-max-length``, ``size_iops_sec`` as ``iops-size``."""
+    which, unit, _, *rest = name.split("_")
+    return "-".join(("bps" if unit == "bytes" else unit, which, *rest))
+
+
+def _policy(disk: "Disk", groups: "Mapping[str, IoTune]") -> NodePolicy:
     driver, runtime = disk.driver, disk.runtime
     direct, no_flush = _CACHE[driver.cache] if driver.cache else (None, False)
     if direct is None and disk.shared and not disk.readonly:
@@ -97,6 +112,11 @@ def _policy(disk: "Disk") -> NodePolicy:
         discard_no_unref=driver.discard_no_unref,
         copy_on_read=disk.target.dev if driver.copy_on_read else None,
         throttle_filters=filters,
+        throttle_groups=tuple(
+            ThrottleGroup(name, _limits(groups[name]))
+            for name in dict.fromkeys((*disk.throttle_filters, *(each.group for each in filters)))
+            if name in groups
+        ),
         floppy=disk.device == "floppy",
     )
 

@@ -61,6 +61,9 @@ def blockdev(source: Source, policy: NodePolicy = _PLAIN_POLICY, profile: Profil
         effective.append(below)
     effective.reverse()
     top = effective[0]
+    for group in policy.throttle_groups:
+        id = f"throttle-{group.name}"
+        items.append(ObjectItem({"qom-type": "throttle-group", "id": id, "limits": dict(group.limits)}, 0))
     for node in _filters(top, policy):
         top = node["node-name"]
         items.append(NodeItem(node, 0))

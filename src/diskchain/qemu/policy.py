@@ -12,12 +12,19 @@ class ThrottleFilter(NamedTuple):
     node: str
 
 
+class ThrottleGroup(NamedTuple):
+    """Limits that filters share, in QEMU's words (``ThrottleLimits``)."""
+
+    name: str
+    limits: tuple[tuple[str, int], ...] = ()
+
+
 class NodePolicy(NamedTuple):
     """What a disk says about all nodes of its chain; None: not said.
 
     ``direct`` (bypass the host's page cache) and ``no_flush`` are two thirds of ``cache=``; the third belongs to the device.
     ``detect_zeroes`` and ``discard_no_unref`` concern the top image alone. ``copy_on_read`` is the disk's target, which
-    names the node. ``throttle_filters``: the one nearest the guest last. ``floppy``: a directory is shown as one. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's own reservation helper.
+    names the node. ``throttle_filters``: the one nearest the guest last; ``throttle_groups``: theirs, where the document has them. ``floppy``: a directory is shown as one. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's own reservation helper.
     """
 
     direct: bool | None = None
@@ -28,6 +35,7 @@ class NodePolicy(NamedTuple):
     discard_no_unref: bool | None = None
     copy_on_read: str | None = None
     throttle_filters: tuple[ThrottleFilter, ...] = ()
+    throttle_groups: tuple[ThrottleGroup, ...] = ()
     floppy: bool = False
     tls_directory: str = "/etc/pki/qemu"
     helper_directory: str = "/var/lib/libvirt/qemu"

@@ -128,6 +128,8 @@ Location = (
 LocalLocation = FileLocation | BlockLocation | DirLocation
 
 
+#: Their names have a slash at the start, or are relative to a home.
+_SLASHED = (Protocol.SSH, Protocol.NFS)
 _LOCAL = (FileLocation, BlockLocation, DirLocation)
 
 
@@ -152,7 +154,10 @@ def describe_location(location: Location) -> str:
             if host.port is not None:
                 server += f":{host.port}"
         suffix = "" if host.transport is Transport.TCP else f"+{host.transport}"
-        return f"{location.protocol}{suffix}://{server}/{location.name or ''}"
+        path = location.name or ""
+        if location.protocol in _SLASHED:
+            path = path[1:] if path[:1] == "/" else f"./{path}"
+        return f"{location.protocol}{suffix}://{server}/{path}"
     if isinstance(location, VolumeLocation):
         return f"{location.pool}/{location.volume}"
     if isinstance(location, NvmeLocation):

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     profile = profile_named(args.profile or (QSD.name if args.form == "qsd" else LIBVIRT_11.name))
     chains, others, findings = _chains(args)
     with keys_of(args) as keys:
-        disks = [(chain, blockdev(chain.source, with_tls(chain.policy, args), profile)) for chain in chains]
+        disks = _once([(chain, blockdev(chain.source, with_tls(chain.policy, args), profile)) for chain in chains])
         for chain, emission in disks:
             want_all(emission, chain.names, keys)
         pass_over(others, keys)
@@ -89,6 +89,17 @@ def run(args: argparse.Namespace) -> int:
         for line in finding_lines(found, style):
             print(line, file=sys.stderr)
     return exit_code(findings)
+
+
+def _once(disks: list[tuple[NumberedChain, Emission]]) -> list[tuple[NumberedChain, Emission]]:
+    """Objects that disks share, a throttle group or libvirt's reservation helper, with the first disk alone."""
+    met: set[str] = set()
+    done = []
+    for chain, emission in disks:
+        items = [item for item in emission.items if not (isinstance(item, ObjectItem) and item.properties["id"] in met)]
+        met |= {item.properties["id"] for item in items if isinstance(item, ObjectItem)}
+        done.append((chain, emission._replace(items=tuple(items))))
+    return done
 
 
 def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[NodeTarget], list[Finding]]:
