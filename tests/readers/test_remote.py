@@ -378,3 +378,15 @@ def test_an_nbd_server_may_send_anything(answer: bytes, greet: bool) -> None:  #
         open_nbd((HOST, port), "x", name="liar", timeout=3.0) as image,
     ):
         image.read(0, image.size and 1)
+
+
+@requires("nginx", "qemu-storage-daemon")
+@pytest.mark.qemu
+def test_a_bridge_has_nothing_in_the_file_system(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    location = web_location(web, written(web.files, CONTENT))
+    with Bridge() as bridge, bridge(location, TIMEOUT) as image:
+        assert list(tmp_path.iterdir()) == []
+        assert image.read(8192, 1) == CONTENT[8192:8193]

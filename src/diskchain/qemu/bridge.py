@@ -1,10 +1,12 @@
 """Read what only QEMU can open (iSCSI, RBD, NFS, Gluster, ftp, NBD over TLS …): a storage daemon shows its raw bytes to us.
 
-One daemon serves all images of a :class:`Bridge`, read-only, on a unix socket nobody else can reach. A server that does not answer
+One daemon serves all images of a :class:`Bridge`, read-only, on a unix socket nobody else can reach: it loses its name at once, so that
+nothing is left behind however we end. A server that does not answer
 blocks that whole daemon, so then it is ended, and the next image gets a new one.
 """
 
 import os
+import socket
 import tempfile
 from contextlib import suppress
 from types import TracebackType
@@ -49,7 +51,7 @@ class Bridge:
     def __init__(self, *, tls_directory: str = "/etc/pki/qemu") -> None:
         self._tls_directory = tls_directory
         self._daemon: StorageDaemon | None = None
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._nbd = _Listener()
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -65,9 +67,7 @@ class Bridge:
         daemon, self._daemon = self._daemon, None
         if daemon is not None:
             daemon.close()
-        directory, self._directory = self._directory, None
-        if directory is not None:
-            directory.cleanup()
+        self._nbd.close()
 
     def __call__(
         self, location: Location, timeout: float = TIMEOUT, credentials: Credentials | None = None
@@ -100,15 +100,9 @@ class Bridge:
 
     def _running(self, timeout: float) -> StorageDaemon:
         if self._daemon is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="diskchain-")
-            daemon = StorageDaemon(timeout=timeout)
-            self._daemon = daemon.__enter__()
-            daemon.execute("nbd-server-start", {"addr": {"type": "unix", "data": {"path": self._socket()}}})
+            with self._nbd.open() as listening:
+                self._daemon = StorageDaemon(timeout=timeout, nbd=listening).__enter__()
         return self._daemon
-
-    def _socket(self) -> str:
-        assert self._directory is not None  # noqa: S101 (made before the daemon)
-        return os.path.join(self._directory.name, "nbd")
 
     def _node(
         self, daemon: StorageDaemon, location: NetworkLocation, credentials: Credentials | None
@@ -154,7 +148,36 @@ class Bridge:
         except QmpRefused as error:
             forget()
             raise StorageError(str(error), path=name) from error
-        return open_nbd(self._socket(), node, name=name, timeout=timeout, then=forget)
+        return open_nbd(self._nbd.address, node, name=name, timeout=timeout, then=forget)
+
+
+class _Listener:
+    """A unix socket without a name. Whoever holds its inode reaches it, and that is this process alone."""
+
+    def __init__(self) -> None:
+        self._inode = -1
+
+    @property
+    def address(self) -> str:
+        """What connects to it, unix(7) and proc(5)."""
+        return f"/proc/self/fd/{self._inode}"
+
+    def open(self) -> socket.socket:
+        """A new one, listening; the caller closes it once somebody else has it."""
+        self.close()
+        listening = socket.socket(socket.AF_UNIX)
+        with tempfile.TemporaryDirectory(prefix="diskchain-") as directory:
+            path = os.path.join(directory, "nbd")
+            listening.bind(path)
+            self._inode = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        listening.listen()
+        return listening
+
+    def close(self) -> None:
+        """Forget it. Harmless when repeated."""
+        inode, self._inode = self._inode, -1
+        if inode >= 0:
+            os.close(inode)
 
 
 def _meant(error: QmpRefused, location: NetworkLocation, name: str) -> StorageError:

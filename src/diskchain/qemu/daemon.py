@@ -40,12 +40,13 @@ class QmpRefused(PeerError):
 class StorageDaemon:
     """A running daemon. Use as a context manager.
 
-    ``timeout``: seconds one command may take. Raises MissingExtra without qemu.qmp, UsageError without the program,
+    ``timeout``: seconds one command may take. ``nbd``: a listening socket to serve exports on, if any. Raises MissingExtra without qemu.qmp, UsageError without the program,
     PeerError when it does not start.
     """
 
-    def __init__(self, *, timeout: float = 60.0) -> None:
+    def __init__(self, *, timeout: float = 60.0, nbd: socket.socket | None = None) -> None:
         self._timeout = timeout
+        self._nbd = nbd
         self._key = MasterKey()
         self._client: QMPClient | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,6 +98,7 @@ class StorageDaemon:
             raise self._dead() from error
 
     def _launch(self, program: str, key: int, monitor: int) -> None:
+        nbd = () if self._nbd is None else ("--nbd-server", f"addr.type=fd,addr.str={self._nbd.fileno()}")
         self._process = subprocess.Popen(  # noqa: S603 (no shell, fixed arguments)
             [
                 program,
@@ -106,11 +108,12 @@ class StorageDaemon:
                 f"socket,id=monitor,fd={monitor}",
                 "--monitor",
                 "chardev=monitor",
+                *nbd,
             ],
             stdin=subprocess.DEVNULL,
             stdout=self._words,
             stderr=self._words,
-            pass_fds=(key, monitor),
+            pass_fds=(key, monitor, *(() if self._nbd is None else (self._nbd.fileno(),))),
             start_new_session=True,  # Ctrl-C is for us: the daemon ends in good order afterwards
             preexec_fn=die_with_parent(),  # noqa: PLW1509 (it calls prctl and nothing of Python's)
         )
