@@ -131,10 +131,6 @@ def examined(
 
 def chain_of(discoverer: "Discoverer", target: Target) -> "BackingChain":
     """The chain of one target; only as described when its files are on another host."""
-    if target.probe and not discoverer.policy.follow:
-        from diskchain.cli.stranger import chain_of_stranger
-
-        return chain_of_stranger(discoverer, target)
     if target.host is None:
         return discoverer.discover(target.source, probe=target.probe)
     from diskchain.discover.described import described

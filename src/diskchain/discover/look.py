@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import notes
 from diskchain.discover.chain import Layer, Origin
-from diskchain.errors import DiskchainError, ImageError, NotStorage, StorageDenied, StorageMissing, StorageTimeout
+from diskchain.errors import (
+    AmbiguousImage,
+    DiskchainError,
+    ImageError,
+    NotStorage,
+    StorageDenied,
+    StorageMissing,
+    StorageTimeout,
+)
 from diskchain.findings import Finding
 from diskchain.image.alike import recognised, remember
 from diskchain.image.header import ImageHeader
@@ -26,6 +34,8 @@ from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, StorageType, Unknown
 
 if TYPE_CHECKING:
+    from diskchain.image.probe import Rules
+    from diskchain.readers.policy import OpenPolicy
     from diskchain.readers.remote import RemoteImage
 
 _FILE: Final = StorageType.FILE
@@ -87,13 +97,14 @@ def look(
     origin: Origin,
     above: Look | None,
     elsewhere: OpenElsewhere | None = None,
+    guard: "OpenPolicy | None" = None,
     *,
     headed: bool = True,
 ) -> Look:
     """Open ``source`` and read its header as ``format``; None: probe. Never raises.
 
-    ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``headed``
-    False: its first bytes are part of another image's data, and no header.
+    ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``guard``:
+    the policy, if it is a narrow one. ``headed`` False: its first bytes are part of another image's data, and no header.
     """
     seen = Look(source, format, origin)
     location = source.location
@@ -102,7 +113,7 @@ def look(
         if elsewhere is None or not isinstance(location, NetworkLocation):
             seen.stop(notes.not_inspected(seen.name, above.name if above else None))
         else:
-            _look_elsewhere(seen, elsewhere, above, headed=headed)
+            _look_elsewhere(seen, elsewhere, guard, above, headed=headed)
         return seen
     try:
         fd, facts, head = begin(path, _QCOW2_HEAD) if format is _QCOW2 else begin(path)
@@ -115,7 +126,7 @@ def look(
             return seen
         header = recognised(head) if format is _QCOW2 and source.slice is None else None
         if header is None:
-            header = _read(seen, LocalImage(path, fd, facts, head))
+            header = _read(seen, LocalImage(path, fd, facts, head), guard)
         seen.header = header
         if header.encryption is not None and source.encryption is None:
             _settle_encryption(seen, header.encryption.kind)
@@ -129,14 +140,16 @@ def look(
     return seen
 
 
-def _look_elsewhere(seen: Look, elsewhere: OpenElsewhere, above: Look | None, *, headed: bool) -> None:
+def _look_elsewhere(
+    seen: Look, elsewhere: OpenElsewhere, guard: "OpenPolicy | None", above: Look | None, *, headed: bool
+) -> None:
     try:
         with elsewhere(seen.source) as image:
             seen.facts = image.facts
             if not headed:
                 return
             try:
-                seen.header = _read(seen, image)
+                seen.header = _read(seen, image, guard)
             except ImageError as error:
                 seen.stop(_misread(error, image, seen, above))
     except DiskchainError as error:
@@ -163,11 +176,11 @@ def _bytes_of(seen: Look, image: Window) -> Window:
     return window_on(image, part.offset, size)
 
 
-def _read(seen: Look, container: "LocalImage | RemoteImage") -> ImageHeader:
+def _read(seen: Look, container: "LocalImage | RemoteImage", guard: "OpenPolicy | None") -> ImageHeader:
     image = _bytes_of(seen, container)
     format = seen.format
     if format is None:
-        format = _guess(seen, image)
+        format = _guess(seen, image, guard)
     if format is _RAW and image.head.startswith(_CONTAINERS):
         return _read_raw(image)
     header = inspect(image, format)
@@ -200,10 +213,10 @@ def _is_directory(seen: Look, type: StorageType) -> bool:
     return seen.format is _DIR
 
 
-def _guess(seen: Look, image: Window) -> Format:
+def _guess(seen: Look, image: Window, guard: "OpenPolicy | None") -> Format:
     from diskchain.image.probe import probe
 
-    format = probe(image)
+    format = probe(image) if guard is None else probe(image, guard.probing)
     seen.format = format
     seen.source = seen.source._replace(format=format)
     return format
@@ -218,13 +231,18 @@ def _settle_encryption(seen: Look, kind: str) -> None:
         seen.source = seen.source._replace(encryption=Encryption(known))
 
 
-def looks_like(path: str) -> Format | None:
-    """What the bytes of ``path`` look like; None when they cannot be read. Decides nothing: for a warning only."""
+def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
+    """What the bytes of ``path`` look like; None when they cannot be read. Decides nothing: for a warning only.
+
+    Raises AmbiguousImage under ``untrusted`` rules.
+    """
     from diskchain.image.probe import probe
 
     try:
         with open_local(path) as image:
-            return probe(image)
+            return probe(image, rules)
+    except AmbiguousImage:
+        raise
     except DiskchainError:
         return None
 
@@ -246,6 +264,8 @@ def _misread(error: ImageError, window: Window, seen: Look, above: Look | None) 
     from diskchain.image.probe import probe
 
     referrer = above.name if above else None
+    if isinstance(error, AmbiguousImage):
+        return notes.ambiguous(seen.name, error.problem)
     if isinstance(error, _OutsideContainer):
         return notes.malformed(seen.name, referrer, str(error))
     guess = probe(_bytes_of(seen, window))

@@ -81,12 +81,13 @@ class _Walker(Discoverer):
         origin: Origin,
         above: Look | None,
         elsewhere: OpenElsewhere | None = None,
+        guard: OpenPolicy | None = None,
         *,
         headed: bool = True,
     ) -> Look:
         self._step, self._above = Look(source, format, origin), above
         self._since, self.path = monotonic(), local_path(source.location)
-        seen = look(source, format, origin, above, elsewhere, headed=headed)
+        seen = look(source, format, origin, above, elsewhere, guard, headed=headed)
         if self._image is None:
             self._seen.append(seen)
         self._step, self._since = None, monotonic()

@@ -15,7 +15,7 @@ from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.look import Look, OpenElsewhere, look, looks_like
 from diskchain.discover.reference import RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.discover.tails import Tails
-from diskchain.errors import ReferenceSyntaxError
+from diskchain.errors import AmbiguousImage, ReferenceSyntaxError
 from diskchain.image.header import ImageHeader
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import LIBVIRT, OpenPolicy, refusal
@@ -42,7 +42,7 @@ class Discoverer:
         self._elsewhere = elsewhere
         self._look_at = look
         self._depth = policy.depth
-        self._gated = not policy.open
+        self._guard = None if policy.open else policy
         self._tails = Tails()
         #: Without directories of its own, a policy asks what lies below that of the top: then tails belong to one top.
         self._remembers = policy.directories != ()
@@ -72,7 +72,7 @@ class Discoverer:
                 step = self._look_undeclared(source, above, probe=probe)
             else:
                 step = self._look_at(
-                    source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere
+                    source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere, self._guard
                 )
             header, facts = step.header, step.facts
             if header is not None and (header.data_file is not None or source.data_file is not None or header.extents):
@@ -100,15 +100,20 @@ class Discoverer:
     def _look_undeclared(self, source: Source, above: Look | None, *, probe: bool) -> Look:
         """Open ``source``, which nobody said the format of, and say what was guessed about it."""
         if above is None and not probe and not isinstance(source.location, DirLocation):
-            seen = self._look_at(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above, self._elsewhere)
+            assumed = source._replace(format=_RAW)
+            seen = self._look_at(assumed, _RAW, Origin.ASSUMED, above, self._elsewhere, self._guard)
             self._note_assumption(seen)
         else:
-            seen = self._look_at(source, None, Origin.PROBED, above, self._elsewhere)
+            seen = self._look_at(source, None, Origin.PROBED, above, self._elsewhere, self._guard)
             self._note_guess(seen, above)
         return seen
 
     def _note_assumption(self, seen: Look) -> None:
-        guess = looks_like(seen.name) if seen.header is not None else None
+        try:
+            guess = looks_like(seen.name, self.policy.probing) if seen.header is not None else None
+        except AmbiguousImage as error:
+            seen.note(notes.ambiguous(seen.name, error.problem))
+            return
         if guess is not None and guess is not Format.RAW:
             seen.note(notes.assumed_raw(seen.name, guess))
 
@@ -151,13 +156,20 @@ class Discoverer:
             return seen.stop(notes.bad_reference(seen.name, what, error.problem))
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
-        if self._gated:
-            rule = refusal(self.policy, child.location, format, local_path(top.source.location))
+        if self._guard is not None:
+            rule = self._rule_against(seen, child, format, local_path(top.source.location))
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
         if format is _RAW and format_name != "raw":
             seen.note(notes.unknown_format_name(seen.name, format_name or ""))
         return child
+
+    def _rule_against(self, seen: Look, child: Source, format: Format | None, top: str | None) -> str | None:
+        """Why the policy does not let ``child`` be followed, which ``seen`` names; None when it does."""
+        policy = self.policy
+        if seen.origin is Origin.PROBED and seen.asked.detected and policy.probing == "untrusted":
+            return f"policy {policy.name} follows nothing that an image names whose own format is not recorded"
+        return refusal(policy, child.location, format, top)
 
     def _follow_parts(self, seen: Look, header: ImageHeader, top: Look) -> None:
         """Look at the further files an image is kept in."""
@@ -180,7 +192,7 @@ class Discoverer:
         origin = _RECORDED if source.detected else _DECLARED
         format = source.format or _RAW
         # QEMU reads it as raw whatever it begins with: a guest may have written a LUKS header there, or any other.
-        data = self._look_at(source, format, origin, seen, self._elsewhere, headed=format is not _RAW)
+        data = self._look_at(source, format, origin, seen, self._elsewhere, self._guard, headed=format is not _RAW)
         header, facts = data.header, data.facts
         if data.format is Format.DIR:
             data.note(notes.not_storage(data.name, seen.name, "is a directory"))
@@ -200,7 +212,7 @@ class Discoverer:
 
         def look_at(source: Source, above: Look) -> Look:
             headed = source.format is not _RAW
-            return self._look_at(source, source.format, _RECORDED, above, self._elsewhere, headed=headed)
+            return self._look_at(source, source.format, _RECORDED, above, self._elsewhere, self._guard, headed=headed)
 
         seen.extents = follow_extents(seen, refer, look_at)
         if seen.extents:

@@ -1,11 +1,12 @@
-"""What the header of one image may make us open. A refused reference is reported, never opened.
+"""What the header of one image may make us open, and by which rules a format is guessed. A refused reference is reported, never opened.
 
 ``libvirt``: what libvirt and QEMU would open. ``strict``: local files in the directory of the top image or below, of formats
-recorded in the overlay. ``upload``: an image from a stranger; nothing may be referenced at all.
+recorded in the overlay. ``upload``: an image from a stranger; nothing may be referenced at all. These two guess by every signature
+there is: libvirt takes for raw what others take for something that names files, such as the text descriptor of a VMDK.
 """
 
 import os
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from diskchain.errors import UsageError
 from diskchain.storage.location import Location, local_path
@@ -18,6 +19,8 @@ class OpenPolicy(NamedTuple):
     ``directories``: references must lie below one of these after resolving symlinks; None: anywhere; an empty tuple: below the
     directory of the top image. ``types`` and ``formats``: what a reference may be; None: anything. ``follow`` False: nothing is
     followed. ``depth``: layers in a chain, from 1. ``unrecorded``: may a backing image of no recorded format be used when it has none of its own.
+    ``probing``: the rules of :mod:`diskchain.image.probe` by which formats nobody declared or recorded are guessed; ``untrusted``
+    rules have no answer for an image that could be two, and what a backing image of a guessed format names is refused.
     """
 
     name: str = "libvirt"
@@ -27,16 +30,20 @@ class OpenPolicy(NamedTuple):
     formats: frozenset[Format] | None = None
     depth: int = 200
     unrecorded: bool = True
+    probing: Literal["libvirt", "untrusted"] = "libvirt"
 
     @property
     def open(self) -> bool:
         """Whether no reference can be refused, so that nobody needs to ask."""
-        return self.follow and self.directories is None and self.types is None and self.formats is None
+        limits = self.directories, self.types, self.formats
+        return self.follow and limits == (None, None, None) and self.probing == "libvirt"
 
 
 LIBVIRT = OpenPolicy()
-STRICT = OpenPolicy("strict", directories=(), types=frozenset({StorageType.FILE}), depth=50, unrecorded=False)
-UPLOAD = OpenPolicy("upload", follow=False, depth=1, unrecorded=False)
+STRICT = OpenPolicy(
+    "strict", directories=(), types=frozenset({StorageType.FILE}), depth=50, unrecorded=False, probing="untrusted"
+)
+UPLOAD = OpenPolicy("upload", follow=False, depth=1, unrecorded=False, probing="untrusted")
 
 POLICIES = {policy.name: policy for policy in (LIBVIRT, STRICT, UPLOAD)}
 
