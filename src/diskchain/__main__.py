@@ -1,5 +1,86 @@
-"""``python -m diskchain``."""
+"""``diskchain`` and ``python -m diskchain``: the process, from its first moment to its last.
 
-from diskchain.cli.main import entry
+Whatever happens ends in one line and an exit code, never in a traceback: Ctrl-C while modules load (so nothing is imported outside the
+``try``), a reader that has gone, a full disk, standard descriptors that are closed.
+"""
 
-entry()
+import os
+import sys
+
+TYPE_CHECKING = False  # what typing's is to type checkers
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+INTERRUPTED = 130
+COULD_NOT_TELL = 3
+
+
+def entry() -> "NoReturn":
+    """The console script."""
+    try:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            _fill_closed_descriptors()
+        code = _run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        _drop(1)
+        code = 0
+    except OSError as error:
+        _drop(1)
+        _say(error)
+        code = COULD_NOT_TELL
+    if _nothing_waits_for_the_end():
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    from diskchain.cli.main import main
+
+    try:
+        code = main(sys.argv[1:])
+    except SystemExit as end:  # argparse's, after help and usage mistakes
+        code = end.code if isinstance(end.code, int) else 0
+    sys.stdout.flush()
+    return code
+
+
+def _fill_closed_descriptors() -> None:
+    """Let no image become descriptor 0, 1 or 2. What is read from or written to one that was closed fails, as it should; stderr does not."""
+    for number, name, flags in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            got = os.open(os.devnull, flags)
+            if got != number:
+                os.dup2(got, number)
+                os.close(got)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  # to the end
+
+
+def _drop(number: int) -> None:
+    """Let what is still to be written to a descriptor go nowhere, or Python complains about it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _say(error: OSError) -> None:
+    from diskchain.errors import printable
+
+    what = "cannot write the output" if error.filename is None else printable(str(error.filename))
+    reason = error.strerror or str(error)
+    try:
+        sys.stderr.write(f"diskchain: {what}: {reason[:1].lower()}{reason[1:]}\n")
+    except OSError:
+        _drop(2)  # the exit code has to do
+
+
+def _nothing_waits_for_the_end() -> bool:
+    """Whether the process may end at once: it must if a thread is left behind, and else Python takes 3 ms to free all it has."""
+    patience = sys.modules.get("diskchain.readers.patience")
+    if patience is not None and patience.left_behind():
+        return True
+    return "atexit" not in sys.modules and "threading" not in sys.modules
+
+
+if __name__ == "__main__":
+    entry()

@@ -5,9 +5,8 @@ are plain do not need even that, see ``plain``.
 Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell, 130 interrupted.
 """
 
-import os
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from diskchain import __version__
 from diskchain.cli.plain import NotPlain, PlainParser
@@ -33,7 +32,6 @@ VERBS: Final[dict[str, str]] = {
     "completion": "print the completion script for a shell",
 }
 
-INTERRUPTED: Final = 130
 _EXIT: Final = {"caller": 2, "image": 1, "host": 3, "peer": 3}
 
 
@@ -113,32 +111,7 @@ def main(argv: list[str]) -> int:
     args = parse(words)
     args.command = rest
     try:
-        code = command(args.verb).run(args)
-        sys.stdout.flush()
+        return command(args.verb).run(args)
     except DiskchainError as error:
         print(f"diskchain: {error}", file=sys.stderr)
         return _EXIT[error.fault]
-    return code
-
-
-def entry() -> NoReturn:
-    """The console script. Never shows a traceback for Ctrl-C or a closed pipe."""
-    try:
-        code = main(sys.argv[1:])
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    if _nothing_waits_for_the_end():
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
-
-
-def _nothing_waits_for_the_end() -> bool:
-    """Whether the process may end at once: it must if a thread is left behind, and else Python takes 3 ms to free all it has."""
-    patience = sys.modules.get("diskchain.readers.patience")
-    if patience is not None and patience.left_behind():
-        return True
-    return "atexit" not in sys.modules and "threading" not in sys.modules

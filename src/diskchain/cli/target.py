@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from diskchain.errors import NotStorage, StorageError, StorageTimeout, UsageError
-from diskchain.readers.local import open_local
+from diskchain.readers.local import open_local, storage_error
 from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
@@ -176,7 +176,7 @@ def _is_stream(target: str) -> bool:
 def read_document(target: str) -> bytes:
     """The bytes of a document; ``-`` is stdin. Raises StorageError (StorageTimeout without an answer), UsageError when absurdly large."""
     if target == "-":
-        text = sys.stdin.buffer.read(LARGEST_DOCUMENT + 1)
+        text = _standard_input(LARGEST_DOCUMENT + 1)
     elif _is_stream(target):
         with open(target, "rb") as stream:
             text = stream.read(LARGEST_DOCUMENT + 1)
@@ -192,6 +192,13 @@ def _file(target: str) -> bytes:
         if image.facts.type is StorageType.DIR:
             raise NotStorage("is a directory", path=target)
         return image.head if image.facts.size <= len(image.head) else _whole(target, image.facts.size)
+
+
+def _standard_input(most: int) -> bytes:
+    try:
+        return sys.stdin.buffer.read(most)
+    except OSError as error:
+        raise storage_error(error, "standard input") from error
 
 
 def _whole(target: str, size: int) -> bytes:
