@@ -123,6 +123,8 @@ def main(argv: list[str]) -> int:
 
 def entry() -> NoReturn:
     """The console script. Never shows a traceback for Ctrl-C or a closed pipe."""
+    if sys.argv[1:2] == ["open"]:
+        _end_at_once_by_ctrl_c()
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
@@ -134,6 +136,14 @@ def entry() -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _end_at_once_by_ctrl_c() -> None:
+    """Until the verb has handlers of its own. Python's raises, and while modules load, callbacks that let nothing out may swallow that."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _nothing_waits_for_the_end() -> bool:
