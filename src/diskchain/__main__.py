@@ -20,6 +20,8 @@ def entry() -> "NoReturn":
     try:
         if None in (sys.stdin, sys.stdout, sys.stderr):
             _fill_closed_descriptors()
+        if sys.argv[1:2] == ["open"]:
+            _end_at_once_by_ctrl_c()
         code = _run()
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -45,6 +47,14 @@ def _run() -> int:
         code = end.code if isinstance(end.code, int) else 0
     sys.stdout.flush()
     return code
+
+
+def _end_at_once_by_ctrl_c() -> None:
+    """Until the verb has handlers of its own. Python's raises, and while modules load, callbacks that let nothing out may swallow that."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _fill_closed_descriptors() -> None:

@@ -185,6 +185,18 @@ class TestServersWithPasswords:
         assert done.code == 0
         assert "3 MiB (3145728 bytes)" in done.out
 
+    def test_open_looks_at_what_is_on_a_server_where_the_document_does_not_say(
+        self, served: Served, key: Path, tmp_path: Path
+    ) -> None:
+        vm, wrong = document(tmp_path, served.disk(login())), tmp_path / "wrong"
+        wrong.write_text("open pepper")
+        command = ("--", "qemu-img", "info", "-f", "raw", "{}")
+        done = diskchain("open", vm, "--secret", f"vda=file:{key}", *command, seconds=SECONDS)
+        assert (done.code, "3 MiB (3145728 bytes)" in done.out, done.err) == (0, True, "")
+        done = diskchain("open", vm, "--secret", f"vda=file:{wrong}", *command, seconds=SECONDS)
+        assert refused(done, served), done
+        assert "login refused" in done.err
+
     def test_secrets_tries_logins(self, served: Served, key: Path, tmp_path: Path) -> None:
         wrong, vm = tmp_path / "wrong", document(tmp_path, served.disk(login()))
         wrong.write_text("open pepper")

@@ -200,3 +200,21 @@ def test_a_keyring_needs_a_service_and_a_user() -> None:
 def test_only_a_file_has_a_path() -> None:
     assert file_of("file:/a") == "/a"
     assert file_of("env:A") is None
+
+
+def test_a_place_is_read_once_and_a_rule_in_vain_is_told() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"sesame")
+    os.close(writing)
+    keys = Keys([parse_rule(f"vda[1]=fd:{reading}"), parse_rule("vdb=env:NOPE")])
+    keys.want(("vda[1]", "/base"), None)
+    for _ in range(2):
+        found = keys.find(("vda[1]",), None)
+        assert found is not None
+        with found.value as value:
+            assert bytes(value.reveal()) == b"sesame"
+    os.close(reading)
+    keys.wipe()
+    assert keys.misfit() == "--secret vdb fits no layer and no secret: a key is wanted by vda[1]"
+    keys.pass_over("vdb", ())
+    keys.check_fit()

@@ -46,7 +46,9 @@ def keys_of(args: argparse.Namespace) -> Iterator[Keys]:
             from diskchain.hypervisor.secrets import LibvirtSecrets
 
             libvirt = exits.enter_context(LibvirtSecrets(uri))
-        yield Keys(rules, libvirt)
+        keys = Keys(rules, libvirt)
+        exits.callback(keys.wipe)
+        yield keys
 
 
 @contextmanager

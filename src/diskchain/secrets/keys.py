@@ -54,6 +54,7 @@ class Keys:
         self._fitting: set[str] = set()
         self._wanting: dict[str, None] = {}
         self._passed_over: set[str] = set()
+        self._read: dict[Rule, SecretValue] = {}
 
     def want(self, names: Iterable[str], reference: SecretReference | None) -> None:
         """Say that a layer with these ``names``, the first of them for people, wants a key."""
@@ -86,22 +87,42 @@ class Keys:
 
     def place(self, names: Iterable[str], reference: SecretReference | None) -> str | None:
         """Where the user says the key is, of a layer with these ``names``; None when they said nothing."""
+        rule = self._rule(names, reference)
+        return None if rule is None else rule.place
+
+    def _rule(self, names: Iterable[str], reference: SecretReference | None) -> Rule | None:
         wanted = _wanted(names, reference)
-        return next((rule.place for rule in self._rules if rule.which in wanted), None)
+        return next((rule for rule in self._rules if rule.which in wanted), None)
 
     def find(self, names: tuple[str, ...], reference: SecretReference | None) -> Found | None:
         """The key of a layer with these ``names``, the first of them for people; None when it is nowhere.
 
         Raises what :func:`~diskchain.secrets.places.read_place` and the libvirt callable raise.
         """
-        place = self.place(names, reference)
-        if place is not None:
-            value = read_place(place, f"passphrase of {printable(names[0])}")
-            return None if value is None else Found(value, place)
+        rule = self._rule(names, reference)
+        if rule is not None:
+            value = self._value(rule, f"passphrase of {printable(names[0])}")
+            return None if value is None else Found(value, rule.place)
         if self._libvirt is not None and reference is not None:
             value = self._libvirt(reference)
             return None if value is None else Found(value, "libvirt")
         return None
+
+    def _value(self, rule: Rule, purpose: str) -> SecretValue | None:
+        """A copy of the key. Its place is read once: a person is not asked twice, and a pipe is empty then."""
+        if rule not in self._read:
+            value = read_place(rule.place, purpose)
+            if value is None:
+                return None
+            self._read[rule] = value
+        with self._read[rule].reveal() as kept:
+            return SecretValue(bytes(kept))
+
+    def wipe(self) -> None:
+        """Overwrite the keys that were read. Harmless when repeated."""
+        for value in self._read.values():
+            value.wipe()
+        self._read.clear()
 
     def get(self, names: tuple[str, ...], reference: SecretReference | None) -> SecretValue:
         """Like :meth:`find`. Raises SecretMissing, which says where was looked, when there is none."""

@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
 from diskchain.cli.companion import run_beside, serve_beside
@@ -21,7 +22,8 @@ from diskchain.cli.node_targets import (
     number_chains,
 )
 from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
-from diskchain.cli.target import add_target_arguments
+from diskchain.cli.target import Target, add_target_arguments
+from diskchain.discover.patience import PatientDiscoverer
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
 from diskchain.findings import Severity
 from diskchain.qemu.blockdev import blockdev
@@ -29,10 +31,12 @@ from diskchain.qemu.daemon import StorageDaemon
 from diskchain.qemu.export import add_overlay, export_fuse, export_nbd, nbd_uri
 from diskchain.qemu.items import Emission, SecretItem
 from diskchain.qemu.opening import open_nodes
-from diskchain.qemu.policy import QSD, QSD_SHARED
+from diskchain.qemu.policy import QSD, QSD_SHARED, NodePolicy
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.readers.remote_loop import Interrupted, carry_on, interrupt
-from diskchain.storage.source import Terminator, chain_end, layers
+from diskchain.secrets.keys import Keys
+from diskchain.storage.location import NetworkLocation
+from diskchain.storage.source import Source, Terminator, chain_end, layers
 from diskchain.storage.terms import BACKING_FORMATS
 
 #: What follows ``--`` is a command.
@@ -80,19 +84,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open, export, run the command, and tear everything down."""
-    chain, others = _chain(args)
-    profile = QSD_SHARED if args.in_use else QSD
-    emission = blockdev(chain.source, with_tls(chain.policy, args), profile)
-    names = [each[0] for each in chain.names]
     with ended_by_signals(interrupt, carry_on) as ending, ExitStack() as exits:
         try:
-            with keys_of(args) as keys, gathered(emission, chain.names, keys, others) as values:
-                ending.begin()
-                place = _Place(exits, exits.enter_context(Guard()))
-                target = place.file(args.fuse) if args.fuse is not None else place.socket(args.nbd)
-                daemon = exits.enter_context(StorageDaemon())
-                place.guard.process(daemon.pid)
-                open_nodes(daemon, emission, values, names)
+            place = _Place(exits, exits.enter_context(Guard()))  # before there is any secret in memory
+            with keys_of(args) as keys:
+                chain, others = _chain(args, keys)
+                policy = with_tls(chain.policy, args)
+                emission = blockdev(chain.source, policy, QSD_SHARED if args.in_use else QSD)
+                with gathered(emission, chain.names, keys, others) as values:
+                    ending.begin()
+                    target = place.file(args.fuse) if args.fuse is not None else place.socket(args.nbd)
+                    daemon = exits.enter_context(StorageDaemon())
+                    place.guard.process(daemon.pid)
+                    open_nodes(daemon, emission, values, [each[0] for each in chain.names])
             node = emission.top
             if args.write_overlay:
                 directory = place.directory(args.overlay_dir)
@@ -179,10 +183,9 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
+def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[NodeTarget]]:
     """The one disk to open, discovered to its end, and all the others; findings go to stderr. Raises UsageError, PeerError."""
-    from diskchain.discover.patience import PatientDiscoverer
-    from diskchain.report.findings import finding_lines
+    from diskchain.report.findings import COULD_NOT_TELL, exit_code, finding_lines
     from diskchain.report.style import style_of
 
     every = node_targets(args)
@@ -192,8 +195,8 @@ def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
         raise UsageError(f"choose one disk with -d; the disks are: {known}")
     if chosen[0].host is not None:
         raise UsageError(f"the images are on {chosen[0].host}, and only those of this host can be opened")
-    discoverer = PatientDiscoverer(policy_named(args.policy))
-    found = {disk.name: disk.discover(discoverer) for disk in chosen}
+    with _discoverer(args, chosen, keys) as discoverer:
+        found = {disk.name: disk.discover(discoverer) for disk in chosen}
     sources = [known.source if known is not None else None for known in found.values()]
     (chain,) = from_layer(number_chains(chosen, sources), args.disk)
     whole = found[chain.disk]
@@ -204,6 +207,8 @@ def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
         for line in finding_lines(each, style):
             print(line, file=sys.stderr)
     if below(whole, chain).faulty:
+        if exit_code(told) == COULD_NOT_TELL:
+            raise PeerError("a layer could not be read, so nothing was opened")
         raise ImageError("the chain has faults, so nothing was opened")
     *_, last = layers(chain.source)
     if not isinstance(chain_end(chain.source), Terminator) and last.format in BACKING_FORMATS:
@@ -211,3 +216,25 @@ def _chain(args: argparse.Namespace) -> tuple[NumberedChain, list[NodeTarget]]:
             f"what is below {chain.names[-1][0]} is not known, so nothing was opened; a document can say it: <backingStore/>"
         )
     return chain, left_out(every, [chain], args.disk)
+
+
+@contextmanager
+def _discoverer(args: argparse.Namespace, chosen: list[NodeTarget], keys: Keys) -> Iterator[PatientDiscoverer]:
+    """What finds out what the document does not say; on servers too, where it names one and leaves open what is below."""
+    policy = policy_named(args.policy)
+    if not any(disk.source is not None and _ends_open_on_a_server(disk.source) for disk in chosen):
+        yield PatientDiscoverer(policy)
+        return
+    from diskchain.cli.remote_reader import RemoteReader
+    from diskchain.qemu.bridge import Bridge
+    from diskchain.readers.remote import TIMEOUT
+
+    with Bridge(tls_directory=with_tls(NodePolicy(), args).tls_directory) as bridge:
+        targets = [Target(disk.name, disk.source) for disk in chosen if disk.source is not None]
+        yield PatientDiscoverer(policy, RemoteReader(keys, bridge, TIMEOUT).of(targets))
+
+
+def _ends_open_on_a_server(top: Source) -> bool:
+    *_, last = layers(top)
+    remote = isinstance(last.location, NetworkLocation)
+    return remote and last.format in BACKING_FORMATS and not isinstance(last.backing, Terminator)
