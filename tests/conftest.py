@@ -25,7 +25,6 @@ settings.register_profile(
 settings.load_profile("diskchain")
 
 pytest_plugins = [
-    "tests.live.daemons",
     "tests.live.domains",
     "tests.live.hung",
     "tests.live.private_libvirtd",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import libvirt
 import pytest
+from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg
 
@@ -41,13 +42,14 @@ class Running(NamedTuple):
 
     paused: PausedDomain
     directory: Path
+    state: Path
 
     @property
     def domain(self) -> Any:
         return self.paused.domain
 
     def status_xml(self) -> str:
-        return Path(f"/run/libvirt/qemu/{self.paused.name}.xml").read_text()
+        return (self.state / f"{self.paused.name}.xml").read_text()
 
     def status(self) -> DomainStatus:
         return parse_status(self.status_xml())
@@ -61,14 +63,16 @@ class Running(NamedTuple):
 
 
 @pytest.fixture
-def running(paused_domain: Callable[..., PausedDomain], image_dir: Path, qemu_img: QemuImg) -> Running:
+def running(
+    libvirtd: Libvirtd, paused_domain: Callable[..., PausedDomain], image_dir: Path, qemu_img: QemuImg
+) -> Running:
     qemu_img("create", "-q", "-f", "raw", image_dir / "base.raw", "4M")
     qemu_img("create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", image_dir / "mid.qcow2")
     qemu_img("create", "-q", "-f", "qcow2", "-b", image_dir / "mid.qcow2", "-F", "qcow2", image_dir / "top.qcow2")
     qemu_img("create", "-q", "-f", "qcow2", image_dir / "plain.qcow2", "4M")
     paused = paused_domain(_DISKS.format(dir=image_dir), persistent=True)
     paused.domain.resume()
-    return Running(paused, image_dir)
+    return Running(paused, image_dir, libvirtd.run / "qemu")
 
 
 def test_the_live_document_is_written_back_byte_for_byte(running: Running) -> None:

@@ -1,14 +1,13 @@
 """Real domains, paused before their first instruction: libvirt has opened the disks, and no guest runs.
 
-Every name carries the process id of its test run, so that runs side by side leave each other's domains alone, and the
-next run removes what a killed one left behind.
+Every name carries the process id of its test run: what the host knows of a guest besides libvirtd, such as a machine's
+registration, has no second one of the same name.
 """
 
 import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,15 +48,8 @@ class PausedDomain:
         return str(self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
 
 
-@pytest.fixture(scope="session")
-def _no_stale_domains(libvirtd: Libvirtd) -> Iterator[None]:
-    _remove_domains(libvirtd, lambda pid: not Path(f"/proc/{pid}").exists())
-    yield
-    _remove_domains(libvirtd, lambda pid: pid == os.getpid())
-
-
 @pytest.fixture
-def paused_domain(libvirtd: Libvirtd, _no_stale_domains: None) -> Iterator[Callable[..., PausedDomain]]:
+def paused_domain(libvirtd: Libvirtd) -> Iterator[Callable[..., PausedDomain]]:
     """Call it with the XML of the disks: `paused_domain("<disk …/>", persistent=False)`; removed after the test."""
 
     def start(disks: str, *, persistent: bool = False) -> PausedDomain:
@@ -71,14 +63,8 @@ def paused_domain(libvirtd: Libvirtd, _no_stale_domains: None) -> Iterator[Calla
         return PausedDomain(domain, name)
 
     yield start
-    _remove_domains(libvirtd, lambda pid: pid == os.getpid())
-
-
-def _remove_domains(libvirtd: Libvirtd, of_run: Callable[[int], bool]) -> None:
     for domain in libvirtd.connection.listAllDomains():
-        prefix, _, number = domain.name().rpartition("-")
-        prefix, _, pid = prefix.rpartition("-")
-        if prefix == _PREFIX and pid.isdecimal() and number.isdecimal() and of_run(int(pid)):
+        if domain.name().startswith(f"{_PREFIX}-"):
             _remove(domain)
 
 

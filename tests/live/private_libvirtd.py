@@ -1,6 +1,6 @@
-"""A libvirtd of a test's own, that may be killed: its state, sockets and configuration are nobody else's.
+"""A libvirtd of our own: its state, sockets and configuration are nobody else's, and it may be killed.
 
-It runs in a mount namespace where `/run/libvirt`, `/var/lib/libvirt`, `/etc/libvirt` and `/var/log/libvirt` are
+Runs side by side, and a libvirtd the host has, leave each other alone: who starts or ends first does not matter. It runs in a mount namespace where `/run/libvirt`, `/var/lib/libvirt`, `/etc/libvirt` and `/var/log/libvirt` are
 directories of the test; the images it is given are the same files for everybody. Domains it starts outlive it, as they
 do on a real host, and are destroyed by the fixture.
 """
@@ -12,17 +12,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.labels import kernel
-from tests.live.daemons import libvirt, open_kvm_to_its_group
+from tests.live.daemons import Libvirtd, dotted, libvirt, open_kvm_to_its_group
 from tests.live.peers import PEER_VERSIONS, demand, give_up
 
-_START_SECONDS = 60
+_START_SECONDS = 120  # it may have to ask QEMU what it can do first, beside another that does
 _POLL_SECONDS = 0.05
 _PLACE = Path("/run")
 _PREFIX = "diskchain-libvirtd-"
@@ -119,32 +119,45 @@ class PrivateLibvirtd:
             kernel.mount(self.directory / name, place, None, kernel.MS_BIND)
 
 
-@pytest.fixture
-def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd]:
-    """A started :class:`PrivateLibvirtd`."""
+@contextmanager
+def _started() -> Iterator[PrivateLibvirtd]:
     if libvirt is None:
         give_up("needs the Python package libvirt-python")
     demand("root", "libvirtd", "virtlogd", "setpriv")
-    missing = [place for place in _DIRECTORIES.values() if not Path(place).is_dir()]
-    if missing:
-        give_up(f"needs {missing[0]}, which comes with libvirtd")
+    for place in _DIRECTORIES.values():
+        Path(place).mkdir(parents=True, exist_ok=True)  # something has to be there to mount over
     open_kvm_to_its_group()
     _clear_away()
     directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_PLACE))
-    directory.chmod(0o755)
-    daemon = PrivateLibvirtd(directory)
-    daemon.start()
-    number = daemon.connection.getLibVersion()
-    request.config.stash[PEER_VERSIONS]["libvirtd"] = (
-        f"libvirtd {number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
-    )
     try:
-        yield daemon
-    finally:
+        directory.chmod(0o755)
+        daemon = PrivateLibvirtd(directory)
         try:
-            daemon.stop()
+            daemon.start()
+            yield daemon
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            daemon.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd]:
+    """A started :class:`PrivateLibvirtd` for one test, which may kill it."""
+    with _started() as daemon:
+        request.config.stash[PEER_VERSIONS]["libvirtd"] = f"libvirtd {dotted(daemon.connection.getLibVersion())}"
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def libvirtd(request: pytest.FixtureRequest) -> Iterator[Libvirtd]:
+    """The daemon that all tests of this run share."""
+    with _started() as daemon:
+        version = dotted(daemon.connection.getLibVersion())
+        versions = request.config.stash[PEER_VERSIONS]
+        versions["libvirtd"] = f"libvirtd {version}"
+        versions["qemu"] = f"QEMU {dotted(daemon.connection.getVersion())}"
+        yield Libvirtd(daemon.connection, version, daemon.uri, daemon.directory / "run")
 
 
 def _clear_away() -> None:

@@ -20,6 +20,7 @@ from tests.live.encrypted import PASSPHRASES, EncryptedChain, make_encrypted_cha
 from tests.live.peers import give_up, requires
 from tests.live.storage import QemuImg
 from tests.readers.servers import nbdkit_file
+from tests.storage.servers import HOST
 
 pytestmark = [pytest.mark.qemu, requires("qemu-storage-daemon", "qemu-img", "qemu-io")]
 
@@ -440,7 +441,7 @@ def test_a_layer_on_a_server_is_opened_with_the_rest(qemu_img: QemuImg, tmp_path
     base.write_bytes(b"from afar".ljust(1 << 20, b"\0"))
     qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", "nbd://ignored", "-F", "raw", top, "1M")
     with nbdkit_file(base) as port:
-        below = f"<source protocol='nbd' name=''><host name='127.0.0.1' port='{port}'/></source>"
+        below = f"<source protocol='nbd' name=''><host name='{HOST}' port='{port}'/></source>"
         vm = document(
             tmp_path / "vm.xml",
             f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/>"
@@ -531,6 +532,23 @@ def test_a_full_disk_under_the_overlay_is_the_commands_to_tell(plain: Path, tmp_
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, temporary: Path) -> None:
+    disk = (
+        "<disk type='network'><driver type='raw'/><source protocol='nbd' name='x'><host name='127.0.0.1' port='1'/></source>"
+        "<target dev='vda'/></disk>"
+    )
+    done = diskchain("open", document(tmp_path / "vm.xml", disk), "--", "true", seconds=SECONDS)
+    refused = "diskchain: vda[0]: Failed to connect to '127.0.0.1:1': Connection refused\n"
+    assert (done.code, done.err) == (3, refused)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_document_without_a_medium_has_nothing_to_open(tmp_path: Path) -> None:
+    vm = document(tmp_path / "vm.xml", "<disk type='file' device='cdrom'><target dev='sda'/></disk>")
+    done = diskchain("open", vm, "--", "true")
+    assert (done.code, done.err) == (2, f"diskchain: {vm} has no disk with a medium\n")
 
 
 def test_without_the_storage_daemon_its_package_is_named(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,6 @@
 """``--remote``: a chain goes on on another host, and a dead server is "could not tell", not "missing"."""
 
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,17 +11,7 @@ from tests.cli.commands import diskchain
 from tests.discover.chains import overlay
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def accepts(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+from tests.storage.servers import HOST, accepts, free_port, serving
 
 
 @pytest.fixture
@@ -32,18 +20,9 @@ def served(qemu_img: QemuImg, tmp_path: Path) -> Iterator[str]:
     base = tmp_path / "base.qcow2"
     qemu_img("create", "-q", "-f", "qcow2", base, "1M")
     port = free_port()
-    server = subprocess.Popen(
-        ["qemu-nbd", "-f", "raw", "-r", "-t", "-b", "127.0.0.1", "-p", str(port), "-x", "base", base]
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while not accepts(port):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-        yield f"nbd://127.0.0.1:{port}/base"
-    finally:
-        server.kill()
-        server.wait()
+    command = ("qemu-nbd", "-f", "raw", "-r", "-t", "-b", HOST, "-p", str(port), "-x", "base", base)
+    with serving(accepts((HOST, port)), *command):
+        yield f"nbd://{HOST}:{port}/base"
 
 
 @requires("qemu-nbd")
@@ -57,15 +36,15 @@ def test_a_base_on_another_host_is_read(qemu_img: QemuImg, tmp_path: Path, serve
 
 
 def test_a_dead_server_is_could_not_tell(qemu_img: QemuImg, tmp_path: Path) -> None:
-    top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://127.0.0.1:{free_port()}/base")
+    top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://{HOST}:{free_port()}/base")
     shown = diskchain("check", "--remote", "--timeout", "2", "-f", "qcow2", top)
     assert shown.code == 3, shown.out
     assert "[unreadable]" in shown.out
 
 
 def test_a_silent_server_is_could_not_tell_in_time(qemu_img: QemuImg, tmp_path: Path) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://127.0.0.1:{silent.getsockname()[1]}/base")
+    with closing(socket.create_server((HOST, 0))) as silent:
+        top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://{HOST}:{silent.getsockname()[1]}/base")
         shown = diskchain("check", "--remote", "--timeout", "1", "-f", "qcow2", top)
     assert shown.code == 3, shown.out
     assert "[timeout]" in shown.out

@@ -78,10 +78,6 @@ def web_server(directory: Path) -> Iterator[WebServer]:
         yield server
 
 
-#: tgtd's socket for its administrator has a number in its name, and takes no larger one.
-_TGT_CONTROL_MAX = 32767
-
-
 class IscsiServer(NamedTuple):
     """tgt. ``add(path)`` shows a file as a target and returns its name; ``guard(name)`` has it want a login (CHAP)."""
 
@@ -94,11 +90,11 @@ class IscsiServer(NamedTuple):
 def iscsi_server(directory: Path) -> Iterator[IscsiServer]:
     """An iSCSI target daemon in user space."""
     demand("tgtd", "tgtadm", "root")
-    port, control = free_port(), 1 + free_port() % _TGT_CONTROL_MAX
-    targets = 0
+    port, targets = free_port(), 0
+    control = f"TGT_IPC_SOCKET={directory / 'control'}"  # where its administrator finds it; else one place for all of the host
 
     def admin(*words: str | Path) -> None:
-        run("tgtadm", "-C", str(control), "--lld", "iscsi", *words)
+        run("env", control, "tgtadm", "--lld", "iscsi", *words)
 
     def add(path: Path) -> str:
         nonlocal targets
@@ -117,8 +113,7 @@ def iscsi_server(directory: Path) -> Iterator[IscsiServer]:
         admin("--mode", "account", "--op", "bind", "--tid", name.rpartition("-")[2], "--user", user)
 
     accounts: list[str] = []
-    Path("/var/run/tgtd").mkdir(exist_ok=True)
-    command = ("tgtd", "-f", "-C", str(control), "--iscsi", f"portal={HOST}:{port}")
+    command = ("env", control, "tgtd", "-f", "--iscsi", f"portal={HOST}:{port}")
     with serving(accepts((HOST, port)), *command):
         yield IscsiServer(port, add, guard)
 

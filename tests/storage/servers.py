@@ -1,5 +1,6 @@
 """Real servers on loopback, each run for the tests that need it and stopped after them: nbdkit, nginx, sshd."""
 
+import ipaddress
 import os
 import socket
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 from tests.live.peers import demand
 from tests.live.storage import run
 
-HOST = "127.0.0.1"
+#: An address of loopback, 127.0.0.0/8, that no other test run has: a process id has 22 bits. So nobody else's server takes a port
+#: between looking for a free one and serving there.
+HOST = str(ipaddress.IPv4Address("127.0.0.0") + os.getpid())
 _START_SECONDS = 20
 _STOP_SECONDS = 5
 _POLL_SECONDS = 0.02
