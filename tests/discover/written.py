@@ -3,7 +3,8 @@
 import struct
 from pathlib import Path
 
-BACKING_FORMAT, DATA_FILE = 0xE2792ACA, 0x44415441
+BACKING_FORMAT, DATA_FILE, CRYPTO_HEADER = 0xE2792ACA, 0x44415441, 0x0537BE77
+CRYPT_LUKS = 2
 
 
 def write_qcow2(
@@ -14,6 +15,7 @@ def write_qcow2(
     for kind, payload in (
         (BACKING_FORMAT, (format or "").encode() if backing else b""),
         (DATA_FILE, data_file.encode()),
+        (CRYPTO_HEADER, struct.pack(">QQ", 1 << 16, 592) if crypt == CRYPT_LUKS else b""),
     ):
         if payload:
             area += struct.pack(">II", kind, len(payload)) + payload + bytes(-len(payload) % 8)

@@ -74,6 +74,13 @@ def test_a_name_that_goes_on_beyond_the_head_has_to_be_read() -> None:
     assert recognised(head[:-1]) is None
 
 
+def test_a_name_inside_the_header_makes_no_kind() -> None:
+    head = header(header_length=112)
+    head = head[:8] + struct.pack(">QI", 104, 4) + head[20:]
+    remember(head, parse(bytes_window(head)))
+    assert alike._kinds == {}
+
+
 def test_kinds_and_names_are_bounded() -> None:
     heads = [header(backing=b"base", capacity=capacity << 9).rstrip(b"\0") for capacity in range(200)]
     for head in heads:

@@ -14,6 +14,7 @@ from diskchain.image.header import BackingReference
 from diskchain.image.window import Window
 
 BACKING_FORMAT, DATA_FILE, FEATURE_NAMES, UNHEARD_OF = 0xE2792ACA, 0x44415441, 0x6803F857, 0x12345678
+CRYPTO_HEADER, BITMAPS = 0x0537BE77, 0x23852875
 
 
 def header(
@@ -30,15 +31,21 @@ def header(
     area = b"".join(
         struct.pack(">II", kind, len(payload)) + payload + bytes(-len(payload) % 8) for kind, payload in extensions
     )
+    mapped = 1 << 2 * min(cluster_bits, 21) - 3  # by one L1 entry
+    l1_size = min(-(-capacity // mapped), 1 << 22)
     name_at = (header_length if version == 3 else 72) + len(area) + 8 if backing else 0
     fixed = struct.pack(
         ">4sIQIIQIIQQIIQ",
-        b"QFI\xfb", version, name_at, len(backing), cluster_bits, capacity, 0, 1, 3 << 16, 1 << 16, 1, 0, 0,
+        b"QFI\xfb", version, name_at, len(backing), cluster_bits, capacity, 0, l1_size, 3 << 16, 1 << 16, 1, 0, 0,
     )  # fmt: skip
     if version == 3:
         fixed += struct.pack(">QQQII", incompatible, 0, autoclear, 4, header_length)
         fixed = fixed.ljust(header_length, b"\0")
     return fixed + area + bytes(8) + backing + bytes(4096)
+
+
+def changed(head: bytes, at: int, put: bytes) -> bytes:
+    return head[:at] + put + head[at + len(put) :]
 
 
 @pytest.mark.parametrize(
@@ -97,12 +104,30 @@ def test_a_name_that_is_no_utf8_keeps_its_bytes() -> None:
         (header(version=4), "version 4"),
         (header(cluster_bits=8), r"2\^8"),
         (header(cluster_bits=22), r"2\^22"),
-        (header(capacity=1 << 63), "63 bits"),
+        (header(capacity=1 << 63), "needs"),
         (header(header_length=96), "header of 96 bytes"),
         (header((BACKING_FORMAT, b"raw"), backing=b"b" * 1024), "1024 bytes"),
         (header()[:104] + struct.pack(">II", BACKING_FORMAT, 1 << 31) + bytes(4000), "runs past"),
         (header()[:104] + struct.pack(">II", UNHEARD_OF, 0) * 600 + bytes(8), "more than"),
         (b"\0" * 4096, "no qcow2 magic"),
+        (header((BACKING_FORMAT, b"x" * 16), backing=b"b"), "format name of 16 bytes"),
+        (header(autoclear=1 << 1), "raw data file"),
+        (header(incompatible=1 << 4, cluster_bits=13), "extended L2"),
+        (header(incompatible=1 << 3), "feature bit is set"),
+        (changed(header(header_length=112), 104, b"\1"), "feature bit is unset"),
+        (changed(header(header_length=112), 104, b"\2"), "unknown compression type 2"),
+        (changed(header(), 36, bytes(4)), "L1 table of 0 entries"),
+        (changed(header(), 36, b"\0\x40\0\1"), "L1 table has 33554440 bytes"),
+        (changed(header(), 47, b"\1"), "not the start of a cluster"),
+        (changed(header(), 40, b"\x7f\xff\xff\xff\xff\xff"), "where no image reaches"),
+        (changed(header(), 56, bytes(4)), "no refcount table"),
+        (changed(header(), 56, b"\0\0\0\x81"), "refcount table has"),
+        (changed(header(), 60, b"\0\1\0\1"), "65537 snapshots"),
+        (changed(header(), 96, b"\0\0\0\7"), r"2\^7 bits"),
+        (changed(header(), 32, b"\0\0\0\2"), "no pointer to the LUKS header"),
+        (header((CRYPTO_HEADER, bytes(16))), "not encrypted with LUKS"),
+        (changed(header((CRYPTO_HEADER, struct.pack(">QQ", 512, 4096))), 32, b"\0\0\0\2"), "LUKS header begins at 512"),
+        (header((BITMAPS, bytes(24)), autoclear=1), "0 bitmaps"),
     ],
 )
 def test_a_bad_header_is_an_image_error(data: bytes, problem: str) -> None:
@@ -143,3 +168,16 @@ def test_any_damage_gives_a_header_or_an_image_error(offset: int, damage: bytes)
 def test_a_truncated_header_is_truncated() -> None:
     with pytest.raises(TruncatedImage):
         parse(Window(header()[:100]))
+
+
+def test_a_bitmaps_extension_that_does_not_count_may_be_anything() -> None:
+    assert parse(Window(header((BITMAPS, b"?"))), full=True).bitmaps == ()
+
+
+def test_as_many_snapshots_as_qemu_allows_are_allowed() -> None:
+    assert parse(Window(changed(header(), 60, b"\0\1\0\0"))).snapshot_count == 65536
+
+
+def test_a_backing_name_in_the_middle_of_the_header_is_read_as_qemu_does() -> None:
+    data = changed(header(), 8, struct.pack(">QI", 1, 2))
+    assert parse(Window(data)).backing == BackingReference("FI", None)

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oslo_utils.imageutils import format_inspector
+from tests.image import test_qcow2 as qcow2
 from tests.image.makers import vdi, vhd, vhdx, vmdk
 from tests.image.test_against_qemu import Case, create
 from tests.image.test_probe import KNOWN, POLYGLOTS
@@ -150,9 +151,7 @@ _MUTATED = {
     "vdi": vdi.make(vdi.Vdi(capacity=MiB)),
     "vhdx": vhdx.make(vhdx.Vhdx(capacity=MiB)),
     "vmdk": vmdk.sparse(MiB, vmdk.descriptor(['RW 2048 SPARSE "x.vmdk"'])),
-    "qcow2": (
-        b"QFI\xfb\0\0\0\3" + bytes(12) + b"\0\0\0\x10" + (MiB).to_bytes(8, "big") + bytes(64) + b"\0\0\0\4\0\0\0\x68"
-    ).ljust(65536 + 512, b"\0"),
+    "qcow2": qcow2.header(capacity=MiB).ljust(65536 + 512, b"\0"),
 }
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 from diskchain.image.header import BackingReference, ImageHeader
 
 _unpack_place = struct.Struct(">8xQI").unpack_from  # backing_file_offset, backing_file_size
+_unpack_length = struct.Struct(">100xI").unpack_from  # header_length, of version 3
+_VERSION_2: Final = 2
 _VERSION_3_SIZE: Final = 104
 _LONGEST: Final = 1024  # bytes up to the name; QEMU's own headers take 600
 _MOST_KINDS: Final = 64
@@ -50,7 +52,8 @@ def remember(head: bytes, header: ImageHeader) -> None:
     if header.backing is None or len(head) < _VERSION_3_SIZE:
         return
     start, _ = _unpack_place(head)
-    if _VERSION_3_SIZE <= start <= _LONGEST:
+    fixed = _VERSION_3_SIZE if header.version == _VERSION_2 else _unpack_length(head)[0]
+    if fixed <= start <= _LONGEST:
         if len(_kinds) >= _MOST_KINDS:
             _kinds.clear()
         _kinds[head[:start]] = header[:_BACKING], header.backing.format, header[_BACKING + 1 :], {}

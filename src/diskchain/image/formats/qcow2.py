@@ -34,7 +34,6 @@ _VERSION_2: Final = 2
 _VERSION_3: Final = 3
 _CRYPT_AES: Final = 1  # QCOW_CRYPT_AES
 _CRYPT_LUKS: Final = 2  # QCOW_CRYPT_LUKS
-_WIDEST_REFCOUNT_ORDER: Final = 6  # 64 bits
 
 _BACKING_FORMAT: Final = 0xE2792ACA
 _FEATURE_NAMES: Final = 0x6803F857
@@ -44,7 +43,11 @@ _DATA_FILE: Final = 0x44415441
 
 _CLUSTER_BITS: Final = range(9, 22)  # MIN_CLUSTER_BITS … MAX_CLUSTER_BITS
 _LONGEST_BACKING_NAME: Final = 1023
-_MOST_SNAPSHOTS: Final = 65536  # QCOW_MAX_SNAPSHOTS
+_LONGEST_FORMAT_NAME: Final = 15
+_FAR: Final = 3 << 62
+_FEW_CLUSTERS: Final = 4  # of the largest size are 8 MiB, the largest refcount table
+_SMALLEST_CLUSTER: Final = 512
+_USUAL_REFCOUNTS: Final = 4 >> 1  # the order is 4: 16 bits
 _MOST_EXTENSIONS: Final = 512  # ours; QEMU knows six kinds
 _FEATURE_NAME_ROW: Final = 48
 
@@ -53,6 +56,7 @@ _CORRUPT: Final = 1 << 1
 _EXTERNAL_DATA: Final = 1 << 2
 _COMPRESSION: Final = 1 << 3
 _EXTENDED_L2: Final = 1 << 4
+_SELDOM: Final = _COMPRESSION | _EXTENDED_L2
 _KNOWN_INCOMPATIBLE: Final = (1 << 5) - 1
 _LAZY_REFCOUNTS: Final = 1 << 0
 _BITMAPS_VALID: Final = 1 << 0
@@ -83,18 +87,34 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """
     fixed = _fixed_part(window.head)
     (
-        _, version, backing_at, backing_length, cluster_bits, capacity, crypt, _, _, _, _, snapshot_count, snapshots_at,
-        incompatible, compatible, autoclear, _, header_length,
+        _, version, backing_at, backing_length, cluster_bits, capacity, crypt, l1_size, l1_at, refcounts_at, refcount_clusters,
+        snapshot_count, snapshots_at, incompatible, compatible, autoclear, refcount_order, header_length,
     ) = fixed  # fmt: skip
     cluster_size = 1 << cluster_bits
+    if (  # rough tests that are quick; what passes them is right
+        (l1_at | refcounts_at | snapshots_at) & (cluster_size + _FAR - 1)
+        or capacity > l1_size << 2 * cluster_bits - 3
+        or not 0 < refcount_clusters <= _FEW_CLUSTERS
+        or l1_size >> 20 | snapshot_count >> 16 | refcount_order >> 1 != _USUAL_REFCOUNTS
+        or incompatible & _SELDOM
+        or autoclear & _RAW_EXTERNAL
+        or (header_length > _V3.size and (header_length > _SMALLEST_CLUSTER or window.head[104:105] > b"\0"))
+    ):
+        from diskchain.image.qcow2_limits import check_fields
+
+        check_fields(fixed, window.head)
     end = cluster_size
     if backing_at:
-        if not header_length <= backing_at <= cluster_size:
+        if backing_at > cluster_size:
             raise _bad("the backing file name is outside the first cluster", 8)
         if backing_length > _LONGEST_BACKING_NAME or backing_length > cluster_size - backing_at:
             raise _bad(f"a backing file name of {backing_length} bytes", 16)
         end = backing_at
     backing_format, data_file, bitmaps, crypto, names = _read_extensions(window, header_length, end)
+    if bitmaps is not None or crypto is not None or crypt:
+        from diskchain.image.qcow2_limits import check_pointers
+
+        check_pointers(cluster_size, crypt, bitmaps if autoclear & _BITMAPS_VALID else None, crypto)
     backing = None
     if backing_at and backing_length:
         name, name_end = window.head, backing_at + backing_length
@@ -131,7 +151,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
 
 
 def _fixed_part(head: bytes) -> tuple[Any, ...]:
-    """The fields of :data:`_V3`, checked; those that version 2 does not have are what it implies."""
+    """The fields of :data:`_V3`, version and cluster size being checked; those that version 2 does not have are what it implies."""
     if len(head) >= _V3.size:
         fields = _V3.unpack_from(head)
     elif len(head) >= _V2.size:
@@ -147,27 +167,25 @@ def _fixed_part(head: bytes) -> tuple[Any, ...]:
         raise _bad(f"unknown version {version}", 4)
     elif len(head) < _V3.size:
         raise TruncatedImage("shorter than a version 3 header", format="qcow2", offset=len(head))
-    elif not _V3.size <= fields[17] <= 1 << 21:
+    elif fields[17] < _V3.size:
         raise _bad(f"a header of {fields[17]} bytes", 100)
     if fields[4] not in _CLUSTER_BITS:
         raise _bad(f"clusters of 2^{fields[4]} bytes", 20)
-    if fields[5] >= 1 << 63:
-        raise _bad("a capacity that does not fit in 63 bits", 24)
-    if fields[11] > _MOST_SNAPSHOTS:
-        raise _bad(f"{fields[11]} snapshots", 60)
-    if fields[16] > _WIDEST_REFCOUNT_ORDER:
-        raise _bad(f"refcounts of 2^{fields[16]} bits", 96)
     return fields
 
 
-def _read_extensions(window: Window, offset: int, end: int) -> tuple[bytes | None, bytes, bytes, bytes, bytes]:
+def _read_extensions(
+    window: Window, offset: int, end: int
+) -> tuple[bytes | None, bytes, bytes | None, bytes | None, bytes]:
     """Payloads of the extensions from ``offset`` to ``end``: backing format, data file, bitmaps, crypto header, feature names."""
-    backing_format = None
-    data_file = bitmaps = crypto = names = b""
+    backing_format = bitmaps = crypto = None
+    data_file = names = b""
     area = window.head if end <= len(window.head) else _extension_area(window, offset, end)
-    end = min(end, len(area))
+    end, last = min(end, len(area)), end
     for _ in range(_MOST_EXTENSIONS):
         if offset + 8 > end:
+            if offset < last < offset + 8:
+                raise _bad("the header extensions have no end", offset)
             break
         kind, length = _unpack_extension(area, offset)
         if kind == 0:
@@ -177,6 +195,8 @@ def _read_extensions(window: Window, offset: int, end: int) -> tuple[bytes | Non
         if length > end - offset:
             raise _bad(f"header extension {kind:#010x} of {length} bytes runs past its end", offset - 4)
         if kind == _BACKING_FORMAT:
+            if length > _LONGEST_FORMAT_NAME:
+                raise _bad(f"a backing format name of {length} bytes", offset - 4)
             backing_format = payload
         elif kind == _FEATURE_NAMES:
             names = payload
@@ -229,7 +249,7 @@ def _features(incompatible: int, compatible: int, autoclear: int, table: bytes) 
     )
 
 
-def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> "ImageEncryption":
+def _encryption(window: Window, crypt: int, pointer: bytes | None, *, full: bool) -> "ImageEncryption":
     from diskchain.image.encryption import ImageEncryption
 
     if crypt == _CRYPT_AES:
@@ -240,9 +260,7 @@ def _encryption(window: Window, crypt: int, pointer: bytes, *, full: bool) -> "I
         return ImageEncryption("luks1")
     from diskchain.image.luks_header import read_luks
 
-    if len(pointer) != _CRYPTO_POINTER.size:
-        raise _bad("encrypted with LUKS, and no pointer to the LUKS header", 32)
-    offset, _length = _CRYPTO_POINTER.unpack(pointer)
+    offset, _length = _CRYPTO_POINTER.unpack(pointer or b"")  # of this length: check_pointers()
     return read_luks(window, offset, full=True)
 
 
@@ -255,8 +273,6 @@ def _snapshots(window: Window, offset: int, count: int) -> "tuple[Snapshot, ...]
 def _bitmaps(window: Window, extension: bytes) -> "tuple[Bitmap, ...]":
     from diskchain.image.qcow2_tables import read_bitmaps
 
-    if len(extension) != _BITMAPS.size:
-        raise _bad(f"a bitmaps extension of {len(extension)} bytes", 0)
     count, _reserved, size, offset = _BITMAPS.unpack(extension)
     return read_bitmaps(window, offset, size, count)
 
