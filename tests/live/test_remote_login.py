@@ -143,6 +143,20 @@ class TestServersWithPasswords:
         done = diskchain("check", "--remote", vm, "--secrets-from", libvirtd.uri, "--json", seconds=SECONDS)
         assert (done.code, done.err) == (0, "")
 
+    def test_a_domain_of_a_connection_is_read_with_the_secrets_of_that_libvirt(
+        self, served: Served, libvirtd: Libvirtd, libvirt_secret: Callable[..., str]
+    ) -> None:
+        uuid, name = libvirt_secret(PASSWORD.encode(), type="iscsi"), f"login-{os.getpid()}"
+        domain = libvirtd.connection.defineXML(
+            f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><os><type>hvm</type></os>"
+            f"<devices>{served.disk(login(uuid))}</devices></domain>"
+        )
+        try:
+            done = diskchain("show", "--remote", "-c", libvirtd.uri, name, seconds=SECONDS)
+            assert (done.code, "capacity 3 MiB" in done.out, done.err) == (0, True, "")
+        finally:
+            domain.undefine()
+
     def test_each_disk_of_a_document_has_a_login_of_its_own(self, served: Served, key: Path, tmp_path: Path) -> None:
         wrong, second = (
             tmp_path / "wrong",

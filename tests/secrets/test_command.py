@@ -125,6 +125,16 @@ def test_open_says_that_qemu_knows_no_luks2(tmp_path: Path) -> None:
     done = diskchain("open", image, "--secret", f"{image}=file:{key}", "--", "true", seconds=SECONDS)
     assert done.code == 2
     assert "QEMU cannot decrypt luks2, only LUKS version 1; cryptsetup and the kernel can" in done.err
+    vm = tmp_path / "vm.xml"
+    vm.write_text(
+        f"<domain><devices><disk type='file'><driver type='raw'/><source file='{image}'><encryption format='luks'/></source>"
+        "<target dev='vda'/></disk></devices></domain>"
+    )
+    done = diskchain("open", vm, "--secret", f"vda=file:{key}", "--", "true", seconds=SECONDS)
+    assert (done.code, done.err) == (
+        3,
+        "diskchain: vda[0]: LUKS version 2 is not supported; cryptsetup and the kernel can open it\n",
+    )
 
 
 def test_a_chain_without_encryption_needs_no_key(qemu_img: QemuImg, tmp_path: Path) -> None:

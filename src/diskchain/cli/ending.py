@@ -1,14 +1,16 @@
 """Signals that end a command in good order, whenever they come. Knows signals; must not know what is torn down.
 
-A handler that raises would do so in the middle of anything, a lock half taken included. So it raises only at first, while nothing
-has been begun; from then on it takes a note, and has those who wait give up.
+A handler that raises would do so in the middle of anything, a lock half taken or a callback that lets nothing out included. So at first,
+while nothing has been begun, it ends the process at once; from then on it takes a note, and has those who wait give up.
 """
 
+import os
 import signal
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 #: What ends us in good order.
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -22,19 +24,25 @@ class Ending:
     def __init__(self, interrupt: Callable[[], None], carry_on: Callable[[], None]) -> None:
         self._interrupt = interrupt
         self._carry_on = carry_on
-        self._raising = True
+        self._begun = False
+        self._terminal = _terminal()
         self._held = False
         self._seen: int | None = None
 
     def begin(self) -> None:
-        """From now on there is something to tear down. Raises SystemExit if a signal came."""
-        self._raising = False
-        self.check()
+        """From now on there is something to tear down."""
+        self._begun = True
 
     def check(self) -> None:
         """Raise SystemExit if a signal came."""
         if self._seen is not None:
             raise SystemExit(SIGNALLED + self._seen)
+
+    def forget_terminal(self) -> None:
+        """Close what was opened to look at it."""
+        terminal, self._terminal = self._terminal, None
+        if terminal is not None:
+            os.close(terminal[0])
 
     def hold(self) -> None:
         """From now on no signal changes anything any more: the end has begun."""
@@ -45,10 +53,34 @@ class Ending:
         """The handler."""
         if self._held:
             return
+        if not self._begun:
+            _set_terminal(self._terminal)  # somebody may be typing a passphrase, unseen
+            os._exit(SIGNALLED + number)
         self._seen = self._seen or number
-        if self._raising:
-            raise SystemExit(SIGNALLED + number)
         self._interrupt()
+
+
+#: A terminal's file descriptor and its settings.
+_Terminal = tuple[int, list[Any]] | None
+
+
+def _terminal() -> _Terminal:
+    """The terminal as it is now; None without one."""
+    try:
+        descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return descriptor, termios.tcgetattr(descriptor)
+    except termios.error:
+        os.close(descriptor)
+        return None
+
+
+def _set_terminal(terminal: _Terminal) -> None:
+    if terminal is not None:
+        with suppress(termios.error):
+            termios.tcsetattr(terminal[0], termios.TCSANOW, terminal[1])
 
 
 @contextmanager
@@ -62,5 +94,6 @@ def ended_by_signals(interrupt: Callable[[], None], carry_on: Callable[[], None]
                 signal.signal(number, ending.noted)
         yield ending
     finally:
+        ending.forget_terminal()
         for number, handler in before:
             signal.signal(number, handler)

@@ -16,6 +16,9 @@ from diskchain.storage.protocol_options import Cookie
 #: QEMU ``block/crypto.c`` by way of ``crypto/block-luks.c``.
 _WRONG_KEY: Final = "Invalid password, cannot unlock any keyslot"
 
+#: QEMU ``crypto/block-luks.c``, of a header that a document takes for version 1.
+_LUKS2: Final = "LUKS version 2 is not supported"
+
 
 class LayerRefused(PeerError):
     """QEMU does not open a layer. ``layer`` is its name."""
@@ -51,7 +54,8 @@ def open_nodes(
             refused = refused_login(str(error), tls=isinstance(item, NodeItem) and "tls-creds" in item.properties)
             if refused is not None:
                 raise LoginRefused(refused, path=names[item.layer]) from error
-            raise LayerRefused(str(error), layer=names[item.layer]) from error
+            hint = "; cryptsetup and the kernel can open it" if _LUKS2 in str(error) else ""
+            raise LayerRefused(f"{error}{hint}", layer=names[item.layer]) from error
 
 
 def _add_secret(daemon: StorageDaemon, item: SecretItem, keys: Mapping[str, SecretValue]) -> None:

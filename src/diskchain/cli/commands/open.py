@@ -53,6 +53,8 @@ URI is printed and served until Ctrl-C. Nothing is ever written to an image.
 exit codes: COMMAND's; without one 0; else 1 findings, 2 usage, 3 could not tell"""
 
 _PLACEHOLDER: Final = "{}"
+#: What discovery says of a layer on a server, which is about to be opened.
+_LOOKED_AT_BY_QEMU: Final = "not-inspected"
 #: ``sockaddr_un``, unix(7): 108 bytes with a NUL.
 _SOCKET_PATH_MAX: Final = 107
 
@@ -191,8 +193,9 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
     every = node_targets(args)
     chosen = may_hold([disk for disk in every if disk.source is not None], args.disk)
     if args.disk is None and len(chosen) != 1:
-        known = ", ".join(disk.name for disk in chosen) or "none with a medium"
-        raise UsageError(f"choose one disk with -d; the disks are: {known}")
+        if not chosen:
+            raise UsageError(f"{printable(args.target)} has no disk with a medium")
+        raise UsageError(f"choose one disk with -d; the disks are: {', '.join(disk.name for disk in chosen)}")
     if chosen[0].host is not None:
         raise UsageError(f"the images are on {chosen[0].host}, and only those of this host can be opened")
     with _discoverer(args, chosen, keys) as discoverer:
@@ -202,7 +205,11 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
     whole = found[chain.disk]
     assert whole is not None  # noqa: S101 (it has a source)
     style = style_of(sys.stderr, environ=dict(os.environ))
-    told = [each for each in below(whole, chain).findings if each.severity is not Severity.INFO]
+    told = [
+        each
+        for each in below(whole, chain).findings
+        if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU
+    ]
     for each in told:
         for line in finding_lines(each, style):
             print(line, file=sys.stderr)
