@@ -1,17 +1,24 @@
 """A policy refuses what its profile forbids, after symlinks are resolved."""
 
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.discover.chains import ids, overlay, paths, unrecorded_overlay
+from tests.discover.opened import opened
+from tests.discover.written import write_qcow2
+from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer
 from diskchain.errors import UsageError
+from diskchain.readers.local import open_local
 from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy, policy_named, refusal
 from diskchain.storage.location import FileLocation, NetworkLocation
 from diskchain.storage.source import Source
-from diskchain.storage.terms import Format, Protocol
+from diskchain.storage.terms import Format, Protocol, StorageType
 
 
 def test_libvirt_refuses_nothing() -> None:
@@ -23,15 +30,78 @@ def test_an_upload_may_reference_nothing() -> None:
 
 
 def test_strict_stays_below_the_directory_of_the_top_image(tmp_path: Path) -> None:
-    top = str(tmp_path / "top")
-    assert refusal(STRICT, FileLocation(f"{tmp_path}/sub/base"), Format.RAW, top) is None
-    assert refusal(STRICT, FileLocation(f"{tmp_path}/../base"), Format.RAW, top)
-    assert refusal(STRICT, FileLocation(f"{tmp_path}2/base"), Format.RAW, top)
+    home = str(tmp_path)
+    assert refusal(STRICT, FileLocation(f"{tmp_path}/sub/base"), Format.RAW, home) is None
+    assert refusal(STRICT, FileLocation(f"{tmp_path}/../base"), Format.RAW, home)
+    assert refusal(STRICT, FileLocation(f"{tmp_path}2/base"), Format.RAW, home)
 
 
 def test_strict_looks_behind_symlinks(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
-    assert refusal(STRICT, FileLocation(f"{tmp_path}/link"), Format.RAW, str(tmp_path / "top"))
+    assert refusal(STRICT, FileLocation(f"{tmp_path}/link"), Format.RAW, str(tmp_path))
+
+
+def test_where_the_top_is_not_on_this_host_there_is_no_directory_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base").write_bytes(bytes(512))
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    policy = OpenPolicy("beside", directories=())
+    assert refusal(policy, FileLocation(f"{tmp_path}/base"), Format.RAW, None)
+
+
+def test_directories_allow_nothing_on_another_host_unless_the_type_is_named() -> None:
+    nbd = NetworkLocation(Protocol.NBD)
+    assert refusal(OpenPolicy("pool", directories=("/pool",)), nbd, Format.RAW, "/pool")
+    assert refusal(
+        OpenPolicy("pool", directories=("/pool",), types=frozenset({StorageType.FILE})), nbd, Format.RAW, "/"
+    )
+    both = OpenPolicy("pool", directories=("/pool",), types=frozenset({StorageType.FILE, StorageType.NETWORK}))
+    assert refusal(both, nbd, Format.RAW, "/pool") is None
+    assert refusal(both, FileLocation("/etc/passwd"), Format.RAW, "/pool")
+
+
+def test_a_top_on_another_host_makes_us_open_nothing_here(tmp_path: Path) -> None:
+    """Its backing string names a file of this host; whoever serves it chose that."""
+    served, secret = tmp_path / "served", tmp_path / "secret"
+    secret.write_bytes(bytes(512))
+    write_qcow2(served, f'json:{{"driver":"raw","file":{{"driver":"file","filename":"{secret}"}}}}')
+    top = Source(NetworkLocation(Protocol.NBD, "x"), Format.QCOW2)
+    chain = Discoverer(OpenPolicy("beside", directories=()), lambda _: open_local(str(served))).discover(top)
+    assert ids(chain) == ["reference-refused"]
+    assert len(list(chain.layers)) == 1
+
+
+@requires("losetup", "root")
+@pytest.mark.parametrize("policy", [STRICT, OpenPolicy("files", types=frozenset({StorageType.FILE}))])
+def test_what_is_there_decides_about_the_type_not_the_name(
+    loop_device: Callable[[Path], Path], tmp_path: Path, policy: OpenPolicy
+) -> None:
+    (tmp_path / "content").write_bytes(bytes(1 << 20))
+    device = loop_device(tmp_path / "content")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "node").symlink_to(device)
+    os.mknod(tmp_path / "own-node", stat.S_IFBLK | 0o600, device.stat().st_rdev)
+    for name in ("node", "own-node", "directory"):
+        top = Source(FileLocation(str(write_qcow2(tmp_path / "top", name, "raw"))), Format.QCOW2)
+        with opened() as files:
+            chain = Discoverer(policy).discover(top)
+        assert ids(chain) == ["reference-refused"], name
+        assert not files & {str(device), f"{tmp_path}/{name}"}
+        assert not chain.complete
+
+
+def test_a_policy_may_allow_devices_alone(loop_device: Callable[[Path], Path], tmp_path: Path) -> None:
+    (tmp_path / "content").write_bytes(bytes(1 << 20))
+    device = loop_device(tmp_path / "content")
+    discoverer = Discoverer(OpenPolicy("devices", types=frozenset({StorageType.BLOCK})))
+    on_device = write_qcow2(tmp_path / "top", str(device), "raw")
+    assert discoverer.discover(Source(FileLocation(str(on_device)), Format.QCOW2)).complete
+    content = Source(FileLocation(f"{tmp_path}/content"), Format.RAW)
+    assert discoverer.discover(content).complete  # declared, so no policy has a say
+    on_file = write_qcow2(tmp_path / "top2", f"{tmp_path}/content", "raw")
+    assert ids(discoverer.discover(Source(FileLocation(str(on_file)), Format.QCOW2))) == ["reference-refused"]
 
 
 def test_strict_follows_no_network() -> None:

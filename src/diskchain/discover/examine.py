@@ -24,7 +24,7 @@ from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity, ImageHeader
 from diskchain.readers.facts import ImageFacts
-from diskchain.readers.policy import OpenPolicy, refusal
+from diskchain.readers.policy import lies_in
 from diskchain.storage.location import FileLocation, describe_location, local_path
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType
@@ -311,9 +311,9 @@ def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Itera
     if path[0] != "/" and not handed_over:
         yield observations.relative_unresolvable(path, referrer)
     if allowed and referrer is not None:
-        policy = OpenPolicy("", directories=allowed)
         for part in layer.files:
-            if refusal(policy, part.source.location, part.source.format, None) is not None:
+            file = local_path(part.source.location)
+            if file is not None and not lies_in(file, allowed):
                 yield observations.outside(_name(part), referrer, allowed)
 
 

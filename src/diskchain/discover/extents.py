@@ -27,8 +27,8 @@ MOST: Final = 32768
 
 #: What a name in a header resolves to; it says itself why it cannot be followed. The format is what the name's bytes are.
 Refer = Callable[[str, Format], Source | Unknown]
-#: Looks at one file for the one that names it.
-LookAt = Callable[[Source, "Look"], "Look"]
+#: Looks at one file for the one that names it; None: it was refused, and that is said.
+LookAt = Callable[[Source, "Look"], "Look | None"]
 
 
 class _Named(NamedTuple):
@@ -63,6 +63,8 @@ def follow_extents(image: "Look", refer: Refer, look_at: LookAt) -> tuple[Layer,
         if extent.kind in _FLAT:
             source = source._replace(slice=Slice(extent.offset or 0, extent.size))
         seen = look_at(source._replace(readonly=image.source.readonly), named.by)
+        if seen is None:
+            continue
         seen.findings = tuple(notes.of_extent(each, extent.name) for each in seen.findings)
         _judge(seen, named)
         source = with_backing(seen.source, DETECTED_TERMINATOR)

@@ -12,6 +12,7 @@ from diskchain.errors import (
     ImageError,
     NotStorage,
     StorageDenied,
+    StorageError,
     StorageMissing,
     StorageTimeout,
 )
@@ -19,7 +20,7 @@ from diskchain.findings import Finding
 from diskchain.image.alike import recognised, remember
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.image.window import Window, window_on
+from diskchain.image.window import HEAD, Window, window_on
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.local import LocalImage, begin, open_local
 from diskchain.storage.location import (
@@ -59,10 +60,12 @@ class Look:
     """One layer while its chain is being walked: all but what is below it.
 
     ``asked``: as it was declared or named; ``source``: the same, with what looking at it settled. ``format``: what it was read as. ``fault``:
-    nothing below it can be known.
+    nothing below it can be known. ``home``: the directory of the chain's top, without symlinks, where a policy wants to know.
     """
 
-    __slots__ = ("asked", "data_file", "extents", "facts", "fault", "findings", "format", "header", "origin", "source")
+    __slots__ = (
+        "asked", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "origin", "source",
+    )  # fmt: skip
 
     def __init__(self, source: Source, format: Format | None, origin: Origin) -> None:
         self.asked = self.source = source
@@ -74,6 +77,7 @@ class Look:
         self.fault = False
         self.data_file: Layer | None = None
         self.extents: tuple[Layer, ...] = ()
+        self.home: str | None = None
 
     @property
     def name(self) -> str:
@@ -101,7 +105,7 @@ def look(
     *,
     headed: bool = True,
 ) -> Look:
-    """Open ``source`` and read its header as ``format``; None: probe. Never raises.
+    """Open ``source`` and read its header as ``format``; None: probe. Raises PolicyRefusal, of a detected source under a ``guard``.
 
     ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``guard``:
     the policy, if it is a narrow one. ``headed`` False: its first bytes are part of another image's data, and no header.
@@ -116,8 +120,9 @@ def look(
             _look_elsewhere(seen, elsewhere, guard, above, headed=headed)
         return seen
     try:
-        fd, facts, head = begin(path, _QCOW2_HEAD) if format is _QCOW2 else begin(path)
-    except DiskchainError as error:
+        length = _QCOW2_HEAD if format is _QCOW2 else HEAD
+        fd, facts, head = begin(path, length) if guard is None else _begin_guarded(seen, path, length, guard, above)
+    except StorageError as error:
         seen.stop(_why_not(error, path, above))
         return seen
     seen.facts = facts
@@ -138,6 +143,14 @@ def look(
         if fd >= 0:
             close(fd)
     return seen
+
+
+def _begin_guarded(
+    seen: Look, path: str, length: int, guard: "OpenPolicy", above: Look | None
+) -> tuple[int, ImageFacts, bytes]:
+    from diskchain.discover.guarded import begin_guarded
+
+    return begin_guarded(seen, path, length, guard, above)
 
 
 def _look_elsewhere(
@@ -250,7 +263,7 @@ def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
 def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
     referrer = above.name if above else None
     if isinstance(error, StorageMissing):
-        return notes.missing(path, referrer)
+        return notes.missing(path, referrer, _put_right(above))
     if isinstance(error, NotStorage):
         return notes.not_storage(path, referrer, error.problem)
     if isinstance(error, StorageDenied):
@@ -258,6 +271,15 @@ def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
     if isinstance(error, StorageTimeout):
         return notes.timeout(path, referrer, error.problem)
     return notes.unreadable(path, referrer, getattr(error, "problem", str(error)))
+
+
+def _put_right(above: Look | None) -> str | None:
+    """What tells ``above`` of another backing file, if it is its header that names it."""
+    if above is None or above.source.backing is not Unknown.UNKNOWN:
+        return None
+    from diskchain.discover.mending import tell_backing
+
+    return tell_backing(above.name, above.format)
 
 
 def _misread(error: ImageError, window: Window, seen: Look, above: Look | None) -> Finding:

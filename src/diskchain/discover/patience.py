@@ -87,10 +87,12 @@ class _Walker(Discoverer):
     ) -> Look:
         self._step, self._above = Look(source, format, origin), above
         self._since, self.path = monotonic(), local_path(source.location)
-        seen = look(source, format, origin, above, elsewhere, guard, headed=headed)
-        if self._image is None:
-            self._seen.append(seen)
-        self._step, self._since = None, monotonic()
+        try:
+            seen = look(source, format, origin, above, elsewhere, guard, headed=headed)
+            if self._image is None:
+                self._seen.append(seen)
+        finally:
+            self._step, self._since = None, monotonic()
         return seen
 
     def _follow_data_file(self, seen: Look, name: str | None) -> None:
@@ -98,9 +100,9 @@ class _Walker(Discoverer):
         super()._follow_data_file(seen, name)
         self._image = None
 
-    def _follow_extents(self, seen: Look, top: Look) -> None:
+    def _follow_extents(self, seen: Look) -> None:
         self._image = seen
-        super()._follow_extents(seen, top)
+        super()._follow_extents(seen)
         self._image = None
 
     def so_far(self, path: str, seconds: float) -> BackingChain:

@@ -15,13 +15,14 @@ from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.look import Look, OpenElsewhere, look, looks_like
 from diskchain.discover.reference import RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.discover.tails import Tails
-from diskchain.errors import AmbiguousImage, ReferenceSyntaxError
+from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
+from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import LIBVIRT, OpenPolicy, refusal
 from diskchain.storage.location import DirLocation, local_path
 from diskchain.storage.source import DETECTED_TERMINATOR, UNKNOWN, Source, Terminator, with_backing
-from diskchain.storage.terms import BACKING_FORMATS, Format, Unknown
+from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType, Unknown
 
 _RECORDED: Final = Origin.RECORDED
 _DECLARED: Final = Origin.DECLARED
@@ -44,8 +45,9 @@ class Discoverer:
         self._depth = policy.depth
         self._guard = None if policy.open else policy
         self._tails = Tails()
-        #: Without directories of its own, a policy asks what lies below that of the top: then tails belong to one top.
-        self._remembers = policy.directories != ()
+        #: Without directories of its own, a policy asks what lies below that of the top: then tails belong to one top. And what was
+        #: declared may be remembered for whoever names it, if it is a file: unless none may be named.
+        self._remembers = policy.directories != () and (policy.types is None or StorageType.FILE in policy.types)
         #: Inodes of all files met so far.
         self._met: set[int] = set()
 
@@ -68,15 +70,18 @@ class Discoverer:
         source = top
         while True:
             format = source.format
-            if format is None:
-                step = self._look_undeclared(source, above, probe=probe)
-            else:
-                step = self._look_at(
-                    source, format, _RECORDED if source.detected else _DECLARED, above, self._elsewhere, self._guard
+            try:
+                origin = _RECORDED if source.detected else _DECLARED
+                step = (
+                    self._look_undeclared(source, above, probe=probe)
+                    if format is None
+                    else self._look_at(source, format, origin, above, self._elsewhere, self._guard)
                 )
+            except PolicyRefusal as error:
+                return self._chain(seen, None, seen[-1].stop(_refused(source, seen[-1], error)))
             header, facts = step.header, step.facts
             if header is not None and (header.data_file is not None or source.data_file is not None or header.extents):
-                self._follow_parts(step, header, seen[0] if seen else step)
+                self._follow_parts(step, header)
             if facts is not None and (inode := facts.inode) is not None:
                 if inode in self._met:
                     fresh = False
@@ -87,7 +92,7 @@ class Discoverer:
                 else:
                     self._met.add(inode)
             seen.append(step)
-            below = self._below(step, seen[0])
+            below = self._below(step)
             if not isinstance(below, Source):
                 return self._chain(seen, None, below)
             known = self._tails.find(below, self._depth - len(seen))
@@ -123,14 +128,16 @@ class Discoverer:
             return
         if above is None:
             seen.note(notes.top_probed(seen.name, format))
-        elif (
-            header.backing is not None and above.format is not Format.QED
-        ):  # libvirt's AUTO_SAFE: a QED may rely on probing
-            seen.stop(notes.unrecorded_with_backing(seen.name, above.name, format))
-        else:
-            seen.note(notes.unrecorded(seen.name, above.name, format))
+            return
+        from diskchain.discover.mending import record_format
 
-    def _below(self, seen: Look, top: Look) -> Source | Terminator | Unknown:
+        fix = record_format(above.name, above.header, format)
+        if header.backing is not None and above.format is not Format.QED:  # libvirt's AUTO_SAFE: a QED may rely on probing
+            seen.stop(notes.unrecorded_with_backing(seen.name, above.name, format, fix))
+        else:
+            seen.note(notes.unrecorded(seen.name, above.name, format, fix))
+
+    def _below(self, seen: Look) -> Source | Terminator | Unknown:
         """What is below a layer: as declared, else as its header says, else what a fault leaves, which is unknown."""
         declared, header = seen.source.backing, seen.header
         named = header.backing if header is not None and seen.format in BACKING_FORMATS else None
@@ -146,9 +153,9 @@ class Discoverer:
         if recorded is None and not self.policy.unrecorded:
             rule = f"policy {self.policy.name} follows no reference without a recorded format"
             return seen.stop(notes.refused(named.text, seen.name, rule))
-        return self._referenced(seen, top, named.text, recorded, "backing file name")
+        return self._referenced(seen, named.text, recorded, "backing file name")
 
-    def _referenced(self, seen: Look, top: Look, text: str, format_name: str | None, what: str) -> Source | Unknown:
+    def _referenced(self, seen: Look, text: str, format_name: str | None, what: str) -> Source | Unknown:
         format = None if format_name is None else RECORDED_FORMATS.get(format_name, _RAW)
         try:
             child = referenced_source(seen.source, text, format)
@@ -157,26 +164,26 @@ class Discoverer:
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
         if self._guard is not None:
-            rule = self._rule_against(seen, child, format, local_path(top.source.location))
+            rule = self._rule_against(seen, child, format)
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
         if format is _RAW and format_name != "raw":
             seen.note(notes.unknown_format_name(seen.name, format_name or ""))
         return child
 
-    def _rule_against(self, seen: Look, child: Source, format: Format | None, top: str | None) -> str | None:
+    def _rule_against(self, seen: Look, child: Source, format: Format | None) -> str | None:
         """Why the policy does not let ``child`` be followed, which ``seen`` names; None when it does."""
         policy = self.policy
         if seen.origin is Origin.PROBED and seen.asked.detected and policy.probing == "untrusted":
             return f"policy {policy.name} follows nothing that an image names whose own format is not recorded"
-        return refusal(policy, child.location, format, top)
+        return refusal(policy, child.location, format, seen.home)
 
-    def _follow_parts(self, seen: Look, header: ImageHeader, top: Look) -> None:
+    def _follow_parts(self, seen: Look, header: ImageHeader) -> None:
         """Look at the further files an image is kept in."""
         if header.data_file is not None or seen.source.data_file is not None:
             self._follow_data_file(seen, header.data_file)
         if header.extents:
-            self._follow_extents(seen, top)
+            self._follow_extents(seen)
 
     def _follow_data_file(self, seen: Look, name: str | None) -> None:
         """Look at the external data file: the declared one, else the one the header names."""
@@ -185,34 +192,43 @@ class Discoverer:
             if not name:
                 seen.stop(notes.bad_reference(seen.name, "data file name", "it is empty"))
                 return
-            named = self._referenced(seen, seen, name, "raw", "data file name")
+            named = self._referenced(seen, name, "raw", "data file name")
             if not isinstance(named, Source):
                 return
             source = named._replace(readonly=seen.source.readonly)
         origin = _RECORDED if source.detected else _DECLARED
         format = source.format or _RAW
         # QEMU reads it as raw whatever it begins with: a guest may have written a LUKS header there, or any other.
-        data = self._look_at(source, format, origin, seen, self._elsewhere, self._guard, headed=format is not _RAW)
+        try:
+            data = self._look_at(source, format, origin, seen, self._elsewhere, self._guard, headed=format is not _RAW)
+        except PolicyRefusal as error:
+            seen.stop(_refused(source, seen, error))
+            return
         header, facts = data.header, data.facts
         if data.format is Format.DIR:
             data.note(notes.not_storage(data.name, seen.name, "is a directory"))
         elif format is _RAW and facts is not None:
             header = ImageHeader(_RAW, facts.size)
         settled = with_backing(data.source, DETECTED_TERMINATOR)
-        found = tuple(each._replace(fix=None) for each in data.findings)  # a rebase mends no data file
-        seen.data_file = Layer(settled, None, origin, header, facts, found)
+        seen.data_file = Layer(settled, None, origin, header, facts, _findings_of_data_file(data, seen))
         seen.source = seen.source._replace(data_file=settled)
 
-    def _follow_extents(self, seen: Look, top: Look) -> None:
+    def _follow_extents(self, seen: Look) -> None:
         """Look at the files the data of a VMDK is in."""
         from diskchain.discover.extents import follow_extents
 
         def refer(name: str, format: Format) -> Source | Unknown:
-            return self._referenced(seen, top, name, str(format), "extent name")
+            return self._referenced(seen, name, str(format), "extent name")
 
-        def look_at(source: Source, above: Look) -> Look:
+        def look_at(source: Source, above: Look) -> Look | None:
             headed = source.format is not _RAW
-            return self._look_at(source, source.format, _RECORDED, above, self._elsewhere, self._guard, headed=headed)
+            try:
+                return self._look_at(
+                    source, source.format, _RECORDED, above, self._elsewhere, self._guard, headed=headed
+                )
+            except PolicyRefusal as error:
+                seen.stop(_refused(source, seen, error))
+                return None
 
         seen.extents = follow_extents(seen, refer, look_at)
         if seen.extents:
@@ -235,6 +251,21 @@ class Discoverer:
             if remembered and (origin is _RECORDED or origin is _DECLARED):
                 self._tails[source.location[0]] = None if step.asked is source else step.asked, layer, size
         return _new(BackingChain, (layer,))
+
+
+def _refused(source: Source, above: Look, error: PolicyRefusal) -> Finding:
+    """What ``above`` names is not what the policy allows, as only the file itself told."""
+    return notes.refused(source.reference or "", above.name, error.rule)
+
+
+def _findings_of_data_file(data: Look, image: Look) -> tuple[Finding, ...]:
+    """What was found of the data file of ``image``, with what mends that: no rebase does."""
+    fix = None
+    if (header := image.header) is not None and data.source.detected and header.encryption is None:
+        from diskchain.discover.mending import tell_data_file
+
+        fix = tell_data_file(image.name) if image.format is Format.QCOW2 and local_path(image.source.location) else None
+    return tuple(each._replace(fix=fix if each.id == "missing" else None) for each in data.findings)
 
 
 def _position(facts: ImageFacts, seen: list[Look]) -> int | None:

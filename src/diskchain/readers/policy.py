@@ -16,9 +16,10 @@ from diskchain.storage.terms import Format, StorageType
 class OpenPolicy(NamedTuple):
     """Which references may be followed.
 
-    ``directories``: references must lie below one of these after resolving symlinks; None: anywhere; an empty tuple: below the
-    directory of the top image. ``types`` and ``formats``: what a reference may be; None: anything. ``follow`` False: nothing is
-    followed. ``depth``: layers in a chain, from 1. ``unrecorded``: may a backing image of no recorded format be used when it has none of its own.
+    ``directories``: files must lie below one of these after resolving symlinks; None: anywhere; an empty tuple: below the
+    directory of the top image, and nowhere if that is not on this host. They allow nothing that is no file, device or directory of
+    this host: ``types`` has to name it. ``types`` and ``formats``: what a reference may be; None: anything. Whether a name on this
+    host is that of a file, a block device or a directory is decided by what is there. ``follow`` False: nothing is followed. ``depth``: layers in a chain, from 1. ``unrecorded``: may a backing image of no recorded format be used when it has none of its own.
     ``probing``: the rules of :mod:`diskchain.image.probe` by which formats nobody declared or recorded are guessed; ``untrusted``
     rules have no answer for an image that could be two, and what a backing image of a guessed format names is refused.
     """
@@ -38,6 +39,13 @@ class OpenPolicy(NamedTuple):
         limits = self.directories, self.types, self.formats
         return self.follow and limits == (None, None, None) and self.probing == "libvirt"
 
+    @property
+    def asks_for_the_file(self) -> bool:
+        """Whether a name alone does not tell if it may be opened: only what is there does."""
+        return self.directories is not None or self.types is not None
+
+
+_LOCAL = frozenset({StorageType.FILE, StorageType.BLOCK, StorageType.DIR})
 
 LIBVIRT = OpenPolicy()
 STRICT = OpenPolicy(
@@ -56,27 +64,59 @@ def policy_named(name: str) -> OpenPolicy:
         raise UsageError(f"no policy is called {name!r}: there are {', '.join(POLICIES)}") from None
 
 
-def refusal(policy: OpenPolicy, location: Location, format: Format | None, top: str | None) -> str | None:
-    """Why ``policy`` does not let a reference to ``location`` be followed; None when it does.
+def refusal(policy: OpenPolicy, location: Location, format: Format | None, home: str | None) -> str | None:
+    """Why ``policy`` does not let a reference to ``location`` be followed, going by its name; None when it does.
 
-    ``top`` is the path of the chain's top image. Resolves symlinks of the directories and of the reference.
+    ``home``: the directory of the chain's top image, without symlinks; None where that is not known. Resolves symlinks of the
+    directories and of the reference. What is there may be another thing by the time it is opened, and is asked for then:
+    :func:`refusal_of_file`.
     """
     if policy.open:
         return None
     if not policy.follow:
         return f"policy {policy.name} follows no reference"
-    if policy.types is not None and location.type not in policy.types:
-        return f"policy {policy.name} does not follow references to a {location.type}"
+    path = local_path(location)
+    if policy.types is not None and policy.types.isdisjoint((location.type,) if path is None else _LOCAL):
+        return _of_type(policy, location.type)
     if policy.formats is not None and format not in policy.formats:
         return f"policy {policy.name} does not follow references to {format or 'an unrecorded format'}"
-    path = local_path(location)
-    if policy.directories is not None and path is not None:
-        real = os.path.realpath(path)
-        allowed = policy.directories or (os.path.dirname(os.path.realpath(top or "")),)
-        if not any(_below(real, os.path.realpath(directory)) for directory in allowed):
-            return f"policy {policy.name} allows only what lies in {' or '.join(allowed)}"
-    return None
+    if path is None:
+        return _of_type(policy, location.type) if policy.directories is not None and policy.types is None else None
+    return _outside(policy, os.path.realpath(path), home)
 
 
-def _below(path: str, directory: str) -> bool:
-    return path.startswith(directory.rstrip("/") + "/")
+def refusal_of_file(policy: OpenPolicy, path: str, type: StorageType | None, home: str | None) -> str | None:
+    """Why ``policy`` does not let what a reference led to be opened: a ``path`` without symlinks, and what is there.
+
+    None when it does. ``home`` as for :func:`refusal`.
+    """
+    if policy.types is not None and type is not None and type not in policy.types:
+        return _of_type(policy, type)
+    return _outside(policy, path, home)
+
+
+def lies_in(path: str, directories: tuple[str, ...]) -> bool:
+    """Whether ``path`` lies below one of the ``directories``, after resolving symlinks of all."""
+    return _below(os.path.realpath(path), tuple(map(os.path.realpath, directories)))
+
+
+def _outside(policy: OpenPolicy, path: str, home: str | None) -> str | None:
+    directories = policy.directories
+    if directories is None:
+        return None
+    if directories:
+        allowed = " or ".join(directories)
+        directories = tuple(map(os.path.realpath, directories))
+    elif home is not None:  # is not resolved again: who may write above it could have put a symlink there by now
+        allowed, directories = home, (home,)
+    else:
+        allowed = "the directory of the top image, and where that is is not known"
+    return None if _below(path, directories) else f"policy {policy.name} allows only what lies in {allowed}"
+
+
+def _below(path: str, directories: tuple[str, ...]) -> bool:
+    return any(path.startswith(directory.rstrip("/") + "/") for directory in directories)
+
+
+def _of_type(policy: OpenPolicy, type: StorageType) -> str:
+    return f"policy {policy.name} does not follow references of type {type}"
