@@ -57,7 +57,7 @@ KINDS: dict[str, Kind] = {
     "malformed": Kind(_E, "the header is not what its format says"),
     "loop": Kind(_E, "the chain comes back to a file it has already been through"),
     "extent-repeated": Kind(_E, "the same bytes of a file stand for two parts of a chain"),
-    "too-deep": Kind(_E, "the chain is deeper than libvirt accepts"),
+    "too-deep": Kind(_E, "the chain is deeper than the policy allows"),
     "format-not-recorded": Kind(_W, "the overlay does not say what format its backing file has"),
     "format-unknown": Kind(_W, "the overlay records a format libvirt does not know"),
     "format-assumed-raw": Kind(_W, "nobody declared a format, so it is raw, and the header says otherwise"),

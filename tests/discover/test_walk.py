@@ -13,6 +13,7 @@ from tests.live.storage import QemuImg
 
 from diskchain.discover import Discoverer, Origin
 from diskchain.findings import Severity
+from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import BlockLocation, DirLocation, FileLocation
 from diskchain.storage.seclabel import SecLabel
@@ -281,6 +282,19 @@ def test_a_shared_tail_does_not_hide_that_a_chain_is_too_deep(qemu_img: QemuImg,
     assert discoverer.discover(Source(FileLocation(str(tmp_path / "150.qcow2")), Format.QCOW2)).complete
     deepest = discoverer.discover(Source(FileLocation(str(tmp_path / "199.qcow2")), Format.QCOW2))
     assert ids(deepest) == ["too-deep"]
+
+
+@pytest.mark.parametrize("policy", [LIBVIRT._replace(depth=2), STRICT._replace(depth=2), UPLOAD])
+def test_it_is_the_policy_that_a_chain_is_too_deep_for(
+    qemu_img: QemuImg, base: Path, tmp_path: Path, policy: OpenPolicy
+) -> None:
+    mid = overlay(qemu_img, tmp_path / "mid.qcow2", base.name, "raw")
+    top = overlay(qemu_img, tmp_path / "top.qcow2", mid.name)
+    declared = Source(FileLocation(str(mid)), Format.QCOW2)
+    source = Source(FileLocation(str(top)), Format.QCOW2, declared if policy is UPLOAD else UNKNOWN)
+    chain = Discoverer(policy).discover(source)
+    assert ids(chain) == ["too-deep"]
+    assert next(chain.findings).message.endswith(f"layer number {policy.depth}: policy {policy.name} allows no more")
 
 
 def test_a_tail_is_not_shared_between_different_recorded_formats(qemu_img: QemuImg, base: Path, tmp_path: Path) -> None:

@@ -194,10 +194,12 @@ def too_many_extents(path: str, most: int) -> Finding:
     )
 
 
-def too_deep(referrer: str, depth: int) -> Finding:
-    """The chain goes on below the last layer that is allowed."""
+def too_deep(referrer: str, depth: int, policy: str) -> Finding:
+    """The chain goes on below the last layer that ``policy`` allows."""
     return finding(
-        "too-deep", f"the chain goes on below {printable(referrer)}, its layer number {depth}", file=referrer
+        "too-deep",
+        f"the chain goes on below {printable(referrer)}, its layer number {depth}: policy {policy} allows no more",
+        file=referrer,
     )
 
 

@@ -99,7 +99,7 @@ class Discoverer:
             if known is not None and (fresh or not _is_loop(seen, known[1])):
                 return self._chain(seen, known[1], known[1].source, known[2])
             if len(seen) >= self._depth:
-                return self._chain(seen, None, step.stop(notes.too_deep(step.name, len(seen))))
+                return self._chain(seen, None, step.stop(notes.too_deep(step.name, len(seen), self.policy.name)))
             source, above = below, step
 
     def _look_undeclared(self, source: Source, above: Look | None, *, probe: bool) -> Look:
