@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.discover.opened import told
 from tests.live.peers import requires
 
 from diskchain.errors import NotStorage, StorageDenied, StorageError, StorageMissing, TruncatedImage
@@ -56,6 +57,22 @@ def test_nothing_there_is_missing(tmp_path: Path, name: str) -> None:
 def test_a_fifo_is_refused_at_once(fifo: Path) -> None:
     with pytest.raises(NotStorage, match="is a FIFO"):
         open_local(str(fifo))
+
+
+def test_a_fifo_that_takes_the_place_of_a_file_in_between_does_not_block(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"x")
+
+    def exchange(name: str, _: int) -> None:
+        if name == str(path) and path.is_file():
+            path.unlink()
+            os.mkfifo(path)
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with told(exchange), pytest.raises(StorageError):
+        open_local(str(path))
+    assert path.is_fifo()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_circle_of_symlinks_is_an_error_of_the_host(tmp_path: Path) -> None:
