@@ -12,6 +12,9 @@ from tests.cli.commands import diskchain
 from tests.discover.written import write_qcow2
 from tests.live.hung import Served
 
+from diskchain.cli.replacement import replace_file, state_of
+from diskchain.errors import StorageTimeout
+
 _POLL_SECONDS = 0.01
 
 Serve = Callable[[Path], Served]
@@ -106,3 +109,25 @@ def test_a_document_that_does_not_answer_is_an_error_of_the_host(
     serve(base).hang()
     told = diskchain("complete", base, *words, seconds=20)
     assert (told.code, told.err) == (3, f"diskchain: {base}: no answer within 5 s\n")
+
+
+@pytest.mark.parametrize("below", ["", "/vm.xml"])
+def test_an_output_that_does_not_answer_is_an_error_of_the_host(base: Path, serve: Serve, below: str) -> None:
+    document = base.with_name("disk.xml")
+    document.write_text("<disk><source file='/none'/><target dev='vda'/></disk>")
+    serve(base).hang()
+    told = diskchain("complete", "--strip", document, "-o", f"{base}{below}", "--timeout", "0.5", seconds=20)
+    assert (told.code, told.err) == (3, f"diskchain: {base}{below}: no answer within 0.5 s\n")
+
+
+def test_a_document_that_stops_answering_before_it_is_replaced_is_as_it_was(base: Path, serve: Serve) -> None:
+    base.write_bytes(b"<disk><source file='/none'/><target dev='vda'/></disk>".ljust(1 << 16))
+    before = base.read_bytes()
+    served = serve(base)
+    seen = state_of(str(base))
+    served.hang()
+    with pytest.raises(StorageTimeout):
+        replace_file(str(base), b"<disk/>", seen, 0.5)
+    served.answer()
+    assert base.read_bytes() == before
+    assert sorted(path.name for path in base.parent.iterdir()) == [base.name]

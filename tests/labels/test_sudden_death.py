@@ -1,7 +1,7 @@
 """SIGKILL at every instant of granting and giving back: the next revert ends in the original state.
 
-Each test walks through all changes of one act; nothing is sampled. Files and journal live in memory where the host
-has a tmpfs at /dev/shm, since thousands of synced writes are waited for.
+Each test walks through all changes of one act; nothing is sampled. With endless patience the traced thread makes them all. Files and
+journal live in memory where the host has a tmpfs at /dev/shm, since thousands of synced writes are waited for.
 """
 
 import shutil
@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,11 @@ class Stage:
 
     def grant(self, target: str, *, other: bool = False) -> None:
         with Journal(self.state) as journal:
-            grant(self.other_chain if other else self.chain, journal, target=target)
+            grant(self.other_chain if other else self.chain, journal, target=target, seconds=inf)
 
     def revert(self, jobs: list[int] | None = None) -> None:
         with Journal(self.state) as journal:
-            outcomes = revert(journal, jobs, Urgency())
+            outcomes = revert(journal, jobs, Urgency(), seconds=inf)
             assert all(outcome.done for outcome in outcomes), outcomes
 
     def states(self) -> dict[Path, State]:

@@ -12,6 +12,7 @@ from diskchain.labels.journal import Journal
 from diskchain.labels.need import Commit, Operation
 from diskchain.labels.plan import Plan, plan_grant
 from diskchain.labels.survey import survey
+from diskchain.readers.patience import PATIENCE
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import TERMINATOR, Source, stack
 
@@ -67,11 +68,12 @@ def grant(
     target: str = "vm",
     holder: Holder | None = None,
     kinds: tuple[str, ...] = ("acl",),
+    seconds: float = PATIENCE,
 ) -> Granted:
     """Plans and applies a commit of the whole chain."""
     plan = plan_for(chain, journal, who, Commit(), *kinds)
     assert plan.complete, plan.left
-    return apply(plan, journal, target=target, operation="commit", holder=holder)
+    return apply(plan, journal, target=target, operation="commit", holder=holder, seconds=seconds)
 
 
 def has_acl(path: Path) -> bool:

@@ -3,8 +3,10 @@
 import argparse
 import os
 
+from diskchain.cli.elsewhere import add_timeout_argument
 from diskchain.errors import UsageError
 from diskchain.labels.need import OPERATIONS, Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
+from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Source, layers
 
@@ -39,6 +41,7 @@ def add_access_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as-is", action="store_true", help="judge a domain's files as they are, not as libvirt will label them"
     )
+    add_timeout_argument(parser)
     which = parser.add_argument_group("of the operation", "LAYER: a position (0 is the top), vda[2], or a path")
     which.add_argument("--base", metavar="LAYER", help="commit into this layer, or pull what is above it")
     which.add_argument("--top", metavar="LAYER", help="commit from this layer down (default: the active one)")
@@ -57,23 +60,26 @@ def operation_of(args: argparse.Namespace, chain: Source) -> Operation:
         if getattr(args, name) and name not in takes:
             raise UsageError(f"--{name} does not go with --for {args.operation}")
     if args.operation == "commit":
-        top = 0 if args.top is None else layer_position(chain, args.top)
-        return Commit(_position(chain, args.base), top, online=not args.offline)
+        top = 0 if args.top is None else layer_position(chain, args.top, args.timeout)
+        return Commit(_position(chain, args.base, args.timeout), top, online=not args.offline)
     if args.operation == "pull":
-        return Pull(_position(chain, args.base))
+        return Pull(_position(chain, args.base, args.timeout))
     if args.operation == "copy":
         return Copy(_new_file(args), shallow=args.shallow)
     if args.operation == "snapshot":
         return Snapshot(_new_file(args))
     if args.operation == "rebase":
-        layer = 0 if args.layer is None else layer_position(chain, args.layer)
+        layer = 0 if args.layer is None else layer_position(chain, args.layer, args.timeout)
         backing = None if args.backing is None else _file(args.backing)
         return Rebase(layer, backing, unsafe=args.unsafe)
     return Start()
 
 
-def layer_position(chain: Source, text: str) -> int:
-    """Where the layer called ``text`` is, 0 for the top. Raises UsageError when there is none."""
+def layer_position(chain: Source, text: str, seconds: float = PATIENCE) -> int:
+    """Where the layer called ``text`` is, 0 for the top. Raises UsageError when there is none.
+
+    Raises StorageTimeout when a name that must be resolved to tell gives no answer within so many ``seconds``.
+    """
     stack = list(layers(chain))
     if text.isascii() and text.isdigit():
         return _checked(int(text), stack, text)
@@ -84,10 +90,12 @@ def layer_position(chain: Source, text: str) -> int:
             if layer.chain_index == int(digits):
                 return position
         return _checked(int(digits), stack, text)
-    wanted = os.path.realpath(text)
-    for position, layer in enumerate(stack):
-        path = local_path(layer.location)
-        if path is not None and (path == text or os.path.realpath(path) == wanted):
+    paths = [local_path(layer.location) for layer in stack]
+    if text in paths:
+        return paths.index(text)
+    wanted = _resolved(text, seconds)
+    for position, path in enumerate(paths):
+        if path is not None and _resolved(path, seconds) == wanted:
             return position
     raise UsageError(f"the chain has no layer {text}")
 
@@ -98,8 +106,12 @@ def _checked(position: int, stack: list[Source], text: str) -> int:
     return position
 
 
-def _position(chain: Source, text: str | None) -> int | None:
-    return None if text is None else layer_position(chain, text)
+def _resolved(path: str, seconds: float) -> str:
+    return within(seconds, path, lambda: os.path.realpath(path))
+
+
+def _position(chain: Source, text: str | None, seconds: float) -> int | None:
+    return None if text is None else layer_position(chain, text, seconds)
 
 
 def _new_file(args: argparse.Namespace) -> Source:

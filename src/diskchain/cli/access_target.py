@@ -14,6 +14,7 @@ from diskchain.labels.records import Hold
 from diskchain.labels.relabel import DomainLabel
 from diskchain.labels.relabelled import as_relabelled, owners_by_libvirt
 from diskchain.labels.survey import survey
+from diskchain.readers.patience import PATIENCE
 from diskchain.storage.source import Source
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Question(NamedTuple):
     """Everything about a command line that asks for access.
 
     ``domain`` is the label libvirt gives the domain's files, None where libvirt has no hand in it. ``process``: the
-    domain's running QEMU. ``target`` names it all for people and for the journal.
+    domain's running QEMU. ``seconds``: what a file has for each answer. ``target`` names it all for people and for the journal.
     """
 
     target: str
@@ -43,6 +44,7 @@ class Question(NamedTuple):
     domain: DomainLabel | None = None
     running: bool = False
     process: int | None = None
+    seconds: float = PATIENCE
 
     def answer(self, subject: Subject, *, without: Iterable[Hold] = ()) -> tuple[FileAccess, ...]:
         """The judgement for one disk. ``without``: granted rights that are not to be leaned on."""
@@ -60,6 +62,7 @@ class Question(NamedTuple):
             ignore=ignore,
             without=without,
             adjust=adjust,
+            seconds=self.seconds,
         )
 
 
@@ -67,7 +70,7 @@ def question(args: argparse.Namespace) -> Question:
     """What the arguments ask. Raises UsageError when it is not said whose access is meant, or the host is another."""
     document = document_of(args, args.target)
     labels = None
-    found = [image_target(args.target, args.format)] if document is None else []
+    found = [image_target(args.target, args.format, args.timeout)] if document is None else []
     if document is not None:
         from diskchain.cli.document_target import document_targets
         from diskchain.libvirtxml.domain_labels import parse_domain_labels
@@ -86,6 +89,7 @@ def question(args: argparse.Namespace) -> Question:
         domain=domain,
         running=labels is not None and labels.running,
         process=_process(labels),
+        seconds=args.timeout,
     )
 
 
@@ -121,7 +125,7 @@ def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, .
             raise UsageError(f"no disk is called {args.disk}; the disks are: {known}")
     if len(found) > 1 and args.operation != "start":
         raise UsageError(f"--for {args.operation} is about one disk; say which with -d: {known}")
-    discoverer = PatientDiscoverer()
+    discoverer = PatientDiscoverer(seconds=args.timeout)
     subjects = []
     for target in found:
         chain = chain_of(discoverer, target)

@@ -43,6 +43,11 @@ def add_remote_arguments(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--tls-dir", metavar="DIR", help="with --remote, certificates for NBD over TLS (default: /etc/pki/qemu)"
     )
+    add_timeout_argument(parser)
+
+
+def add_timeout_argument(parser: "argparse.ArgumentParser") -> None:
+    """``--timeout``, the patience with storage."""
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",

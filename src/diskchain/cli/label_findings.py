@@ -52,9 +52,9 @@ def label_findings(source: "Connection | Iterable[bytes]", *, state: Path | None
 
 
 def _uses(described: Iterable[_Described], base: str | None) -> Iterator[DomainUse]:
-    from diskchain.discover import Discoverer
+    from diskchain.discover.patience import PatientDiscoverer
 
-    discoverer = Discoverer()
+    discoverer = PatientDiscoverer()
     for document in described:
         try:
             labels = parse_domain_labels(document.text, origin=document.origin)

@@ -1,47 +1,53 @@
 """Put a document in the place of a file: all of it or nothing, under the old owner, mode, ACL and labels.
 
 The new bytes go to a file beside the old one, which is renamed over it once they are on disk. Signals that would end the
-process wait meanwhile, so that Ctrl-C leaves either the old document or the new one, and never a third file.
+process wait meanwhile, so that Ctrl-C leaves either the old document or the new one, and never a third file. Only storage that does
+not answer may: whether the name was given, and what is beside it, cannot be known then.
 """
 
 import os
 import signal
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TypeVar
 
-from diskchain.errors import NotStorage, StorageError, UsageError
+from diskchain.errors import NotStorage, StorageError, StorageTimeout, UsageError
 from diskchain.readers.patience import PATIENCE, within
+
+T = TypeVar("T")
 
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def state_of(path: str) -> os.stat_result:
+def state_of(path: str, seconds: float = PATIENCE) -> os.stat_result:
     """What identifies the present content of ``path``, for :func:`replace_file`. Raises StorageError, StorageTimeout."""
     try:
-        return within(PATIENCE, path, lambda: os.stat(path))
+        return within(seconds, path, lambda: os.stat(path))
     except OSError as error:
         raise StorageError(error.strerror or str(error), path=path) from error
 
 
-def replace_file(path: str, data: bytes, seen: os.stat_result) -> None:
+def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = PATIENCE) -> None:
     """Give the regular file ``path`` (or what the symlink leads to) the content ``data``.
 
     ``seen`` is its :func:`state_of` from before the old content was read. Raises UsageError when the file has changed
-    since or would change its owner, StorageError when it cannot be replaced; then it is as it was.
+    since or would change its owner, StorageError when it cannot be replaced; then it is as it was. Raises StorageTimeout when there is
+    no answer within so many ``seconds``; then it is as it was, or as it shall be.
     """
-    real = os.path.realpath(path)
     with _as_storage_errors(path):
-        now = os.stat(real)
+        real = within(seconds, path, lambda: os.path.realpath(path))
+        now = within(seconds, real, lambda: os.stat(real))
         if not stat.S_ISREG(now.st_mode):
             raise NotStorage("not a regular file, so it cannot be replaced", path=path)
         if _version(now) != _version(seen):
             raise UsageError(f"{path} has changed since it was read; nothing was written")
-        _write_and_rename(real, data, now)
+        _write_and_rename(real, data, now, seconds)
 
 
-def write_file(path: str, data: bytes) -> None:
+def write_file(path: str, data: bytes, seconds: float = PATIENCE) -> None:
     """Write ``data`` to ``path``: ``-`` is stdout, a file is replaced or made, a pipe or device is written to.
 
     Raises as :func:`replace_file` does.
@@ -50,13 +56,14 @@ def write_file(path: str, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         return
     with _as_storage_errors(path):
+        real = within(seconds, path, lambda: os.path.realpath(path))
         try:
-            now = os.stat(path)
+            now = within(seconds, real, lambda: os.stat(path))
         except FileNotFoundError:
-            _write_and_rename(os.path.realpath(path), data, None)
+            _write_and_rename(real, data, None, seconds)
             return
         if stat.S_ISREG(now.st_mode):
-            _write_and_rename(os.path.realpath(path), data, now)
+            _write_and_rename(real, data, now, seconds)
             return
         with open(path, "wb", buffering=0) as stream:
             _write_all(stream.fileno(), data)
@@ -66,26 +73,35 @@ def _version(state: os.stat_result) -> tuple[int, ...]:
     return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
-def _write_and_rename(real: str, data: bytes, old: os.stat_result | None) -> None:
+def _write_and_rename(real: str, data: bytes, old: os.stat_result | None, seconds: float) -> None:
+    def ask(step: Callable[[], T]) -> T:
+        return within(seconds, real, step)
+
     directory = os.path.dirname(real) or "."
     beside = os.path.join(directory, f".diskchain-{os.urandom(8).hex()}")
     with _signals_held():
         try:
             mode = 0o600 if old else 0o666  # a new file gets what the umask or the directory's default ACL leave
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            descriptor = ask(lambda: os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+            silent = False
             try:
                 if old is not None:
-                    _take_over(descriptor, real, old)
-                _write_all(descriptor, data)
-                os.fsync(descriptor)
+                    ask(partial(_take_over, descriptor, real, old))
+                ask(lambda: _write_all(descriptor, data))
+                ask(lambda: os.fsync(descriptor))
+            except StorageTimeout:
+                silent = True
+                raise
             finally:
-                os.close(descriptor)
-            os.rename(beside, real)
+                if not silent:  # else somebody still waits at the descriptor, whose number must mean no other file
+                    ask(lambda: os.close(descriptor))
+            ask(lambda: os.rename(beside, real))
         except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(beside)
+            with suppress(FileNotFoundError, StorageTimeout):
+                ask(lambda: os.unlink(beside))
             raise
-        _sync_directory(directory)
+        with suppress(StorageTimeout):
+            ask(lambda: _sync_directory(directory))
 
 
 def _take_over(descriptor: int, real: str, old: os.stat_result) -> None:

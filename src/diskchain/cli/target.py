@@ -92,9 +92,10 @@ def targets(args: "argparse.Namespace", target: str | None = None) -> list[Targe
 def document_of(args: "argparse.Namespace", name: str) -> TargetDocument | None:
     """The document that ``name`` means, None when it is an image. Raises StorageError, UsageError, PeerError."""
     if args.connect is None:
-        if args.format is not None or not is_document(name, getattr(args, "timeout", PATIENCE)):
+        seconds = getattr(args, "timeout", PATIENCE)
+        if args.format is not None or not is_document(name, seconds):
             return None
-        return TargetDocument(read_document(name))
+        return TargetDocument(read_document(name, seconds))
     from diskchain.hypervisor.connection import Connection
 
     with Connection(args.connect) as connection:
@@ -173,15 +174,18 @@ def _is_stream(target: str) -> bool:
     return target == "-" or target.startswith("/dev/fd/") or target == "/dev/stdin"
 
 
-def read_document(target: str) -> bytes:
-    """The bytes of a document; ``-`` is stdin. Raises StorageError (StorageTimeout without an answer), UsageError when absurdly large."""
+def read_document(target: str, seconds: float = PATIENCE) -> bytes:
+    """The bytes of a document; ``-`` is stdin.
+
+    Raises StorageError (StorageTimeout without an answer within so many ``seconds``), UsageError when absurdly large.
+    """
     if target == "-":
         text = _standard_input(LARGEST_DOCUMENT + 1)
     elif _is_stream(target):
         with open(target, "rb") as stream:
             text = stream.read(LARGEST_DOCUMENT + 1)
     else:
-        text = within(PATIENCE, target, lambda: _file(target))
+        text = within(seconds, target, lambda: _file(target))
     if len(text) > LARGEST_DOCUMENT:
         raise UsageError(f"{target} is larger than any domain: {LARGEST_DOCUMENT >> 20} MiB and more")
     return text

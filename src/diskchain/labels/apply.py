@@ -17,6 +17,7 @@ from diskchain.labels.records import FileRecord, Job, Phase
 from diskchain.labels.remembered import boot_times, remembered
 from diskchain.labels.revert import Outcome, revert_job
 from diskchain.labels.rights_file import open_rights
+from diskchain.readers.patience import PATIENCE
 
 
 class Granted(NamedTuple):
@@ -35,11 +36,20 @@ class GrantFailed(StorageError):
         self.given_back = given_back
 
 
-def apply(plan: Plan, journal: Journal, *, target: str, operation: str, holder: Holder | None = None) -> Granted:
+def apply(
+    plan: Plan,
+    journal: Journal,
+    *,
+    target: str,
+    operation: str,
+    holder: Holder | None = None,
+    seconds: float = PATIENCE,
+) -> Granted:
     """Makes the changes of ``plan`` as one job, or none of them.
 
     The same target, operation and user again is the same job: what it already has stays. ``holder``: the process the
-    rights are for; a sweep leaves the job alone while it lives.
+    rights are for; a sweep leaves the job alone while it lives. ``seconds``: what a file has for each answer. What one that gives none
+    was changed to cannot be known, so the journal keeps it until it is reverted.
     Raises GrantFailed when a file cannot be changed, or is not the file that was judged.
     """
     with journal.alone():
@@ -47,9 +57,11 @@ def apply(plan: Plan, journal: Journal, *, target: str, operation: str, holder: 
         job = journal.begin(target, operation, plan.who.uid, plan.who.gid, holder)
         for step in plan.steps:
             try:
-                _apply_step(step, job, journal)
+                _apply_step(step, job, journal, seconds)
             except StorageError as error:
-                given_back = () if job.id in known else revert_job(job, journal, Urgency(over=True, force=True))
+                given_back = (
+                    () if job.id in known else revert_job(job, journal, Urgency(over=True, force=True), seconds=seconds)
+                )
                 raise GrantFailed(error, given_back) from error
     changing = tuple(step.path for step in plan.changing)
     return Granted(job, changing, tuple(step.path for step in plan.steps if not step.changes))
@@ -64,13 +76,13 @@ def _check_owner(step: Step, job: Job, journal: Journal, record: FileRecord) -> 
             raise StorageError(f"job {hold.job} made somebody else its owner", path=step.path)
 
 
-def _apply_step(step: Step, job: Job, journal: Journal) -> None:
-    with open_rights(step.path) as file:
+def _apply_step(step: Step, job: Job, journal: Journal, seconds: float) -> None:
+    with open_rights(step.path, seconds=seconds) as file:
         identity = file.identity()
         if (identity.device, identity.inode, identity.birth) != (step.device, step.inode, step.birth):
             raise StorageError("it was replaced while the plan was made", path=step.path)
         now, boot = file.state(), boot_id()
-        original = before_libvirt(now, remembered(file.link), boot_times())
+        original = before_libvirt(now, file.ask(lambda: remembered(file.link)), boot_times())
         record = journal.find_file(identity, boot) or FileRecord(0, step.path, identity, boot, original)
         _check_owner(step, job, journal, record)
         before = [hold for hold in journal.holds(job.id) if hold.file.id == record.id]

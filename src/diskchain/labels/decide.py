@@ -25,6 +25,8 @@ class Result(StrEnum):
     FORGOTTEN = "forgotten"
     KEPT = "kept, in use"
     REFUSED = "refused"
+    #: It may or may not have been given back. The journal keeps it.
+    SILENT = "no answer"
     FAILED = "failed"
 
 

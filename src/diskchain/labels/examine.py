@@ -5,12 +5,14 @@ Looks and changes nothing. Knows which module looks at what; judging is ``access
 
 from typing import NamedTuple
 
-from diskchain.labels.facts import Kind, Mount, PathFacts
+from diskchain.errors import StorageTimeout
+from diskchain.labels.facts import End, Kind, Mount, PathFacts
 from diskchain.labels.locks import ImageLocks, image_locks
 from diskchain.labels.mounts import read_mounts
 from diskchain.labels.present import look
 from diskchain.labels.remembered import Remembered, remembered
 from diskchain.labels.selinux import file_label
+from diskchain.readers.patience import PATIENCE, within
 
 _LOCKABLE = (Kind.FILE, Kind.BLOCK)
 
@@ -34,7 +36,16 @@ def examine(path: str, *, ignore: frozenset[int] = frozenset(), mounts: dict[int
     return Present(facts, file_label(real), remembered(real), locks)
 
 
-def examine_all(paths: list[str], *, ignore: frozenset[int] = frozenset()) -> dict[str, Present]:
-    """:func:`examine` for several paths, with one look at the mounts."""
+def examine_all(
+    paths: list[str], *, ignore: frozenset[int] = frozenset(), seconds: float = PATIENCE
+) -> dict[str, Present]:
+    """:func:`examine` for several paths, with one look at the mounts; each has so many ``seconds`` to answer."""
     mounts = read_mounts()
-    return {path: examine(path, ignore=ignore, mounts=mounts) for path in dict.fromkeys(paths)}
+
+    def patiently(path: str) -> Present:
+        try:
+            return within(seconds, path, lambda: examine(path, ignore=ignore, mounts=mounts))
+        except StorageTimeout:
+            return Present(PathFacts(path, end=End.SILENT))
+
+    return {path: patiently(path) for path in dict.fromkeys(paths)}

@@ -82,6 +82,7 @@ class End(StrEnum):
     LOOP = "too many symlinks"
     TOO_LONG = "a name or the path is too long"
     HIDDEN = "we may not look there ourselves"
+    SILENT = "no answer in time"
     FAILED = "looking there failed"
 
 

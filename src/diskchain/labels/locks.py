@@ -114,14 +114,17 @@ def _locked_by(status: os.stat_result) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
-            ranges = [(int(a), int(b)) for text in _descriptor_infos(process, status) for a, b in line.findall(text)]
+            ranges = [
+                (int(a), int(b)) for text in _descriptor_infos(process, status, line) for a, b in line.findall(text)
+            ]
             held = {offset for offset in bytes_of_interest if any(a <= offset <= b for a, b in ranges)}
             if held:
                 found[int(process.name)] = held
     return found
 
 
-def _descriptor_infos(process: Path, status: os.stat_result) -> list[str]:
+def _descriptor_infos(process: Path, status: os.stat_result, line: re.Pattern[str]) -> list[str]:
+    """Of the descriptors of one file that have a ``line`` of it. No other is asked for its file: that might never answer."""
     texts: list[str] = []
     try:
         entries = list((process / "fd").iterdir())
@@ -129,9 +132,11 @@ def _descriptor_infos(process: Path, status: os.stat_result) -> list[str]:
         return texts
     for entry in entries:
         with suppress(OSError):  # closed, or gone with its process, while we look
-            there = entry.stat()
-            if (there.st_ino, there.st_dev) == (status.st_ino, status.st_dev):
-                texts.append((process / "fdinfo" / entry.name).read_text())
+            text = (process / "fdinfo" / entry.name).read_text()
+            if line.search(text):
+                there = entry.stat()
+                if (there.st_ino, there.st_dev) == (status.st_ino, status.st_dev):
+                    texts.append(text)
     return texts
 
 

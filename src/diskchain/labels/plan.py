@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from diskchain.labels.access import FileAccess, Hindrance
 from diskchain.labels.changes import Change, merge
-from diskchain.labels.facts import Inode, Search
+from diskchain.labels.facts import End, Inode, Search
 from diskchain.labels.identity import Identity
 from diskchain.labels.mend import changes_command
 from diskchain.labels.need import Access
@@ -41,16 +41,20 @@ class LeftOver(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Steps and what they leave. ``complete``: afterwards nothing known stands in the way."""
+    """Steps and what they leave. ``complete``: afterwards nothing known stands in the way.
+
+    ``silent``: files that did not answer, so that what they are like cannot be taken down.
+    """
 
     who: Identity
     steps: tuple[Step, ...]
     left: tuple[LeftOver, ...]
+    silent: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether the steps are enough."""
-        return all(rest.unknown for rest in self.left)
+        return not self.silent and all(rest.unknown for rest in self.left)
 
     @property
     def changing(self) -> tuple[Step, ...]:
@@ -79,7 +83,10 @@ def plan_grant(accesses: Sequence[FileAccess], who: Identity, *, allowed: frozen
             else:
                 left[_left_over(hindrance, forbidden)] = None
     finished = tuple(_with_command(step, who, accesses) for step in steps.values())
-    return Plan(who, finished, tuple(left))
+    silent = {
+        access.present.facts.path for access in accesses if access.present and access.present.facts.end is End.SILENT
+    }
+    return Plan(who, finished, tuple(left), tuple(sorted(silent)))
 
 
 def _inodes(access: FileAccess) -> list[Inode]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from diskchain.errors import DiskchainError, StorageError, StorageMissing
+from diskchain.errors import DiskchainError, StorageError, StorageMissing, StorageTimeout
 from diskchain.labels.decide import GENTLE, Result, Urgency, decide
 from diskchain.labels.handle import Fate, Whereabouts, whereabouts
 from diskchain.labels.holder import boot_id
@@ -16,6 +16,7 @@ from diskchain.labels.journal import Journal
 from diskchain.labels.locks import image_locks
 from diskchain.labels.records import FileRecord, Hold, Job, Phase
 from diskchain.labels.rights_file import open_rights
+from diskchain.readers.patience import PATIENCE, within
 
 _DONE = (Result.RESTORED, Result.SHARED, Result.DELETED, Result.FORGOTTEN)
 
@@ -39,12 +40,17 @@ class _Replaced(StorageError):
 
 
 def revert(
-    journal: Journal, jobs: Iterable[int] | None = None, urgency: Urgency = GENTLE, *, forget: bool = False
+    journal: Journal,
+    jobs: Iterable[int] | None = None,
+    urgency: Urgency = GENTLE,
+    *,
+    forget: bool = False,
+    seconds: float = PATIENCE,
 ) -> tuple[Outcome, ...]:
     """Gives back the jobs with these numbers; None: every job whose holder no longer lives.
 
-    ``forget``: drop what cannot be given back from the journal, files untouched. Never raises for a single file: its
-    outcome says what went wrong.
+    ``forget``: drop what cannot be given back from the journal, files untouched. ``seconds``: what a file has for each answer.
+    Never raises for a single file: its outcome says what went wrong.
     """
     with journal.alone():
         found = journal.jobs()
@@ -53,14 +59,18 @@ def revert(
         else:
             numbers = set(jobs)
             chosen = [job for job in found if job.id in numbers]
-        return tuple(outcome for job in chosen for outcome in revert_job(job, journal, urgency, forget=forget))
+        return tuple(
+            outcome for job in chosen for outcome in revert_job(job, journal, urgency, forget=forget, seconds=seconds)
+        )
 
 
-def revert_job(job: Job, journal: Journal, urgency: Urgency = GENTLE, *, forget: bool = False) -> tuple[Outcome, ...]:
+def revert_job(
+    job: Job, journal: Journal, urgency: Urgency = GENTLE, *, forget: bool = False, seconds: float = PATIENCE
+) -> tuple[Outcome, ...]:
     """Gives one job back, last change first. The caller holds the journal's lock."""
     outcomes = []
     for hold in reversed(journal.holds(job.id)):
-        outcome = _revert_hold(hold, job, journal, urgency)
+        outcome = _revert_hold(hold, job, journal, urgency, seconds)
         if forget and not outcome.done:
             journal.release(hold)
             outcome = outcome._replace(result=Result.FORGOTTEN)
@@ -69,13 +79,13 @@ def revert_job(job: Job, journal: Journal, urgency: Urgency = GENTLE, *, forget:
     return tuple(outcomes)
 
 
-def _revert_hold(hold: Hold, job: Job, journal: Journal, urgency: Urgency) -> Outcome:
+def _revert_hold(hold: Hold, job: Job, journal: Journal, urgency: Urgency, seconds: float) -> Outcome:
     path = hold.file.path
     try:
-        with open_rights(path) as file:
+        with open_rights(path, seconds=seconds) as file:
             _check(hold.file, file.identity().same(hold.file.identity, rebooted=hold.file.boot != boot_id()))
             others = [other for other in journal.holds() if other.file.id == hold.file.id and other.job != job.id]
-            decision = decide(hold, job, others, file.state(), image_locks(file.link), urgency)
+            decision = decide(hold, job, others, file.state(), file.ask(lambda: image_locks(file.link)), urgency)
             if decision.target is None:
                 return Outcome(job.id, path, decision.result, decision.reason)
             journal.set_phase(hold, Phase.REVERTING)
@@ -84,7 +94,9 @@ def _revert_hold(hold: Hold, job: Job, journal: Journal, urgency: Urgency) -> Ou
             journal.release(hold)
             return Outcome(job.id, path, decision.result)
     except (StorageMissing, _Replaced) as error:
-        return _lost(hold, job, journal, replaced=isinstance(error, _Replaced))
+        return _lost(hold, job, journal, replaced=isinstance(error, _Replaced), seconds=seconds)
+    except StorageTimeout as error:
+        return Outcome(job.id, path, Result.SILENT, error.problem)
     except DiskchainError as error:
         return Outcome(job.id, path, Result.FAILED, str(error))
 
@@ -94,9 +106,16 @@ def _check(file: FileRecord, same: bool) -> None:  # noqa: FBT001 - a private gu
         raise _Replaced("another file has taken its place", path=file.path)
 
 
-def _look_for(file: FileRecord) -> Whereabouts:
+def _look_for(file: FileRecord, seconds: float) -> Whereabouts:
     """Asks the file system for the inode itself, if the one the file was on is still mounted there."""
     directory = os.path.dirname(file.path)
+    try:
+        return within(seconds, directory, lambda: _look_below(directory, file))
+    except StorageTimeout:
+        return Whereabouts(Fate.UNKNOWN)
+
+
+def _look_below(directory: str, file: FileRecord) -> Whereabouts:
     try:
         same = file.boot == boot_id() and os.stat(directory).st_dev == file.identity.device
         mounted = same and os.statvfs(directory).f_fsid == file.identity.filesystem
@@ -105,10 +124,10 @@ def _look_for(file: FileRecord) -> Whereabouts:
     return whereabouts(file.identity.handle, directory) if mounted else Whereabouts(Fate.UNKNOWN)
 
 
-def _lost(hold: Hold, job: Job, journal: Journal, *, replaced: bool) -> Outcome:
+def _lost(hold: Hold, job: Job, journal: Journal, *, replaced: bool, seconds: float) -> Outcome:
     """The file is not where it was. When it no longer exists anywhere, nothing is left to give back."""
     path = hold.file.path
-    found = _look_for(hold.file)
+    found = _look_for(hold.file, seconds)
     if found.fate is Fate.DELETED and not replaced:
         journal.release(hold)
         return Outcome(job.id, path, Result.DELETED)

@@ -9,17 +9,21 @@ import fcntl
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
-from diskchain.errors import StorageDenied, StorageError, StorageMissing
+from diskchain.errors import StorageDenied, StorageError, StorageMissing, StorageTimeout
 from diskchain.labels.acl import ACL_XATTR, encode, minimal
 from diskchain.labels.changes import FileState
 from diskchain.labels.handle import file_handle
 from diskchain.labels.remembered import is_remembered_attribute
 from diskchain.labels.selinux import SELINUX_XATTR
 from diskchain.labels.statx import statx
+from diskchain.readers.patience import PATIENCE, within
+
+T = TypeVar("T")
 
 _FS_IOC_GETVERSION: Final = 0x80087601
 #: chown(2) takes file capabilities away, so they have to be put back.
@@ -54,15 +58,32 @@ class FileIdentity(NamedTuple):
 
 
 class RightsFile:
-    """An open file whose rights are looked at and changed. Made by :func:`open_rights`."""
+    """An open file whose rights are looked at and changed. Made by :func:`open_rights`.
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    Every method may raise StorageTimeout; what was asked last may still happen then, and nothing after it.
+    """
+
+    def __init__(self, path: str, descriptor: int, seconds: float) -> None:
         self.path = path
         self._descriptor = descriptor
+        self._seconds = seconds
         self.link = f"/proc/self/fd/{descriptor}"
+        #: It gave no answer: somebody still waits at its descriptor, whose number must mean no other file.
+        self.silent = False
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """What ``question`` says, which uses ``link``. One change at most, lest a late answer is followed by others."""
+        try:
+            return within(self._seconds, self.path, question)
+        except StorageTimeout:
+            self.silent = True
+            raise
 
     def identity(self) -> FileIdentity:
         """Which file this is."""
+        return self.ask(self._identity)
+
+    def _identity(self) -> FileIdentity:
         status = statx(self._descriptor)
         return FileIdentity(
             status.device,
@@ -75,6 +96,9 @@ class RightsFile:
 
     def state(self) -> FileState:
         """Its rights as they are now."""
+        return self.ask(self._state)
+
+    def _state(self) -> FileState:
         status = os.fstat(self._descriptor)
         return FileState(
             uid=status.st_uid,
@@ -95,16 +119,18 @@ class RightsFile:
         with _as_storage_error(self.path):
             now = self.state()
             if (now.uid, now.gid) != (target.uid, target.gid):
-                os.chown(self.link, target.uid, target.gid)
-            self._write_acl(target)
-            if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != target.mode:
-                os.chmod(self.link, target.mode)
+                self.ask(lambda: os.chown(self.link, target.uid, target.gid))
+            self.ask(lambda: self._write_acl(target))
+            self.ask(lambda: self._write_mode(target))
             self._write_attributes(target)
             if times and (now.accessed, now.modified) != (target.accessed, target.modified):
-                os.utime(self.link, ns=(target.accessed, target.modified))
+                self.ask(lambda: os.utime(self.link, ns=(target.accessed, target.modified)))
 
     def sync(self) -> None:
         """Waits until the changed rights are on the disk, as far as this process may ask for that."""
+        self.ask(self._sync)
+
+    def _sync(self) -> None:
         kind = os.fstat(self._descriptor).st_mode
         if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
             with suppress(OSError):
@@ -121,16 +147,22 @@ class RightsFile:
         value = encode(minimal(target.mode)) if target.acl is None else target.acl
         os.setxattr(self.link, ACL_XATTR, value)
 
+    def _write_mode(self, target: FileState) -> None:
+        if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != target.mode:
+            os.chmod(self.link, target.mode)
+
     def _write_attributes(self, target: FileState) -> None:
         wanted = dict(target.xattrs)
-        for name in {*self._names(), *wanted}:
-            value = wanted.get(name)
-            if self._attribute(name) == value:
-                continue
-            if value is None:
-                os.removexattr(self.link, name)
-            else:
-                os.setxattr(self.link, name, value)
+        for name in {*self.ask(self._names), *wanted}:
+            self.ask(partial(self._write_attribute, name, wanted.get(name)))
+
+    def _write_attribute(self, name: str, value: bytes | None) -> None:
+        if self._attribute(name) == value:
+            return
+        if value is None:
+            os.removexattr(self.link, name)
+        else:
+            os.setxattr(self.link, name, value)
 
     def _names(self) -> list[str]:
         try:
@@ -163,14 +195,19 @@ class RightsFile:
 
 
 @contextmanager
-def open_rights(path: str) -> Iterator[RightsFile]:
-    """The file at ``path``, which must not be a symlink. Raises StorageMissing, StorageDenied or StorageError."""
+def open_rights(path: str, *, seconds: float = PATIENCE) -> Iterator[RightsFile]:
+    """The file at ``path``, which must not be a symlink, and has so many ``seconds`` for each answer.
+
+    Raises StorageMissing, StorageDenied, StorageTimeout or StorageError.
+    """
     with _as_storage_error(path):
-        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = within(seconds, path, lambda: os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC))
+    file = RightsFile(path, descriptor, seconds)
     try:
-        yield RightsFile(path, descriptor)
+        yield file
     finally:
-        os.close(descriptor)
+        if not file.silent:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from diskchain.labels.identity import Identity
 from diskchain.labels.need import Operation, needs
 from diskchain.labels.others import without_grants
 from diskchain.labels.records import Hold
+from diskchain.readers.patience import PATIENCE
 from diskchain.storage.source import Source
 
 
-def survey(
+def survey(  # noqa: PLR0913 - what is asked, and five ways to ask it differently
     chain: Source,
     operation: Operation,
     who: Identity,
@@ -20,15 +21,16 @@ def survey(
     ignore: frozenset[int] = frozenset(),
     without: Iterable[Hold] = (),
     adjust: Callable[[str, Present], Present] | None = None,
+    seconds: float = PATIENCE,
 ) -> tuple[FileAccess, ...]:
     """Whether ``who`` may do ``operation`` on ``chain``, file by file.
 
     ``ignore``: processes whose image locks do not count (the domain's own QEMU). ``without``: rights that jobs were
     granted and that are not to be leaned on. ``adjust``: what else will have changed by then, such as owners that
-    libvirt sets at start. Raises UsageError when the operation does not fit the chain.
+    libvirt sets at start. ``seconds``: what a file has to answer; one that does not "cannot tell". Raises UsageError when the operation does not fit the chain.
     """
     wanted = needs(chain, operation)
-    found = examine_all([need.path for need in wanted if need.path is not None], ignore=ignore)
+    found = examine_all([need.path for need in wanted if need.path is not None], ignore=ignore, seconds=seconds)
     holds = tuple(without)
     if holds:
         found = {path: without_grants(present, holds) for path, present in found.items()}

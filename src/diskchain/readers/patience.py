@@ -8,6 +8,7 @@ SIGKILL reaches. So a thread asks, and may be left behind; a process that has le
 import os
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final, TypeVar
 
 from diskchain.errors import StorageTimeout
@@ -68,7 +69,12 @@ class Errand:
 
 
 def within(seconds: float, path: str, ask: Callable[[], T]) -> T:
-    """What ``ask`` says, which asks for ``path`` alone. Raises what it raises, and StorageTimeout after so many seconds."""
+    """What ``ask`` says, which asks for ``path`` alone. Raises what it raises, and StorageTimeout after so many seconds.
+
+    With endless patience it is asked here and now, by no other thread.
+    """
+    if seconds == inf:
+        return ask()
     seconds = patience_with(path, seconds)
     errand = Errand(ask)
     if not errand.wait(seconds):

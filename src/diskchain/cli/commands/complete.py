@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Collection
 
+from diskchain.cli.elsewhere import add_timeout_argument
 from diskchain.cli.target import read_document
 from diskchain.errors import UsageError, printable
 from diskchain.findings import Finding, finding
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--in-place", action="store_true", help="replace DOMAIN.xml, all or nothing; keeps owner, mode, ACL and labels"
     )
     parser.add_argument("--strip", action="store_true", help="remove what was filled in instead")
+    add_timeout_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,17 +50,17 @@ def run(args: argparse.Namespace) -> int:
 
     if args.in_place and args.document == "-":
         raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
-    seen = state_of(args.document) if args.in_place else None
-    document = read_document(args.document)
+    seen = state_of(args.document, args.timeout) if args.in_place else None
+    document = read_document(args.document, args.timeout)
     chosen = None if args.disk is None else _chosen(document, args.document, args.disk)
     document = strip(document, chosen, args.document)
     findings: tuple[Finding, ...] = ()
     if not args.strip:
-        document, findings = _completed(document, args.document, chosen)
+        document, findings = _completed(document, args.document, chosen, args.timeout)
     if seen is not None:
-        replace_file(args.document, document, seen)
+        replace_file(args.document, document, seen, args.timeout)
     else:
-        write_file(args.output, document)
+        write_file(args.output, document, args.timeout)
     style = style_of(sys.stderr, environ=dict(os.environ))
     for found in findings:
         for line in finding_lines(found, style):
@@ -78,13 +80,15 @@ def _chosen(document: bytes, origin: str, wanted: list[str]) -> set[int]:
     return {number for number, target in enumerate(targets) if target in wanted}
 
 
-def _completed(document: bytes, origin: str, chosen: Collection[int] | None) -> tuple[bytes, tuple[Finding, ...]]:
+def _completed(
+    document: bytes, origin: str, chosen: Collection[int] | None, seconds: float
+) -> tuple[bytes, tuple[Finding, ...]]:
     """The document with the chains of the ``chosen`` disks, and everything found on the way, each once."""
     from diskchain.discover.certain import certain
     from diskchain.discover.patience import PatientDiscoverer
     from diskchain.libvirtxml.completion import complete, declared_disks, unwritable
 
-    discoverer = PatientDiscoverer()
+    discoverer = PatientDiscoverer(seconds=seconds)
     findings: list[Finding] = []
     chains: list[Source | None] = []
     for number, disk in enumerate(declared_disks(document, origin)):

@@ -23,7 +23,9 @@ examples:
   diskchain revert
 
 Prints a plan. With --apply, each file's original state is in the journal, synced to the disk, before the file is
-touched, also of files that only libvirt will change. Nothing is ever granted to everybody.
+touched, also of files that only libvirt will change. Nothing is ever granted to everybody. Where a file does not answer,
+nothing is changed; when that shows only while changing, what was changed is given back, and the journal keeps the rest
+for a later revert.
 
 exit codes: 0 granted (or nothing to do), 1 something stays in the way, 2 usage, 3 could not tell"""
 
@@ -70,12 +72,17 @@ def run(args: argparse.Namespace) -> int:
         _print(plan, style_of(sys.stdout, environ=dict(os.environ)))
         if not plan.complete:
             print("nothing was changed")
-            return _IN_THE_WAY
+            return _code(plan, asked)
         try:
-            granted = apply(plan, journal, target=asked.target, operation=_operation(args), holder=holder)
+            granted = apply(
+                plan, journal, target=asked.target, operation=_operation(args), holder=holder, seconds=args.timeout
+            )
         except GrantFailed as error:
             for outcome in error.given_back:
                 print(f"{printable(outcome.path)}: {outcome.result}", file=sys.stderr)
+            kept = next((outcome.job for outcome in error.given_back if not outcome.done), None)
+            if kept is not None:
+                print(f"the journal keeps it; give it back with: diskchain revert {kept}", file=sys.stderr)
             raise
     print(f"job {granted.job.id}: {len(granted.changed)} changed, {len(granted.recorded)} taken down as they are")
     if asked.running and asked.domain is not None:
@@ -127,7 +134,7 @@ def _print_rest(rest: LeftOver, style: Style) -> None:
 
 
 def _code(plan: Plan, asked: Question) -> int:
-    if not plan.complete:
+    if any(not rest.unknown for rest in plan.left):
         return _IN_THE_WAY
     known = all(subject.complete for subject in asked.subjects) and not plan.left
     return _GRANTED if known else _COULD_NOT_TELL

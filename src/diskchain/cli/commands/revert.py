@@ -3,9 +3,10 @@
 import argparse
 import time
 
+from diskchain.cli.elsewhere import add_timeout_argument
 from diskchain.cli.state_option import add_state_argument, state_of
 from diskchain.errors import UsageError, printable
-from diskchain.labels.decide import Urgency
+from diskchain.labels.decide import Result, Urgency
 from diskchain.labels.identity import user_name
 from diskchain.labels.journal import Journal, journal_exists
 from diskchain.labels.revert import revert
@@ -21,7 +22,8 @@ taken to be over. Owner, mode, ACL and security attributes are put back; the cha
 and modification times are what reads and writes made them, unless --times: a merged base was written to, and backup
 programs go by that.
 
-exit codes: 0 given back, 1 something was kept or refused, 2 usage, 3 the journal cannot be used"""
+exit codes: 0 given back, 1 something was kept or refused, 2 usage, 3 the journal cannot be used, or a file
+did not answer: the journal keeps it"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="drop from the journal what cannot be given back; its files stay as they are",
     )
+    add_timeout_argument(parser)
     add_state_argument(parser)
 
 
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             _list(journal, args.job)
             return 0
         urgency = Urgency(over=bool(args.job), force=args.force, times=args.times)
-        outcomes = revert(journal, args.job or None, urgency, forget=args.forget)
+        outcomes = revert(journal, args.job or None, urgency, forget=args.forget, seconds=args.timeout)
         left = journal.jobs()
     for outcome in outcomes:
         reason = f": {printable(outcome.reason)}" if outcome.reason else ""
@@ -67,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"job {id}: its process still runs; left alone")
     if not outcomes and not untouched:
         print("nothing is granted")
-    return 0 if all(outcome.done for outcome in outcomes) else 1
+    left_over = {outcome.result for outcome in outcomes if not outcome.done}
+    return 3 if left_over == {Result.SILENT} else 1 if left_over else 0
 
 
 def _list(journal: Journal, chosen: list[int]) -> None:
