@@ -25,7 +25,7 @@ from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity, ImageHeader
 from diskchain.readers.facts import ImageFacts
 from diskchain.readers.policy import lies_in
-from diskchain.storage.location import FileLocation, describe_location, local_path
+from diskchain.storage.location import DirLocation, FileLocation, describe_location, local_path
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType
 from diskchain.units import MiB
@@ -34,8 +34,6 @@ _DECLARED: Final = Origin.DECLARED
 _SECTOR: Final = 512  # capacities are rounded up to sectors
 #: Logical volumes are rounded up to whole extents (oVirt's are this large); what lies behind the disk is no data.
 _LARGEST_EXTENT: Final = 128 * MiB
-#: Formats whose parent only their own hypervisor reads.
-_DIFFERENCING: Final = frozenset({Format.VPC, Format.VHDX, Format.VDI})
 _CLOCK_STEP: Final = 2  # seconds: FAT keeps no finer times
 #: Types for which libvirt picks the driver that opens nothing else.
 _OPENED_AS_SUCH: Final = frozenset({StorageType.FILE, StorageType.BLOCK, StorageType.DIR})
@@ -204,10 +202,10 @@ def _flags(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[F
         yield observations.legacy_encryption(name, header.format)
     identity = header.identity
     if identity is not None and (
-        (identity.parent is not None and header.format in _DIFFERENCING)
+        (identity.parent is not None and header.format in observations.DIFFERENCING)
         or (header.format is Format.VMDK and identity.parent_names and header.backing is None)
     ):
-        yield observations.parent_unsupported(name, header.format)
+        yield observations.parent_unsupported(name, header.format, identity)
 
 
 def _raw(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[Finding]:
@@ -302,7 +300,8 @@ def _place(layer: Layer, above: Layer | None, allowed: tuple[str, ...]) -> Itera
     if not path:
         return
     referrer = _name(above) if above is not None else None
-    if referrer is not None and layer.source.detected and layer.source.format is Format.DIR:
+    is_dir = isinstance(location, DirLocation) and layer.source.format is not Format.FAT
+    if referrer is not None and layer.source.detected and is_dir:
         yield observations.directory(path, referrer)
     handed_over = isinstance(location, FileLocation) and location.fdgroup
     said = location.type if location.type in _OPENED_AS_SUCH and not layer.source.detected and not handed_over else None

@@ -1,7 +1,7 @@
 """The words of every finding about a chain: what is wrong, and the command that would mend it. Pure."""
 
 from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
-from diskchain.findings import Finding, Severity, file_word, finding, shell_word
+from diskchain.findings import Finding, Severity, finding
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
 
@@ -10,9 +10,8 @@ def _named_by(referrer: str | None) -> str:
     return f", named by {printable(referrer)}" if referrer else ""
 
 
-def missing(path: str, referrer: str | None) -> Finding:
-    """Nothing is at ``path``."""
-    fix = f"qemu-img rebase -u -b NEW_PATH -F FORMAT {file_word(referrer)}" if referrer else None
+def missing(path: str, referrer: str | None, fix: str | None = None) -> Finding:
+    """Nothing is at ``path``. ``fix``: what tells ``referrer`` so."""
     return finding(
         "missing", f"no such file: {printable(path)}{_named_by(referrer)}", file=path, referrer=referrer, fix=fix
     )
@@ -88,47 +87,52 @@ def ambiguous(path: str, problem: str) -> Finding:
     return finding("format-ambiguous", f"{printable(path)} has no format of its own: {problem}", file=path)
 
 
-def record(path: str, referrer: str, format: Format) -> str:
-    """The command that records a format, and names what lies beside or below ``referrer`` so that both can move."""
-    directory, slash, _ = referrer.rpartition("/")
-    beside = path.removeprefix(directory + slash)
-    inside = slash and beside != path and not beside.startswith("/")
-    return (
-        f"qemu-img rebase -u -b {file_word(beside if inside else path)} -F {shell_word(format)} {file_word(referrer)}"
-    )
+def unrecorded(path: str, referrer: str, format: Format, fix: str | None) -> Finding:
+    """The overlay does not record the format of its backing file, which has none of its own: safe to infer.
 
-
-def unrecorded(path: str, referrer: str, format: Format) -> Finding:
-    """The overlay does not record the format of its backing file, which has none of its own: safe to infer."""
+    ``fix`` records it; where the overlay has no room for that, the document can declare it.
+    """
     return finding(
         "format-not-recorded",
         f"{printable(referrer)} does not record the format of its backing file {printable(path)}; "
         f"it looks like {format} and has no backing file of its own, so libvirt reads it as that",
         file=path,
         referrer=referrer,
-        fix=record(path, referrer, format),
+        fix=fix or "diskchain complete DOMAIN.xml --in-place",
     )
 
 
-def unrecorded_with_backing(path: str, referrer: str, format: Format) -> Finding:
+def unrecorded_with_backing(path: str, referrer: str, format: Format, fix: str | None) -> Finding:
     """… and has a backing file of its own: libvirt refuses to start the domain."""
     return finding(
         "format-not-recorded",
         f"{printable(referrer)} does not record the format of its backing file {printable(path)}, which looks like "
-        f"{format} with a backing file of its own: libvirt refuses to guess. Record it if you trust that file",
+        f"{format} with a backing file of its own: libvirt refuses to guess. "
+        f"{'Record it' if fix else 'Declare it in the document, as a <backingStore>,'} if you trust that file",
         severity=Severity.ERROR,
         file=path,
         referrer=referrer,
-        fix=record(path, referrer, format),
+        fix=fix,
     )
 
 
-def unknown_format_name(referrer: str, name: str) -> Finding:
-    """The overlay records a format name that libvirt does not know."""
+def unknown_format_name(referrer: str, name: str, *, known: bool) -> Finding:
+    """The overlay records a format name that libvirt does not know, or one (``known``) that QEMU does not, and is raw to libvirt."""
+    who = "libvirt reads it as raw, and QEMU does not know that name" if known else "libvirt does not know that name and reads it as raw"
     return finding(
         "format-unknown",
-        f"{printable(referrer)} records {printable(name)} as the format of its backing file: libvirt does not know that "
-        "name and reads it as raw",
+        f"{printable(referrer)} records {printable(name)} as the format of its backing file: {who}",
+        file=referrer,
+    )
+
+
+def no_format(referrer: str) -> Finding:
+    """The overlay records ``none``, which libvirt has a use for."""
+    return finding(
+        "format-unknown",
+        f"{printable(referrer)} records none as the format of its backing file, which is libvirt's name for no format: it refuses "
+        "to start the domain",
+        severity=Severity.ERROR,
         file=referrer,
     )
 
@@ -239,7 +243,7 @@ def terminated_early(path: str, below: str) -> Finding:
 
 
 def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...], fix: str | None) -> Finding:
-    """A file that could be a missing layer. ``fix``: from :func:`record`, where the overlay can be told of it."""
+    """A file that could be a missing layer. ``fix``: from ``mending``, where the overlay can be told of it."""
     return finding(
         "candidate",
         f"{printable(candidate)} could be the missing {printable(missing_path)}: it {', '.join(reasons)}",

@@ -2,7 +2,7 @@
 
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, file_word, finding, shell_word
-from diskchain.image.header import BackingReference
+from diskchain.image.header import BackingReference, Identity
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format, StorageType
 from diskchain.units import human_size
@@ -11,6 +11,8 @@ from diskchain.units import human_size
 _REPAIRABLE = frozenset({Format.QCOW2, Format.QED, Format.PARALLELS, Format.VHDX})
 #: Formats whose backing string ``qemu-img rebase -u`` can write anew.
 REBASABLE = frozenset({Format.QCOW2, Format.QED})
+#: Formats whose parent only their own hypervisor reads.
+DIFFERENCING = frozenset({Format.VPC, Format.VHDX, Format.VDI})
 
 
 def smaller(
@@ -117,24 +119,26 @@ def legacy_encryption(path: str, format: Format) -> Finding:
     )
 
 
-def parent_unsupported(path: str, format: Format) -> Finding:
+def parent_unsupported(path: str, format: Format, identity: Identity) -> Finding:
     """A differencing VHD, VHDX or VDI, or a VMDK (COWD) that names its parent where only ESX 2 looks."""
     if format is Format.VPC:
         what = "QEMU ignores the parent, and the guest reads zeros where it should read the parent's data"
     else:
         what = "QEMU refuses to open it"
+    called = " or ".join(printable(redacted(name)) for name in dict.fromkeys(identity.parent_names))
+    parent = ", ".join(filter(None, (called, identity.parent and f"id {printable(identity.parent)}")))
     return finding(
         "parent-unsupported",
-        f"{printable(path)} holds only the differences to a parent image: {what}",
+        f"{printable(path)} holds only the differences to a parent image ({parent}), which is no part of this chain: {what}",
         file=path,
     )
 
 
 def directory(path: str, referrer: str) -> Finding:
-    """Not even vvfat reads a directory below an overlay: libvirt asks for its format, and a header cannot say ``fat``."""
+    """libvirt reads one below an overlay only if that names it ``fat:DIR`` and records ``fat``, which QEMU's tools do not write."""
     return finding(
         "not-storage",
-        f"{printable(path)} is a directory, not a disk image, named by {printable(referrer)}",
+        f"{printable(path)} is a directory, not a disk image, named by {printable(referrer)}: libvirt refuses to start the domain",
         file=path,
         referrer=referrer,
     )

@@ -13,7 +13,7 @@ from typing import Final
 from diskchain.discover import notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.look import Look, OpenElsewhere, look, looks_like
-from diskchain.discover.reference import RECORDED_FORMATS, CredentialsInside, referenced_source
+from diskchain.discover.reference import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.discover.tails import Tails
 from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
 from diskchain.findings import Finding
@@ -132,7 +132,8 @@ class Discoverer:
         from diskchain.discover.mending import record_format
 
         fix = record_format(above.name, above.header, format)
-        if header.backing is not None and above.format is not Format.QED:  # libvirt's AUTO_SAFE: a QED may rely on probing
+        # libvirt's AUTO_SAFE: a QED may rely on probing
+        if header.backing is not None and above.format is not Format.QED:
             seen.stop(notes.unrecorded_with_backing(seen.name, above.name, format, fix))
         else:
             seen.note(notes.unrecorded(seen.name, above.name, format, fix))
@@ -156,6 +157,8 @@ class Discoverer:
         return self._referenced(seen, named.text, recorded, "backing file name")
 
     def _referenced(self, seen: Look, text: str, format_name: str | None, what: str) -> Source | Unknown:
+        if format_name == NO_FORMAT:
+            return seen.stop(notes.no_format(seen.name))
         format = None if format_name is None else RECORDED_FORMATS.get(format_name, _RAW)
         try:
             child = referenced_source(seen.source, text, format)
@@ -168,7 +171,7 @@ class Discoverer:
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
         if format is _RAW and format_name != "raw":
-            seen.note(notes.unknown_format_name(seen.name, format_name or ""))
+            seen.note(notes.unknown_format_name(seen.name, format_name or "", known=format_name in RECORDED_FORMATS))
         return child
 
     def _rule_against(self, seen: Look, child: Source, format: Format | None) -> str | None:
@@ -260,11 +263,13 @@ def _refused(source: Source, above: Look, error: PolicyRefusal) -> Finding:
 
 def _findings_of_data_file(data: Look, image: Look) -> tuple[Finding, ...]:
     """What was found of the data file of ``image``, with what mends that: no rebase does."""
-    fix = None
-    if (header := image.header) is not None and data.source.detected and header.encryption is None:
-        from diskchain.discover.mending import tell_data_file
+    if not data.findings:
+        return ()
+    from diskchain.discover.mending import tell_data_file
 
-        fix = tell_data_file(image.name) if image.format is Format.QCOW2 and local_path(image.source.location) else None
+    told = data.source.detected and image.format is Format.QCOW2 and local_path(image.source.location)
+    without_key = image.header is not None and image.header.encryption is None
+    fix = tell_data_file(image.name) if told and without_key else None
     return tuple(each._replace(fix=fix if each.id == "missing" else None) for each in data.findings)
 
 

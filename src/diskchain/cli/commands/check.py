@@ -21,7 +21,7 @@ from diskchain.cli.target import (
     in_use,
 )
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.notes import found_again, record, unreadable_target
+from diskchain.discover.notes import found_again, unreadable_target
 from diskchain.errors import NotStorage, ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
 from diskchain.readers.policy import POLICIES, policy_named
@@ -199,7 +199,7 @@ def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) 
         for each in looked
         for disk, chain in each.chains or ()
     )
-    lost: list[tuple[str, BackingChain]] = []
+    chosen_of: list[tuple[str, BackingChain]] = []
     without: UsageError | None = None
     picked = False
     for name, said, chains in looked:
@@ -213,27 +213,31 @@ def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) 
             for layer in layers(chain.source):
                 files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)
             yield from ((name, each) for each in chain.findings)
-            if not chain.complete:
-                lost.append((name, chain))
+            chosen_of.append((name, chain))
     if without is not None and not picked:
         raise without
-    if args.search and lost:
-        yield from _candidates(lost, args.search, args.timeout)
+    if args.search:
+        yield from _candidates(chosen_of, args.search, args.timeout)
 
 
 def _candidates(
-    lost: list[tuple[str, BackingChain]], directories: list[str], seconds: float
+    chains: list[tuple[str, BackingChain]], directories: list[str], seconds: float
 ) -> Iterator[tuple[str, Finding]]:
-    """What could be the missing layers of the ``lost`` chains, after one look through the directories."""
+    """What could be the files that are missing of ``chains``, after one look through the directories."""
     from diskchain.discover.candidates import search, wanted_layers
+    from diskchain.discover.mending import put_in_place, tell_data_file
 
-    wanted = [(name, each) for name, chain in lost for each in wanted_layers(chain)]
+    wanted = [(name, each) for name, chain in chains for each in wanted_layers(chain)]
     found = search({each for _, each in wanted}, directories, seconds=seconds)
     for name, each in wanted:
         for candidate in found[each][:_MOST_CANDIDATES]:
             fix = None
             if each.overlay is not None and candidate.likely:
-                fix = record(candidate.path, each.overlay, candidate.format)
+                fix = (
+                    tell_data_file(each.overlay, each.stored, candidate.path)
+                    if each.data
+                    else put_in_place(each.overlay, each.stored, candidate.path, candidate.format)
+                )
             yield name, found_again(each.path, candidate.path, candidate.reasons, fix)
 
 
