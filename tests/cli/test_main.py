@@ -38,11 +38,27 @@ def test_the_version_is_printed() -> None:
     assert diskchain("--version").out.startswith("diskchain ")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_completion_knows_every_verb(shell: str) -> None:
     script = diskchain("completion", shell)
     assert script.code == 0
     assert all(verb in script.out for verb in VERBS)
+
+
+@requires("fish")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("", set(VERBS)), ("show --policy ", {"libvirt", "strict", "upload"}), ("complete --in", {"--in-place"})],
+)
+def test_fish_completes_verbs_options_and_values(words: str, offered: set[str], tmp_path: Path) -> None:
+    script = tmp_path / "diskchain.fish"
+    script.write_text(diskchain("completion", "fish").out)
+    (tmp_path / "diskchain").touch(mode=0o755)
+    asked = ["fish", "--no-config", "-c", f"source {script}; complete -C 'diskchain {words}'"]
+    environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    assert done.stderr == ""
+    assert {line.partition("\t")[0] for line in done.stdout.splitlines()} == offered
 
 
 def test_every_parser_can_be_built_at_once() -> None:

@@ -5,13 +5,16 @@ import argparse
 from diskchain.errors import MissingExtra
 
 EXAMPLE = """\
-example:
-  diskchain completion bash > /etc/bash_completion.d/diskchain"""
+examples:
+  diskchain completion bash > /etc/bash_completion.d/diskchain
+  diskchain completion fish > ~/.config/fish/completions/diskchain.fish
+
+exit codes: 0 printed, 2 usage, or shtab is not installed"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``completion``."""
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell to complete in")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="the shell to complete in")
 
 
 def run(args: argparse.Namespace) -> int:
