@@ -28,6 +28,11 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert command(verb).EXAMPLE.splitlines()[-1] in shown.out
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_every_verb_ends_with_its_exit_codes(verb: str) -> None:
+    assert diskchain(verb, "--help").out.rpartition("\n\n")[2].startswith("exit codes: ")
+
+
 def test_an_unknown_verb_is_a_usage_error() -> None:
     shown = diskchain("frobnicate")
     assert shown.code == 2

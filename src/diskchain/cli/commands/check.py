@@ -40,8 +40,9 @@ examples:
   diskchain check -c qemu:///system
 
 With -c and no TARGET: all domains of the host, and rights on their files that nobody needs any more.
-Every id is explained in docs/findings. Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell. Notes (info) count for
-nothing."""
+Every id is explained in docs/findings. Notes (info) do not count as findings.
+
+exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 
 _MOST_CANDIDATES = 5  # of one missing layer; more is noise
 

@@ -20,7 +20,8 @@ examples:
   diskchain diff -c qemu:///system vm -d vda
 
 With -c the document is the persistent definition, and the running domain is compared, too.
-Exit codes: 0 all views agree, 1 they differ or something is wrong with an image, 2 usage, 3 could not tell"""
+
+exit codes: 0 all views agree, 1 they differ or something is wrong with an image, 2 usage, 3 could not tell"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

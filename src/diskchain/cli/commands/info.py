@@ -20,7 +20,9 @@ examples:
   diskchain info -f vmdk --json disk.vmdk
 
 Nothing the header names is opened. Without -f the format is guessed: libvirt's way, or with --untrusted refusing
-whatever looks like more than one format."""
+whatever looks like more than one format.
+
+exit codes: 0 read, 1 the image is not what it should be, 2 usage, 3 could not tell"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
