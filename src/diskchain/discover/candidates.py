@@ -13,7 +13,7 @@ from diskchain.discover.observations import DIFFERENCING, REBASABLE
 from diskchain.errors import AmbiguousImage, DiskchainError, ImageError, StorageTimeout
 from diskchain.image.header import Identity, ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.image.probe import probe
+from diskchain.image.probe import guess
 from diskchain.image.window import Window
 from diskchain.readers.local import open_local
 from diskchain.readers.patience import PATIENCE, within
@@ -216,9 +216,9 @@ def _judge_data(wanted: Wanted, file: _File) -> Candidate | None:
 def _guess(image: Window) -> Format:
     """By every signature there is, as here nothing depends on it; by libvirt's rules where those contradict each other."""
     try:
-        return probe(image, "untrusted")
+        return guess(image, "untrusted")
     except AmbiguousImage:
-        return probe(image)
+        return guess(image)
 
 
 def _read(path: str, seconds: float) -> _File | None:

@@ -220,6 +220,8 @@ def _is_directory(seen: Look, type: StorageType) -> bool:
     location = seen.source.location
     if type is StorageType.DIR:
         seen.format = Format.DIR
+    if type is StorageType.DIR and seen.source.detected and seen.source.format is None:
+        seen.source = seen.source._replace(format=Format.DIR)
     if seen.source.detected and isinstance(location, FileLocation):
         found = BlockLocation(location.path) if type is StorageType.BLOCK else DirLocation(location.path)
         seen.source = seen.source._replace(location=found, format=seen.format)
@@ -227,9 +229,9 @@ def _is_directory(seen: Look, type: StorageType) -> bool:
 
 
 def _guess(seen: Look, image: Window, guard: "OpenPolicy | None") -> Format:
-    from diskchain.image.probe import probe
+    from diskchain.image.probe import guess
 
-    format = probe(image) if guard is None else probe(image, guard.probing)
+    format = guess(image) if guard is None else guess(image, guard.probing)
     seen.format = format
     seen.source = seen.source._replace(format=format)
     return format
@@ -249,11 +251,11 @@ def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
 
     Raises AmbiguousImage under ``untrusted`` rules.
     """
-    from diskchain.image.probe import probe
+    from diskchain.image.probe import guess
 
     try:
         with open_local(path) as image:
-            return probe(image, rules)
+            return guess(image, rules)
     except AmbiguousImage:
         raise
     except DiskchainError:

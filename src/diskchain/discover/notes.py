@@ -118,7 +118,11 @@ def unrecorded_with_backing(path: str, referrer: str, format: Format, fix: str |
 
 def unknown_format_name(referrer: str, name: str, *, known: bool) -> Finding:
     """The overlay records a format name that libvirt does not know, or one (``known``) that QEMU does not, and is raw to libvirt."""
-    who = "libvirt reads it as raw, and QEMU does not know that name" if known else "libvirt does not know that name and reads it as raw"
+    who = (
+        "libvirt reads it as raw, and QEMU does not know that name"
+        if known
+        else "libvirt does not know that name and reads it as raw"
+    )
     return finding(
         "format-unknown",
         f"{printable(referrer)} records {printable(name)} as the format of its backing file: {who}",

@@ -135,7 +135,7 @@ def parent_unsupported(path: str, format: Format, identity: Identity) -> Finding
 
 
 def directory(path: str, referrer: str) -> Finding:
-    """libvirt reads one below an overlay only if that names it ``fat:DIR`` and records ``fat``, which QEMU's tools do not write."""
+    """Below an overlay libvirt reads one only if that names it ``fat:DIR`` and records ``fat``, which QEMU's tools do not write."""
     return finding(
         "not-storage",
         f"{printable(path)} is a directory, not a disk image, named by {printable(referrer)}: libvirt refuses to start the domain",

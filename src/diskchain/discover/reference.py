@@ -11,12 +11,15 @@ from diskchain.storage.reference import is_file_name
 from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import Format, StorageType
 
-#: Format names libvirt knows, in its spelling. Any other name an overlay records is read as raw.
+#: Format names libvirt knows, in its spelling, and what it reads them as. Any other name an overlay records is read as raw.
 RECORDED_FORMATS: Final[dict[str, Format]] = {
     **{str(known): known for known in Format if known not in (Format.VHDX, Format.PARALLELS, Format.LUKS)},
     "vhd": Format.VHDX,
     "ploop": Format.PARALLELS,
+    "iso": Format.RAW,
 }
+#: The name libvirt has for *no* format: an overlay that records it does not start.
+NO_FORMAT: Final = "none"
 
 
 _FILE: Final = StorageType.FILE

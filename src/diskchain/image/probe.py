@@ -50,6 +50,12 @@ def probe(window: Window, rules: Rules = "libvirt") -> Format:
     return _by_head(_head(window))
 
 
+def guess(window: Window, rules: Rules = "libvirt") -> Format:
+    """The format to *read* the bytes as: :func:`probe`'s, but an ISO 9660 volume is what is on a raw disk, to libvirt as to QEMU."""
+    found = probe(window, rules)
+    return Format.RAW if found is Format.ISO else found
+
+
 def starts_with_luks(window: Window) -> bool:
     """Whether a LUKS header of version 1 or 2 is at the start: raw with encryption to libvirt, ``luks`` to QEMU."""
     return _head(window).startswith(_LUKS)
