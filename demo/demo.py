@@ -28,10 +28,15 @@ DOMAIN = """\
 """
 
 
-def run(*arguments: str) -> None:
-    """Show a command and what it prints."""
+FINDINGS = 1
+
+
+def run(*arguments: str, expected: int = 0) -> None:
+    """Show a command and what it prints. Ends the demo when it does not exit with the ``expected`` code."""
     print(f"\n$ diskchain {' '.join(arguments)}", flush=True)
-    subprocess.run([sys.executable, "-m", "diskchain", *arguments], check=False)
+    code = subprocess.run([sys.executable, "-m", "diskchain", *arguments], check=False).returncode
+    if code != expected:
+        sys.exit(f"demo: that should have exited with {expected}, and did with {code}")
 
 
 def main() -> None:
@@ -52,7 +57,7 @@ def main() -> None:
         run("complete", str(document))
         print("\nNow the base is moved away. The chain is shown down to the fault, and the fault is named:")
         base.rename(place / "moved.raw")
-        run("show", str(top), "-f", "qcow2")
+        run("show", str(top), "-f", "qcow2", expected=FINDINGS)
         print("\nNext: diskchain --help, and README.md")
 
 
