@@ -45,9 +45,10 @@ _TESTS_OF_PEER = pytest.StashKey[dict[str, set[str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell without job control starts its background jobs with SIGINT ignored, and what they start inherits that; the tests
-    # that interrupt a command need it to be interruptible wherever they run.
+    # A shell without job control starts its background jobs with SIGINT ignored, nohup(1) ignores SIGHUP, and what they start
+    # inherits that; the tests that end a command with a signal need it to be endable wherever they run.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.stash[PEER_VERSIONS] = {}
     tests_of_peer: dict[str, set[str]] = {peer: set() for peer in _PEER_MARKERS}
     config.stash[_TESTS_OF_PEER] = tests_of_peer
