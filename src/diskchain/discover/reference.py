@@ -45,7 +45,6 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
         parsed = parse_reference(text)
         if parsed.unfollowed:
             raise CredentialsInside
-        format = parsed.format or format
         location, window = parsed.location, parsed.slice
     elif text[:1] == "/":
         location = _new(FileLocation, (text, None, _FILE))
