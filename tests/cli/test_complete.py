@@ -247,3 +247,17 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_directory_is_called_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["complete", str(tmp_path)]) == 3
     assert capfd.readouterr().err == f"diskchain: {tmp_path}: is a directory\n"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<?xml version='1.0' encoding='UTF8'?><disk><source file='/ü'/></disk>".encode(),
+        "<?xml version='1.0' encoding='UTF-32'?><disk><source file='/ü'/></disk>".encode("utf-32"),
+        "<disk><source file='/ü'/></disk>".encode("utf-32-be"),
+    ],
+)
+def test_show_and_complete_read_the_same_encodings(document: bytes, tmp_path: Path) -> None:
+    (tmp_path / "vm.xml").write_bytes(document)
+    found = [main([verb, str(tmp_path / "vm.xml")]) for verb in ("show", "complete")]
+    assert found == [1, 1]  # both look for /ü

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 LARGEST_DOCUMENT: Final = 16 << 20
 #: Layers of a chain above which reads get slow enough to say so.
 DEPTH_WARNING: Final = 30
+#: What a document in UTF-32 and UTF-16 begins with: a byte order mark, or ``<``.
+_WIDE: Final = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"<\0\0\0": "utf-32-le",
+    b"\0\0\0<": "utf-32-be",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
 _ROOTS: Final = ("domain", "disk", "domainsnapshot", "domainbackup", "domstatus")
 
 
@@ -160,8 +171,10 @@ def _head(path: str) -> bytes:
 
 
 def _begins_document(head: bytes) -> bool:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        head = head.decode("utf-16", "replace").encode()
+    for beginning, codec in _WIDE.items():
+        if head.startswith(beginning):
+            head = head.decode(codec, "replace").encode()
+            break
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"<":
         return False
     import re

@@ -21,6 +21,7 @@ from diskchain.libvirtxml.layout import escape
 from diskchain.libvirtxml.parse.disk import read_disk
 from diskchain.libvirtxml.splice import DISK_PATHS, WHITESPACE, Comment, Edit, Element, Encoding, apply, locate
 from diskchain.libvirtxml.view import View
+from diskchain.libvirtxml.wide import edited_as_utf8
 from diskchain.storage.source import UNKNOWN, Source, layers
 
 _READ_PATHS: Final = (*DISK_PATHS, ("domstatus", "domain", "devices", "disk"))
@@ -56,6 +57,10 @@ def complete(document: bytes, chains: Sequence[Source | None], origin: str | Non
     so libvirt looks below it. Layers that are not in the document need a format and must not be :func:`unwritable`.
     Raises XmlError as :func:`~diskchain.libvirtxml.splice.locate` does, ValueError when ``chains`` is not one per disk.
     """
+    return edited_as_utf8(document, lambda narrow: _completed(narrow, chains, origin), origin)
+
+
+def _completed(document: bytes, chains: Sequence[Source | None], origin: str | None) -> bytes:
     layout = locate(document, origin)
     edits: list[Edit] = []
     for disk, chain in zip(layout.disks, chains, strict=True):
@@ -69,6 +74,10 @@ def strip(document: bytes, disks: Collection[int] | None = None, origin: str | N
 
     Raises XmlError.
     """
+    return edited_as_utf8(document, lambda narrow: _stripped(narrow, disks, origin), origin)
+
+
+def _stripped(document: bytes, disks: Collection[int] | None, origin: str | None) -> bytes:
     layout = locate(document, origin)
     chosen = [disk for number, disk in enumerate(layout.disks) if disks is None or number in disks]
     return apply(document, [edit for disk in chosen for edit in _removals(document, layout.encoding, disk)])

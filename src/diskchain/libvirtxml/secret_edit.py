@@ -8,6 +8,7 @@ from diskchain.errors import UsageError
 from diskchain.libvirtxml.format.secrets import encryption_element
 from diskchain.libvirtxml.handwriting import handwriting
 from diskchain.libvirtxml.splice import Edit, Element, Encoding, apply, locate
+from diskchain.libvirtxml.wide import edited_as_utf8
 from diskchain.storage.encryption import Encryption
 
 
@@ -17,6 +18,10 @@ def set_encryption(document: bytes, disk: int, layer: int, encryption: Encryptio
     ``disk`` counts from 0 in document order, ``layer`` from 0 at the top. Raises XmlError as
     :func:`~diskchain.libvirtxml.splice.locate` does, UsageError when the document has no such layer.
     """
+    return edited_as_utf8(document, lambda narrow: _with_encryption(narrow, disk, layer, encryption, origin), origin)
+
+
+def _with_encryption(document: bytes, disk: int, layer: int, encryption: Encryption, origin: str | None) -> bytes:
     layout = locate(document, origin)
     owner = layout.disks[disk]
     for _ in range(layer):

@@ -35,8 +35,15 @@ DISK_PATHS: Final[tuple[tuple[str, ...], ...]] = (
 _ROOTS = tuple(dict.fromkeys(path[0] for path in DISK_PATHS))
 
 # Encodings with one byte per character, ASCII as usual. Only these names are ever handed to Python's codecs.
-_ONE_BYTE = re.compile(r"us-ascii|iso-8859-\d{1,2}|latin-?\d{1,2}|windows-125\d|koi8-[ru]|cp\d{3,4}", re.ASCII)
+_ONE_BYTE = re.compile(
+    r"(us-)?ascii|iso[-_]?8859[-_]\d{1,2}|(latin-?|l)\d{1,2}|windows-125\d|koi8-[ru]|(cp|ibm)\d{3,4}", re.ASCII
+)
 _UTF16 = ("utf-16", "utf-16le", "utf-16be")
+# More names that libxml2 knows by itself or asks iconv(3) for, and expat's own names of the same.
+_ALIASES = {"utf8": "utf-8", "utf16": "utf-16", "ucs-2": "utf-16", "ucs2": "utf-16", "iso-10646-ucs-2": "utf-16"}
+_DECLARATION = 1024  # bytes that are enough for one
+# What a document says its encoding is, before that is known: as bytes, and in UTF-16 with every other byte left out.
+_DECLARED = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*['"]([\w.-]{1,40})""")
 
 
 class Encoding(NamedTuple):
@@ -154,7 +161,7 @@ class _Surveyor:
         # Inside a disk, the elements begun: name, start, end of the start tag, line, and what is below so far.
         self._open: list[tuple[str, int, int, int, list[Element | Comment]]] = []
         # Without expat's namespaces: it refuses prefixes that nobody declared, as in a <disk> cut out of its domain.
-        self._parser = expat.ParserCreate()
+        self._parser = expat.ParserCreate(_alias(document))
 
     def run(self) -> None:
         parser = self._parser
@@ -177,7 +184,7 @@ class _Surveyor:
     def _declaration(self, _version: str, declared: str | None, _standalone: int) -> None:
         if declared is None:
             return
-        name = declared.lower()
+        name = _ALIASES.get(declared.lower(), declared.lower())
         if name not in ("utf-8", *_UTF16) and not _ONE_BYTE.fullmatch(name):
             raise self._refusal(f"unsupported encoding {declared[:40]!r}")
         self.encoding = _encoding_of(self.document, name)
@@ -227,6 +234,12 @@ class _Surveyor:
         if found is None:  # expat and the byte order disagree
             raise self._refusal(f"cannot tell where this {markup} ends")
         return found
+
+
+def _alias(document: bytes) -> str | None:
+    """What expat calls the encoding the document declares under another name; None: it need not be told."""
+    found = _DECLARED.match(document[:_DECLARATION].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe"))
+    return _ALIASES.get(found[1].decode().lower()) if found else None
 
 
 def _encoding_of(document: bytes, declared: str | None) -> Encoding:
