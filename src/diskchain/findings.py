@@ -76,6 +76,7 @@ KINDS: dict[str, Kind] = {
     "corrupt": Kind(_E, "an image is marked as damaged"),
     "unknown-incompatible-feature": Kind(_E, "an image has a feature that forbids opening it"),
     "legacy-qcow2-encryption": Kind(_E, "an image is encrypted in the old AES scheme, which no domain can use"),
+    "encryption-undeclared": Kind(_E, "an image is encrypted, and the document of its domain names no secret"),
     "unsupported-image": Kind(_E, "an image is of a kind that QEMU does not read, or is one part of several"),
     "parent-unsupported": Kind(_E, "an image holds only differences to a parent that QEMU does not read"),
     "backing-on-raw": Kind(_E, "a document puts a backing file below a format that cannot have one"),

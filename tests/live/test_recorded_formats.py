@@ -106,3 +106,9 @@ def starts(start: Start, top: Path) -> bool:
     except libvirt.libvirtError:
         return False
     return True
+
+
+def test_a_directory_that_is_read_is_completed(bench: Bench, image_dir: Path) -> None:
+    (image_dir / "dir").mkdir()
+    xml = disk_xml(over(image_dir, f"fat:{image_dir}/dir", "fat"))
+    assert disks(bench.completed(xml), bench.version) == bench.live(xml)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from diskchain.cli.target import Target
 from diskchain.guest.disk import Disk
+from diskchain.guest.terms import DiskDevice
 from diskchain.libvirtxml.completion import declared_disks
 
 
@@ -18,7 +19,14 @@ def document_targets(text: bytes, origin: str, host: str | None = None) -> list[
 def disk_targets(disks: Iterable[Disk], host: str | None = None) -> list[Target]:
     """Disks that have a medium, in their order."""
     return [
-        Target(disk.target.dev or f"disk {number}", disk.source, host=host, attached=True)
+        Target(
+            disk.target.dev or f"disk {number}",
+            disk.source,
+            host=host,
+            attached=True,
+            startup_policy=disk.startup_policy,
+            drive=disk.device in (DiskDevice.CDROM, DiskDevice.FLOPPY),
+        )
         for number, disk in enumerate(disks, start=1)
         if not disk.is_empty
     ]

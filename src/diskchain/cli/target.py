@@ -45,7 +45,7 @@ class Target(NamedTuple):
     """One disk to look at.
 
     ``probe``: nobody could declare a format, so guessing it is what the user wants. ``host``: the other host it is on, if any.
-    ``attached``: it is the disk of a domain, so its guest writes to it.
+    ``attached``: it is the disk of a domain, so its guest writes to it. ``drive``: media come and go.
     """
 
     name: str
@@ -53,6 +53,8 @@ class Target(NamedTuple):
     probe: bool = False
     host: str | None = None
     attached: bool = False
+    startup_policy: str | None = None
+    drive: bool = False
 
 
 class TargetDocument(NamedTuple):
@@ -136,9 +138,17 @@ def examined(
     from diskchain.discover.examine import examine
 
     return [
-        (target.name, annotated(chain, examine(chain, depth_warning=depth_warning, used=used)))
+        (target.name, _attached(target, annotated(chain, examine(chain, depth_warning=depth_warning, used=used))))
         for target, chain in chains
     ]
+
+
+def _attached(target: Target, chain: "BackingChain") -> "BackingChain":
+    if not target.attached:
+        return chain
+    from diskchain.cli.attached import as_attached
+
+    return as_attached(target, chain)
 
 
 def chain_of(discoverer: "Discoverer", target: Target) -> "BackingChain":

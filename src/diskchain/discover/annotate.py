@@ -1,6 +1,6 @@
-"""Put what an examination found next to the layers it is about. Pure."""
+"""Put what an examination found next to the layers it is about, and say anew what is there. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.findings import Finding
@@ -19,4 +19,13 @@ def annotated(chain: BackingChain, notes: Iterable[tuple[int, Finding]]) -> Back
         if position in by_position:
             changed = changed._replace(findings=changed.findings + by_position[position])
         below = changed
+    return chain if below is None else BackingChain(below)
+
+
+def reworded(chain: BackingChain, word: Callable[[int, Layer, Finding], Finding]) -> BackingChain:
+    """``chain`` with each finding of a layer as ``word`` has it, which is given the layer and its position, too."""
+    below: Layer | None = None
+    for position, layer in reversed(list(enumerate(chain.layers))):
+        findings = tuple(word(position, layer, found) for found in layer.findings)
+        below = layer._replace(below=below, findings=findings)
     return chain if below is None else BackingChain(below)

@@ -9,7 +9,7 @@ from diskchain.findings import Severity
 from diskchain.storage.location import NetworkLocation, local_path
 from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.source import UNKNOWN, Source, Terminator, stack
-from diskchain.storage.terms import Unknown
+from diskchain.storage.terms import Format, Unknown
 
 
 def certain(chain: BackingChain) -> Source:
@@ -30,16 +30,18 @@ def certain(chain: BackingChain) -> Source:
         if not data_seen and (below is None or below.source.detected):
             break
         if not isinstance(source.backing, Source):
-            end = source.backing
+            end = UNKNOWN if source.detected and source.format is Format.FAT else source.backing
     return stack(kept, end)
 
 
 def _sure(layer: Layer) -> bool:
-    if layer.source.format is None:
+    source = layer.source
+    if source.format is None:
         return False
     if layer.origin is Origin.PROBED and any(found.severity is Severity.ERROR for found in layer.findings):
         return False
-    location = layer.source.location
+    location = source.location
     if isinstance(location, NetworkLocation) and isinstance(location.options, HttpOptions) and location.options.cookies:
         return False
-    return layer.header is not None or local_path(location) is None
+    is_fat = source.format is Format.FAT and layer.facts is not None  # a directory has no header
+    return layer.header is not None or local_path(location) is None or is_fat

@@ -119,6 +119,25 @@ def legacy_encryption(path: str, format: Format) -> Finding:
     )
 
 
+def key_undeclared(path: str, layer: str | None, *, detected: bool, starts: bool) -> Finding:
+    """A document has an encrypted image without its secret. ``layer``: what ``set-secret`` calls it.
+
+    ``detected``: the document leaves it to be found; ``starts``: libvirt takes it for what the guest sees.
+    """
+    what = "the guest reads the encrypted bytes" if starts else "libvirt and QEMU start no domain with it"
+    fix = None
+    if layer is not None:
+        first = "diskchain complete --in-place DOMAIN.xml && " if detected else ""
+        fix = f"{first}diskchain set-secret --in-place DOMAIN.xml --layer {shell_word(layer)} --uuid SECRET_UUID"
+    return finding(
+        "encryption-undeclared",
+        f"{printable(path)} is encrypted (LUKS), and the document names no secret for it: {what}",
+        severity=Severity.WARNING if starts else None,
+        file=path,
+        fix=fix,
+    )
+
+
 def parent_unsupported(path: str, format: Format, identity: Identity) -> Finding:
     """A differencing VHD, VHDX or VDI, or a VMDK (COWD) that names its parent where only ESX 2 looks."""
     if format is Format.VPC:
