@@ -217,6 +217,9 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
         if exit_code(told) == COULD_NOT_TELL:
             raise PeerError("a layer could not be read, so nothing was opened")
         raise ImageError("the chain has faults, so nothing was opened")
+    if any(each.id == "reference-refused" for each in told):
+        # Also where the document ends the chain: QEMU follows data files and extents by itself.
+        raise UsageError(f"policy {args.policy} refuses what the images name, so nothing was opened")
     *_, last = layers(chain.source)
     if not isinstance(chain_end(chain.source), Terminator) and last.format in BACKING_FORMATS:
         raise UsageError(
