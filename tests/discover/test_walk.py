@@ -341,3 +341,24 @@ def test_a_vmdk_parent_is_probed_as_libvirt_does_though_qemu_takes_its_format_fo
     assert len(paths(chain)) == 2
     assert not chain.complete
     assert ids(chain) == ["format-not-recorded"]
+
+
+@pytest.mark.parametrize(("at", "byte", "problem"), [(13, 7, "unknown version 7.0"), (60, 9, "unknown disk type")])
+def test_an_image_that_has_its_signature_is_malformed_and_not_of_another_format(
+    qemu_img: QemuImg, tmp_path: Path, at: int, byte: int, problem: str
+) -> None:
+    path = tmp_path / "disk.vhd"
+    qemu_img("create", "-q", "-f", "vpc", "-o", "subformat=fixed", path, "1M")
+    data = bytearray(path.read_bytes())
+    data[len(data) - 512 + at] = byte
+    path.write_bytes(data)
+    [found] = discover(path, Format.VPC).findings
+    assert found.id == "malformed"
+    assert problem in found.message
+
+
+def test_what_has_no_signature_at_all_looks_like_nothing(tmp_path: Path) -> None:
+    (tmp_path / "disk.vhd").write_bytes(bytes(1 << 20))
+    [found] = discover(tmp_path / "disk.vhd", Format.VPC).findings
+    assert found.id == "format-mismatch"
+    assert found.message.endswith("though it is declared vpc: it has no header that is known")

@@ -53,6 +53,7 @@ KNOWN = {
     "bochs": (relics.bochs(MiB), Format.RAW, Format.BOCHS),
     "cloop": (relics.cloop(bytes(4096)), Format.RAW, Format.CLOOP),
     "cow": (relics.cow(MiB), Format.COW, Format.COW),
+    "cow v3": (relics.cow(MiB, version=3), Format.RAW, Format.COW),
     "dmg": (relics.dmg(bytes(MiB), UUID(int=1)), Format.RAW, Format.DMG),
     "luks": (b"LUKS\xba\xbe\0\1".ljust(4096, b"\0"), Format.RAW, Format.LUKS),
     "iso": (with_bytes(b"", ISO_AT, b"CD001"), Format.ISO, Format.ISO),

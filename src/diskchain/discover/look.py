@@ -285,14 +285,23 @@ def _put_right(above: Look | None) -> str | None:
 
 
 def _misread(error: ImageError, window: Window, seen: Look, above: Look | None) -> Finding:
-    from diskchain.image.probe import probe
-
     referrer = above.name if above else None
     if isinstance(error, AmbiguousImage):
         return notes.ambiguous(seen.name, error.problem)
     if isinstance(error, _OutsideContainer):
         return notes.malformed(seen.name, referrer, str(error))
-    guess = probe(_bytes_of(seen, window))
-    if guess is not seen.format and seen.format is not None:
+    if seen.format is not None and (guess := _another_format(_bytes_of(seen, window), seen.format)) is not None:
         return notes.format_mismatch(seen.name, referrer, seen.format, guess)
     return notes.malformed(seen.name, referrer, str(error))
+
+
+def _another_format(image: Window, format: Format) -> Format | None:
+    """What ``image`` looks like, if it has no signature of ``format`` at either end; None: it has, or cannot be read again."""
+    from diskchain.image.probe import probe
+    from diskchain.image.signatures import candidates
+
+    try:
+        guess = probe(image)
+        return guess if guess is not format and format not in candidates(image)[0] else None
+    except DiskchainError:
+        return None

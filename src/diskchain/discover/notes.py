@@ -55,11 +55,12 @@ def malformed(path: str, referrer: str | None, problem: str) -> Finding:
 
 
 def format_mismatch(path: str, referrer: str | None, said: Format, looks_like: Format) -> Finding:
-    """Read as ``said``, the header makes no sense; it looks like ``looks_like``."""
+    """Read as ``said``, the header makes no sense; it looks like ``looks_like``: raw is what has no signature."""
+    what = "it has no header that is known" if looks_like is Format.RAW else f"it looks like {looks_like}"
     who = f"{printable(referrer)} says" if referrer else "it is declared"
     return finding(
         "format-mismatch",
-        f"{printable(path)} is no {said} image, though {who} {said}: it looks like {looks_like}",
+        f"{printable(path)} is no {said} image, though {who} {said}: {what}",
         file=path,
         referrer=referrer,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from diskchain.errors import ImageError
 from diskchain.image.encryption import ImageEncryption, KeySlot
+from diskchain.image.luks1_limits import Slot, check_slots
 from diskchain.image.window import Window
 from diskchain.units import MiB
 
@@ -44,7 +45,7 @@ _DECIMAL: Final = re.compile("[0-9]{1,19}")
 def read_luks(window: Window, offset: int = 0, *, full: bool = False) -> ImageEncryption:
     """The LUKS header at ``offset``. ``full`` also reads the key slots.
 
-    Raises ImageError when there is none, when its version is unknown, or when it contradicts itself.
+    Raises ImageError when there is none, when its version is unknown, or when it contradicts itself, as key slots that overlap do.
     """
     magic, version = struct.unpack(">6sH", window.read(offset, 8))
     if magic != LUKS_MAGIC:
@@ -64,14 +65,16 @@ def _read_luks1(window: Window, offset: int, *, full: bool) -> ImageEncryption:
     _, _, cipher, mode, hash_spec, payload, key_bytes, _digest, _salt, iterations, uuid = _PHDR.unpack(
         window.read(offset, _PHDR.size)
     )
+    table = window.read(offset + _PHDR.size, _KEY_SLOT.size * _KEY_SLOTS)
+    rows = [Slot(*row) for row in _KEY_SLOT.iter_unpack(table)]
+    check_slots(rows, payload, key_bytes, iterations, offset)
     slots: tuple[KeySlot, ...] | None = None
     if full:
-        table = window.read(offset + _PHDR.size, _KEY_SLOT.size * _KEY_SLOTS)
         slots = tuple(
             KeySlot(number, active=True, iterations=rounds, kdf="pbkdf2", key_offset=start * SECTOR, stripes=stripes)
             if state == LUKS1_KEY_ENABLED
             else KeySlot(number, active=False, kdf="pbkdf2", key_offset=start * SECTOR)
-            for number, (state, rounds, _salt, start, stripes) in enumerate(_KEY_SLOT.iter_unpack(table))
+            for number, (state, rounds, _salt, start, stripes) in enumerate(rows)
         )
     return ImageEncryption(
         "luks1",

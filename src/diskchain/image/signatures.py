@@ -44,7 +44,7 @@ _MAGICS: Final = (
     _Magic(Format.QCOW, b"QFI\xfb\x00\x00\x00\x01"),
     _Magic(Format.QCOW2, b"QFI\xfb", 0, 4, _be32(1, 2, 3)),
     _Magic(Format.QED, b"QED\x00"),
-    _Magic(Format.COW, b"OOOM", 0, 4, _be32(2)),
+    _Magic(Format.COW, b"OOOM", 0, 4, _be32(2, 3)),
     _Magic(Format.VMDK, b"KDMV", 0, 4, _le32(1, 2, 3)),
     _Magic(Format.VMDK, b"COWD", 0, 4, _le32(1)),
     _Magic(Format.VMDK, b"\xbe\xba\xfe\xca\x00\x00\x00\x00", 0, 8, _SESPARSE_VERSION),

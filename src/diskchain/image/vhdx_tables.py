@@ -81,14 +81,17 @@ def read_regions(window: Window) -> tuple[dict[str, tuple[int, int]], list[str],
 
 
 def _check_places(regions: dict[str, tuple[int, int]], size: int, at: int) -> None:
-    """Raises ImageError when one of the two regions is not in whole MiB behind the first, overlaps the other, or is not in the file."""
-    end = MiB
-    for offset, length in sorted((regions[BAT_REGION], regions[METADATA_REGION])):
-        if offset < end or offset % MiB or length % MiB or not length:
+    """Raises ImageError when regions overlap, or when one of the two known is not in whole MiB behind the first, or not in the file."""
+    for offset, length in (regions[BAT_REGION], regions[METADATA_REGION]):
+        if offset < MiB or offset % MiB or length % MiB or not length:
             raise _bad(f"a region of {length} bytes at {offset}, which is not its place", at)
         if offset >= size:
             raise _bad("a region is outside the file", at)
-        end = offset + length
+    end = 0
+    for offset, length in sorted(regions.values()):
+        if offset < end and length:
+            raise _bad(f"a region of {length} bytes at {offset} overlaps another", at)
+        end = max(end, offset + length)
 
 
 class Metadata:

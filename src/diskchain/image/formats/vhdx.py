@@ -7,6 +7,7 @@ Source: Microsoft *[MS-VHDX]*, 2.2 (header) and 2.6 (metadata); limits as in QEM
 """
 
 import struct
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from diskchain.errors import ImageError
@@ -56,7 +57,9 @@ class _Header(NamedTuple):
     file_write: bytes
     data_write: bytes
     log: bytes
+    log_version: int
     log_length: int
+    log_at: int
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -72,6 +75,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         raise _bad("no VHDX signature", 0)
     header, remarks = _current_header(window, full=full)
     regions, unknown, first_sound = read_regions(window)
+    _check_log(header, regions)
     if not first_sound:
         remarks.append(
             ("malformed", "the first copy of the region table is broken, and QEMU does not look at the second")
@@ -118,9 +122,11 @@ def _current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[
     headers = []
     for at in _HEADERS_AT:
         raw = window.read(at, _HEADER_SIZE)
-        signature, checksum, sequence, file_write, data_write, log, _, version, log_length, _ = _HEADER.unpack_from(raw)
+        (
+            signature, checksum, sequence, file_write, data_write, log, log_version, version, log_length, log_at,
+        ) = _HEADER.unpack_from(raw)  # fmt: skip
         if signature == b"head" and version == _VERSION:
-            header = _Header(sequence, file_write, data_write, log, log_length)
+            header = _Header(sequence, file_write, data_write, log, log_version, log_length, log_at)
             headers.append((header, checksum, raw))
     headers.sort(reverse=True)
     sound = [header for header, checksum, raw in headers[: None if full else 1] if _sound(raw, checksum)]
@@ -130,6 +136,23 @@ def _current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[
         raise _bad("both headers are broken, or of an unknown version", _HEADERS_AT[0])
     broken = full and len(sound) < len(_HEADERS_AT)
     return sound[0], [("malformed", "one of the two headers is broken")] if broken else []
+
+
+def _check_log(header: _Header, regions: Mapping[str, tuple[int, int]]) -> None:
+    """Raises ImageError when the log is not in whole MiB behind the first, is of another version, or overlaps a region.
+
+    QEMU minds the place of a log that holds nothing as well, but not its length.
+    """
+    at, length, end = header.log_at, header.log_length, header.log_at + header.log_length
+    if at < MiB or at % MiB:
+        raise _bad(f"a log at {at}, which is not its place", _HEADERS_AT[0])
+    if header.log_version:
+        raise _bad(f"a log of unknown version {header.log_version}", _HEADERS_AT[0])
+    if header.log != NIL and (length % MiB or at >> 63):
+        raise _bad(f"a log of {length} bytes at {at}", _HEADERS_AT[0])
+    for start, size in regions.values():
+        if start < end and start + size > at:
+            raise _bad(f"a region of {size} bytes at {start} overlaps the log", _HEADERS_AT[0])
 
 
 def _sound(raw: bytes, checksum: int) -> bool:
