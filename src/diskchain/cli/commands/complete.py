@@ -17,9 +17,13 @@ examples:
   diskchain complete vm.xml --in-place       in the file itself
   virsh dumpxml --inactive vm | diskchain complete - -d vda -o vda-completed.xml
   diskchain complete vm.xml --strip          without what was filled in
+  diskchain complete -c qemu:///system vm -o vm.xml
 
 What is filled in follows a comment, <!-- detected by diskchain -->, by which --strip finds it. Everything else stays as
 it is, byte for byte. What a disk declares is believed; a chain with a fault is filled in down to the fault.
+
+With -c the document is what libvirt starts the domain with next time, running or not. It is printed, never defined. As
+with virsh dumpxml, what libvirt shows to nobody who may only read is not in it: passwords of VNC and SPICE.
 
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell; the document is written in all cases but usage errors"""
 
@@ -27,7 +31,15 @@ exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell; the document is writ
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``complete``."""
     parser.add_argument(
-        "document", metavar="DOMAIN.xml", help="a file with <domain>, <domainsnapshot> or <disk>; - for stdin"
+        "document",
+        metavar="DOMAIN.xml",
+        help="a file with <domain>, <domainsnapshot> or <disk>; - for stdin; with -c a domain",
+    )
+    parser.add_argument(
+        "-c",
+        "--connect",
+        metavar="URI",
+        help="complete the persistent definition of the domain of that name or uuid of this libvirt connection",
     )
     parser.add_argument(
         "-d", "--disk", metavar="DISK", action="append", help="only this disk, by its target: vda (may be repeated)"
@@ -50,8 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
     if args.in_place and args.document == "-":
         raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
-    seen = state_of(args.document, args.timeout) if args.in_place else None
-    document = read_document(args.document, args.timeout)
+    if args.connect is None:
+        seen = state_of(args.document, args.timeout) if args.in_place else None
+        document = read_document(args.document, args.timeout)
+    else:
+        seen, document = None, _definition(args)
     chosen = None if args.disk is None else _chosen(document, args.document, args.disk)
     document = strip(document, chosen, args.document)
     findings: tuple[Finding, ...] = ()
@@ -66,6 +81,25 @@ def run(args: argparse.Namespace) -> int:
         for line in finding_lines(found, style):
             print(line, file=sys.stderr)
     return exit_code(findings)
+
+
+def _definition(args: argparse.Namespace) -> bytes:
+    """The persistent definition of a domain. Raises UsageError when it has none, or its files are not ours; PeerError."""
+    from diskchain.hypervisor.connection import Connection
+
+    if args.in_place:
+        raise UsageError("nothing is changed in libvirt: leave out --in-place, use -o, and virsh define what you like")
+    if args.strip:
+        raise UsageError(
+            "libvirt drops comments, so what was filled in cannot be told in what it says; --strip is for files"
+        )
+    with Connection(args.connect) as connection:
+        if connection.host is not None:
+            raise UsageError(f"the files are on {connection.host}; run diskchain there")
+        document = connection.domain(args.document).inactive
+    if document is None:
+        raise UsageError(f"{printable(args.document)} is transient: it has no definition for another start")
+    return document
 
 
 def _chosen(document: bytes, origin: str, wanted: list[str]) -> set[int]:
