@@ -43,6 +43,18 @@ def not_inspected(where: str, referrer: str | None) -> Finding:
     return finding("not-inspected", message, file=where, referrer=referrer)
 
 
+def yet_to_be_made(document: str, overlay: str) -> Finding:
+    """A snapshot that was not taken yet names the overlay it will be."""
+    message = f"{printable(overlay)} is not there, as before the snapshot is taken: it was not looked at"
+    return finding("not-inspected", message, severity=Severity.INFO, file=overlay, referrer=document)
+
+
+def nothing_looked_at(document: str) -> Finding:
+    """A document without a single image to look at, though it is about disks."""
+    message = f"{printable(document)} names no image that is there: nothing was looked at"
+    return finding("not-inspected", message, file=document)
+
+
 def elsewhere(where: str, host: str) -> Finding:
     """The whole chain is on another host."""
     message = f"{printable(where)} and what is below it are on {printable(host)}: nothing was looked at"

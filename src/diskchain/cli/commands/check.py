@@ -21,7 +21,7 @@ from diskchain.cli.target import (
     in_use,
 )
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.notes import found_again, unreadable_target
+from diskchain.discover.notes import found_again, nothing_looked_at, unreadable_target, yet_to_be_made
 from diskchain.errors import NotStorage, ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
 from diskchain.readers.policy import POLICIES, policy_named
@@ -133,6 +133,7 @@ def _rights(uri: str) -> list[Finding]:
         return label_findings(connection)
 
 
+_Chain = tuple[Target, BackingChain]
 #: What discovers the chains of some targets.
 DiscovererOf = Callable[[list[Target]], Discoverer]
 
@@ -170,18 +171,35 @@ def _look_at_document(
     args: argparse.Namespace, name: str, document: TargetDocument, discoverer_of: DiscovererOf
 ) -> _Looked:
     """What libvirt would say of a document, and the chains of those of its disks that can be understood."""
-    from diskchain.cli.document_target import disk_targets
+    from diskchain.cli.document_target import disk_targets, overlay_targets
     from diskchain.libvirtxml.postparse import Profile
     from diskchain.libvirtxml.validate.document import check_document
 
     checked = check_document(document.text, Profile(args.profile), name)
-    disks = disk_targets(checked.disks, document.host)
+    disks = disk_targets(checked.disks, document.host) or overlay_targets(checked.overlays or (), document.host)
     asked = None if args.disk is None else args.disk.partition("[")[0]
     about_asked = tuple(said for disk, said in checked.findings if disk == asked)
     known = any(disk.name == asked for disk in disks)
     # Else nobody asked for one disk, or by the path of a layer.
     said = about_asked if about_asked or known else tuple(said for _, said in checked.findings)
-    return _Looked(name, said, _chains(disks, discoverer_of) if known or not about_asked else None)
+    chains = _chains(disks, discoverer_of) if known or not about_asked else None
+    if checked.overlays is not None and chains is not None:
+        chains, more = _of_snapshot(name, chains)
+        said += more
+    return _Looked(name, said, chains)
+
+
+def _of_snapshot(name: str, chains: tuple[_Chain, ...]) -> tuple[tuple[_Chain, ...], tuple[Finding, ...]]:
+    """The overlays that are there, and what to say of the others: libvirt makes them when it takes the snapshot."""
+    there: list[_Chain] = []
+    said: list[Finding] = []
+    for disk, chain in chains:
+        gone = [each.file for each in chain.top.findings if each.id == "missing" and each.file is not None]
+        said += [yet_to_be_made(name, path) for path in gone]
+        there += [] if gone else [(disk, chain)]
+    if not there:
+        said.append(nothing_looked_at(name))
+    return tuple(there), tuple(said)
 
 
 def _chains(disks: list[Target], discoverer_of: DiscovererOf) -> tuple[tuple[Target, BackingChain], ...]:

@@ -14,7 +14,7 @@ from diskchain.libvirtxml.backup import parse_backup
 from diskchain.libvirtxml.document import Document, Element, Text, as_document
 from diskchain.libvirtxml.domain import DOMAIN_NAMES
 from diskchain.libvirtxml.postparse import Profile
-from diskchain.libvirtxml.snapshot import parse_snapshot
+from diskchain.libvirtxml.snapshot import SnapshotDisk, parse_snapshot
 from diskchain.libvirtxml.status import parse_status
 from diskchain.libvirtxml.validate.place import element_at
 from diskchain.libvirtxml.validate.repair import Refused, read_all
@@ -34,11 +34,12 @@ class Checked(NamedTuple):
     """A document and what there is to say about it.
 
     ``disks`` are those that can be read, in document order. ``findings`` go with the target of the disk they are about,
-    None for the rest of the document.
+    None for the rest of the document. ``overlays``: where a snapshot has no disks of a domain inside, those it lists itself.
     """
 
     disks: tuple[Disk, ...]
     findings: tuple[tuple[str | None, Finding], ...]
+    overlays: tuple[SnapshotDisk, ...] | None = None
 
 
 def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | None = None) -> Checked:
@@ -63,7 +64,8 @@ def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | No
         found += [(None, one) for one in _refused_elsewhere(document)]
     elif root.tag not in {"disk", *DOMAIN_NAMES, *_WHOLE}:
         raise XmlError(f"<{root.tag}> has no disks", origin=origin, line=document.line(root))
-    return Checked(tuple(disks), tuple(found))
+    alone = root.tag == "domainsnapshot" and not disks and not any(one.id == _REFUSED for _, one in found)
+    return Checked(tuple(disks), tuple(found), parse_snapshot(document).disks if alone else None)
 
 
 def _domains(root: Element) -> list[Element]:
