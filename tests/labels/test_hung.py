@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from diskchain.cli.label_findings import label_findings
 from diskchain.errors import StorageTimeout
 from diskchain.labels.apply import GrantFailed, apply
 from diskchain.labels.decide import Result
@@ -106,6 +107,17 @@ def test_what_did_not_answer_is_given_back_by_a_later_revert(
     served.answer()
     with Journal(state) as journal:
         assert [(outcome.path, outcome.result) for outcome in revert(journal, [1])] == [(str(base), Result.RESTORED)]
+
+
+def test_findings_about_rights_pass_over_what_does_not_answer(
+    chain: tuple[Path, Path], serve: Serve, tmp_path: Path
+) -> None:
+    top, base = chain
+    serve(base).hang()
+    disk = f"<disk><driver name='qemu' type='qcow2'/><source file='{top}'/><target dev='vda'/></disk>"
+    domain = f"<domain type='qemu'><name>vm</name><devices>{disk}</devices></domain>"
+    found = label_findings([domain.encode()], state=tmp_path / "state", seconds=_SECONDS)
+    assert str(base) not in {each.file for each in found}
 
 
 def test_the_descriptor_somebody_still_waits_at_becomes_no_other_file(chain: tuple[Path, Path], serve: Serve) -> None:

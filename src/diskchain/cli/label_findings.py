@@ -16,6 +16,7 @@ from diskchain.labels.identity import identify
 from diskchain.labels.relabel import DomainLabel
 from diskchain.libvirtxml.completion import declared_disks
 from diskchain.libvirtxml.domain_labels import DomainLabels, parse_domain_labels
+from diskchain.readers.patience import PATIENCE
 from diskchain.storage.source import Source
 
 if TYPE_CHECKING:
@@ -31,12 +32,15 @@ class _Described(NamedTuple):
     origin: str
 
 
-def label_findings(source: "Connection | Iterable[bytes]", *, state: Path | None = None) -> list[Finding]:
+def label_findings(
+    source: "Connection | Iterable[bytes]", *, state: Path | None = None, seconds: float = PATIENCE
+) -> list[Finding]:
     """What is wrong with the rights of all files that domains use.
 
     ``source``: an open connection, whose domains are all asked; or the texts of ``<domain>`` documents. What no domain
     among them uses counts as unused. Documents of domains on another host give no findings: their files are not ours.
-    A document that is no domain, or that libvirt's parser refuses, is passed over; other findings name it.
+    A document that is no domain, or that libvirt's parser refuses, is passed over; other findings name it. So is a file
+    that does not answer within so many ``seconds``.
     """
     from diskchain.hypervisor.connection import Connection
 
@@ -48,13 +52,13 @@ def label_findings(source: "Connection | Iterable[bytes]", *, state: Path | None
         described = [_Described(document.current, document.name) for document in source.domains()]
     else:
         described = [_Described(text, f"document {number}") for number, text in enumerate(source, start=1)]
-    return findings_of(list(_uses(described, base or _usual_label())), state)
+    return findings_of(list(_uses(described, base or _usual_label(), seconds)), state, seconds)
 
 
-def _uses(described: Iterable[_Described], base: str | None) -> Iterator[DomainUse]:
+def _uses(described: Iterable[_Described], base: str | None, seconds: float) -> Iterator[DomainUse]:
     from diskchain.discover.patience import PatientDiscoverer
 
-    discoverer = PatientDiscoverer()
+    discoverer = PatientDiscoverer(seconds=seconds)
     for document in described:
         try:
             labels = parse_domain_labels(document.text, origin=document.origin)

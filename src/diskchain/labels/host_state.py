@@ -10,18 +10,19 @@ from diskchain.labels.journal import Journal, journal_exists, state_directory
 from diskchain.labels.need import Start, needs
 from diskchain.labels.records import Hold, Job
 from diskchain.labels.remembered import boot_times
+from diskchain.readers.patience import PATIENCE
 
 
-def label_findings(uses: Iterable[DomainUse], state: Path | None = None) -> list[Finding]:
-    """What is wrong with the rights of these domains' files. ``state``: where the journal is.
+def label_findings(uses: Iterable[DomainUse], state: Path | None = None, seconds: float = PATIENCE) -> list[Finding]:
+    """What is wrong with the rights of these domains' files. ``state``: where the journal is. ``seconds``: what a file has to answer.
 
     Raises StorageError when there is a journal that cannot be read.
     """
     domains = list(uses)
-    return drift(domains, host_state(domains, state))
+    return drift(domains, host_state(domains, state, seconds))
 
 
-def host_state(uses: Iterable[DomainUse], state: Path | None = None) -> HostState:
+def host_state(uses: Iterable[DomainUse], state: Path | None = None, seconds: float = PATIENCE) -> HostState:
     """The present state of every file that the domains name and that jobs hold."""
     directory = state_directory() if state is None else state
     jobs: list[Job] = []
@@ -33,4 +34,5 @@ def host_state(uses: Iterable[DomainUse], state: Path | None = None) -> HostStat
     paths = [
         need.path for use in uses for chain in use.chains for need in needs(chain, Start()) if need.path is not None
     ]
-    return HostState(examine_all([*paths, *(hold.file.path for hold in holds)]), boot_times(), jobs, holds)
+    present = examine_all([*paths, *(hold.file.path for hold in holds)], seconds=seconds)
+    return HostState(present, boot_times(), jobs, holds)

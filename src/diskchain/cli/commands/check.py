@@ -98,7 +98,11 @@ def run(args: argparse.Namespace) -> int:
         files: set[str] = set()
         found = [*_findings(args, looked, files)]
     if args.connect is not None:
-        rights = [(args.connect, each) for each in _rights(args.connect) if not args.target or each.file in files]
+        rights = [
+            (args.connect, each)
+            for each in _rights(args.connect, args.timeout)
+            if not args.target or each.file in files
+        ]
         found += rights
         names = [*names, args.connect] if rights or not args.target else names
     if args.json:
@@ -124,13 +128,13 @@ def _domains(uri: str) -> list[str]:
         return sorted(domain.name for domain in connection.domains())
 
 
-def _rights(uri: str) -> list[Finding]:
+def _rights(uri: str, seconds: float) -> list[Finding]:
     """Rights that nobody needs, or that somebody lacks, on the files of all domains of a connection."""
     from diskchain.cli.label_findings import label_findings
     from diskchain.hypervisor.connection import Connection
 
     with Connection(uri) as connection:
-        return label_findings(connection)
+        return label_findings(connection, seconds=seconds)
 
 
 _Chain = tuple[Target, BackingChain]
