@@ -20,6 +20,7 @@ def test_what_the_source_knows_is_asked_of_the_disk() -> None:
 def test_a_drive_without_a_path_is_empty() -> None:
     assert not DISK.is_empty
     assert DISK._replace(source=Source(FileLocation(None))).is_empty
+    assert DISK._replace(source=Source(BlockLocation(""))).is_empty
     assert not DISK._replace(source=Source(BlockLocation("/dev/sda"))).is_empty
 
 

@@ -12,7 +12,7 @@ from diskchain.guest.mirror import Mirror
 from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import DiskBus, DiskDevice, DiskModel, SgIo, SnapshotPolicy, StartupPolicy
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.location import FileLocation
+from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 
 
@@ -87,4 +87,4 @@ class Disk(NamedTuple):
     def is_empty(self) -> bool:
         """Whether this is a drive without a medium."""
         location = self.source.location
-        return isinstance(location, FileLocation) and not location.path
+        return isinstance(location, FileLocation | BlockLocation) and not location.path
