@@ -26,6 +26,8 @@ MAGIC: Final = b"QFI\xfb"
 _V2 = struct.Struct(">4sIQIIQIIQQIIQ")
 #: … and incompatible, compatible and autoclear features, refcount order, header length.
 _V3 = struct.Struct(">4sIQIIQIIQQIIQQQQII")
+_V3_SIZE: Final = _V3.size
+_unpack_v3 = _V3.unpack_from
 _unpack_extension = struct.Struct(">II").unpack_from
 _BITMAPS = struct.Struct(">IIQQ")
 _CRYPTO_POINTER = struct.Struct(">QQ")  # offset and length of the LUKS header
@@ -41,10 +43,11 @@ _BITMAPS_EXTENSION: Final = 0x23852875
 _CRYPTO_HEADER: Final = 0x0537BE77
 _DATA_FILE: Final = 0x44415441
 
-_CLUSTER_BITS: Final = range(9, 22)  # MIN_CLUSTER_BITS … MAX_CLUSTER_BITS
+_MIN_CLUSTER_BITS: Final = 9
+_MAX_CLUSTER_BITS: Final = 21
 _LONGEST_BACKING_NAME: Final = 1023
 _LONGEST_FORMAT_NAME: Final = 15
-_FAR: Final = 3 << 62
+_NEAR: Final = (1 << 62) - 1
 _FEW_CLUSTERS: Final = 4  # of the largest size are 8 MiB, the largest refcount table
 _SMALLEST_CLUSTER: Final = 512
 _USUAL_REFCOUNTS: Final = 4 >> 1  # the order is 4: 16 bits
@@ -85,24 +88,29 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
 
     Raises ImageError for anything QEMU would refuse to open, except features it may not know: those are reported.
     """
-    fixed = _fixed_part(window.head)
+    head = window.head
+    fixed = _fixed_part(head)
     (
         _, version, backing_at, backing_length, cluster_bits, capacity, crypt, l1_size, l1_at, refcounts_at, refcount_clusters,
         snapshot_count, snapshots_at, incompatible, compatible, autoclear, refcount_order, header_length,
     ) = fixed  # fmt: skip
     cluster_size = 1 << cluster_bits
     if (  # rough tests that are quick; what passes them is right
-        (l1_at | refcounts_at | snapshots_at) & (cluster_size + _FAR - 1)
+        (places := l1_at | refcounts_at | snapshots_at) & cluster_size - 1
+        or places > _NEAR
         or capacity > l1_size << 2 * cluster_bits - 3
         or not 0 < refcount_clusters <= _FEW_CLUSTERS
         or l1_size >> 20 | snapshot_count >> 16 | refcount_order >> 1 != _USUAL_REFCOUNTS
         or incompatible & _SELDOM
         or autoclear & _RAW_EXTERNAL
-        or (header_length > _V3.size and (header_length > _SMALLEST_CLUSTER or window.head[104:105] > b"\0"))
+        or (
+            header_length > _V3_SIZE
+            and (header_length > _SMALLEST_CLUSTER or (len(head) > _V3_SIZE and head[_V3_SIZE]))
+        )
     ):
         from diskchain.image.qcow2_limits import check_fields
 
-        check_fields(fixed, window.head)
+        check_fields(fixed, head)
     end = cluster_size
     if backing_at:
         if backing_at > cluster_size:
@@ -110,30 +118,32 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         if backing_length > _LONGEST_BACKING_NAME or backing_length > cluster_size - backing_at:
             raise _bad(f"a backing file name of {backing_length} bytes", 16)
         end = backing_at
-    backing_format, data_file, bitmaps, crypto, names = _read_extensions(window, header_length, end)
+    extension = _read_extensions(window, header_length, end).get
+    bitmaps, crypto = extension(_BITMAPS_EXTENSION), extension(_CRYPTO_HEADER)
     if bitmaps is not None or crypto is not None or crypt:
         from diskchain.image.qcow2_limits import check_pointers
 
         check_pointers(cluster_size, crypt, bitmaps if autoclear & _BITMAPS_VALID else None, crypto)
     backing = None
     if backing_at and backing_length:
-        name, name_end = window.head, backing_at + backing_length
-        name = name[backing_at:name_end] if name_end <= len(name) else window.read(backing_at, backing_length)
+        name_end = backing_at + backing_length
+        name = head[backing_at:name_end] if name_end <= len(head) else window.read(backing_at, backing_length)
         if b"\0" in name:  # where QEMU and libvirt stop reading, so "/etc/passwd\0.img" is what it looks like to them
             name = name.split(b"\0", 1)[0]
         if name:
+            backing_format = extension(_BACKING_FORMAT)
             recorded = None if backing_format is None else header_text(backing_format.split(b"\0", 1)[0])
             backing = BackingReference(name.decode("utf-8", "surrogateescape"), recorded)
     features = _NO_FEATURES
     if incompatible or compatible or autoclear:
-        features = _features(incompatible, compatible, autoclear, names)
+        features = _features(incompatible, compatible, autoclear, extension(_FEATURE_NAMES, b""))
     header = (
         _QCOW2,
         capacity & _WHOLE_SECTORS,
         version,
         cluster_size,
         backing,
-        header_text(data_file.split(b"\0", 1)[0]) if incompatible & _EXTERNAL_DATA else None,
+        header_text(extension(_DATA_FILE, b"").split(b"\0", 1)[0]) if incompatible & _EXTERNAL_DATA else None,
         autoclear & _RAW_EXTERNAL != 0,
         _encryption(window, crypt, crypto, full=full) if crypt else None,
         features,
@@ -152,8 +162,8 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
 
 def _fixed_part(head: bytes) -> tuple[Any, ...]:
     """The fields of :data:`_V3`, version and cluster size being checked; those that version 2 does not have are what it implies."""
-    if len(head) >= _V3.size:
-        fields = _V3.unpack_from(head)
+    if len(head) >= _V3_SIZE:
+        fields = _unpack_v3(head)
     elif len(head) >= _V2.size:
         fields = (*_V2.unpack_from(head), 0, 0, 0, 0, 0)
     else:
@@ -161,66 +171,47 @@ def _fixed_part(head: bytes) -> tuple[Any, ...]:
     if fields[0] != MAGIC:
         raise _bad("no qcow2 magic", 0)
     version = fields[1]
-    if version == _VERSION_2:
+    if version == _VERSION_3:
+        if len(head) < _V3_SIZE:
+            raise TruncatedImage("shorter than a version 3 header", format="qcow2", offset=len(head))
+        if fields[17] < _V3_SIZE:
+            raise _bad(f"a header of {fields[17]} bytes", 100)
+    elif version == _VERSION_2:
         fields = (*fields[:13], 0, 0, 0, 4, _V2.size)
-    elif version != _VERSION_3:
+    else:
         raise _bad(f"unknown version {version}", 4)
-    elif len(head) < _V3.size:
-        raise TruncatedImage("shorter than a version 3 header", format="qcow2", offset=len(head))
-    elif fields[17] < _V3.size:
-        raise _bad(f"a header of {fields[17]} bytes", 100)
-    if fields[4] not in _CLUSTER_BITS:
+    if not _MIN_CLUSTER_BITS <= fields[4] <= _MAX_CLUSTER_BITS:
         raise _bad(f"clusters of 2^{fields[4]} bytes", 20)
     return fields
 
 
-def _read_extensions(
-    window: Window, offset: int, end: int
-) -> tuple[bytes | None, bytes, bytes | None, bytes | None, bytes]:
-    """Payloads of the extensions from ``offset`` to ``end``: backing format, data file, bitmaps, crypto header, feature names."""
-    backing_format = bitmaps = crypto = None
-    data_file = names = b""
-    area = window.head if end <= len(window.head) else _extension_area(window, offset, end)
-    end, last = min(end, len(area)), end
+def _read_extensions(window: Window, offset: int, last: int) -> dict[int, bytes]:
+    """Payloads of the extensions from ``offset`` to ``last``, by kind. What is beyond the head is read only if they go on there."""
+    found: dict[int, bytes] = {}
+    area = window.head
+    end = min(last, len(area))
     for _ in range(_MOST_EXTENSIONS):
+        if end < offset + 8 <= last and end < window.size:
+            area = window.read_up_to(0, last)
+            end = len(area)
         if offset + 8 > end:
             if offset < last < offset + 8:
                 raise _bad("the header extensions have no end", offset)
-            break
+            return found
         kind, length = _unpack_extension(area, offset)
         if kind == 0:
-            break
+            return found
         offset += 8
-        payload = area[offset : offset + length]
-        if length > end - offset:
+        if end < offset + length <= last and end < window.size:
+            area = window.read_up_to(0, last)
+            end = len(area)
+        if offset + length > end:
             raise _bad(f"header extension {kind:#010x} of {length} bytes runs past its end", offset - 4)
-        if kind == _BACKING_FORMAT:
-            if length > _LONGEST_FORMAT_NAME:
-                raise _bad(f"a backing format name of {length} bytes", offset - 4)
-            backing_format = payload
-        elif kind == _FEATURE_NAMES:
-            names = payload
-        elif kind == _DATA_FILE:
-            data_file = payload
-        elif kind == _BITMAPS_EXTENSION:
-            bitmaps = payload
-        elif kind == _CRYPTO_HEADER:
-            crypto = payload
+        if kind == _BACKING_FORMAT and length > _LONGEST_FORMAT_NAME:
+            raise _bad(f"a backing format name of {length} bytes", offset - 4)
+        found[kind] = area[offset : offset + length]
         offset += (length + 7) & ~7
-    else:
-        raise _bad(f"more than {_MOST_EXTENSIONS} header extensions", offset)
-    return backing_format, data_file, bitmaps, crypto, names
-
-
-def _extension_area(window: Window, offset: int, end: int) -> bytes:
-    """Bytes from 0 that hold the extensions: the head if the end mark is in it, else all up to ``end``."""
-    head = window.head
-    while offset + 8 <= len(head):
-        kind, length = _unpack_extension(head, offset)
-        if kind == 0:
-            return head
-        offset += 8 + ((length + 7) & ~7)
-    return window.read_up_to(0, end)
+    raise _bad(f"more than {_MOST_EXTENSIONS} header extensions", offset)
 
 
 def _known(bits: int, names: tuple[str, ...]) -> tuple[str, ...]:
