@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from diskchain.cli.main import main
-from diskchain.discover import BackingChain
+from diskchain.discover import BackingChain, Discoverer
+from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
+from diskchain.storage.location import FileLocation
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 from tests.discover.chains import discover, ids
 from tests.discover.examining import mend
@@ -72,6 +75,21 @@ def test_the_command_for_it_is_one_that_qemu_takes(iso: Path, qemu_img: QemuImg)
 def test_an_iso_nobody_declared_a_format_of_is_raw(iso: Path) -> None:
     assert ids(discover(iso, None)) == []
     assert discover(iso, None, probe=True).source.format is Format.RAW
+
+
+@pytest.mark.parametrize("policy", [LIBVIRT, STRICT, UPLOAD], ids=lambda policy: policy.name)
+def test_by_any_rules_of_guessing_it_is_raw(iso: Path, policy: OpenPolicy) -> None:
+    chain = Discoverer(policy).discover(Source(FileLocation(str(iso))), probe=True)
+    assert (chain.source.format, ids(chain)) == (Format.RAW, ["format-probed"])
+
+
+def test_what_could_be_a_qcow2_as_well_is_raw_to_libvirt_and_nothing_to_the_wary(bench: Bench, iso: Path) -> None:
+    with iso.open("r+b") as file:
+        file.write(write_qcow2(iso.with_name("header")).read_bytes()[:512])
+    xml = disk_xml(over(iso.parent, str(iso), None))
+    assert disks(bench.completed(xml, exit_codes=(1,)), bench.version) == bench.live(xml)
+    chain = Discoverer(UPLOAD).discover(Source(FileLocation(str(iso))), probe=True)
+    assert (chain.source.format, ids(chain)) == (None, ["format-ambiguous"])
 
 
 @pytest.mark.parametrize("recorded", ["fat", "raw", "qcow2", "dir", None])
