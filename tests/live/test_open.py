@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -471,6 +472,7 @@ def test_images_of_a_running_domain_are_opened_only_when_asked_for(
     assert refused.code == 3
     assert refused.err.startswith("diskchain: vda[1]: ")
     assert "lock" in refused.err
+    assert refused.err.endswith("a VM or another program has it open: --in-use\n")
     done = diskchain(*words, "--in-use", *command, seconds=SECONDS)
     assert (done.code, done.err) == (0, "")
 
@@ -555,3 +557,48 @@ def test_without_the_storage_daemon_its_package_is_named(plain: Path, monkeypatc
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     done = diskchain("open", plain, "--", "true")
     assert (done.code, "qemu-storage-daemon is not installed (Debian" in done.err) == (2, True)
+
+
+_WHAT_CHILDREN_HAVE = """
+import os, resource
+from pathlib import Path
+daemons = [p for p in Path("/proc").glob("[0-9]*") if (p / "comm").read_text().startswith("qemu-storage")]
+for daemon in daemons:
+    if (daemon / "stat").read_text().rpartition(")")[2].split()[1] == str(os.getppid()):
+        core, = [line for line in (daemon / "limits").read_text().splitlines() if "core" in line]
+        print(b"DISKCHAIN_TEST_KEY" in (daemon / "environ").read_bytes(), core.split()[4])
+print("DISKCHAIN_TEST_KEY" in os.environ, resource.getrlimit(resource.RLIMIT_CORE))
+"""
+
+
+def test_a_key_from_the_environment_is_in_that_of_no_child_and_in_no_core(
+    chain: EncryptedChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISKCHAIN_TEST_KEY", PASSPHRASES[1].decode())
+    vm = document(tmp_path / "vm.xml", chain.disk_xml())
+    options = [*key_options(chain, without=1), "--secret", "vda[1]=env:DISKCHAIN_TEST_KEY"]
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    allowed = (before[1], before[1])
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, allowed)
+        done = diskchain("open", vm, *options, "--", sys.executable, "-c", _WHAT_CHILDREN_HAVE, seconds=SECONDS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    assert done == Outcome(0, f"False 0\nFalse {allowed}\n", "")
+
+
+def test_a_key_that_is_no_text_is_told_apart_from_a_wrong_one(chain: EncryptedChain, tmp_path: Path) -> None:
+    vm, key = document(tmp_path / "vm.xml", chain.disk_xml()), tmp_path / "key"
+    key.write_bytes(b"\xff\xfe")
+    options = [*key_options(chain, without=1), "--secret", f"vda[1]=file:{key}"]
+    done = diskchain("open", vm, *options, "--", "true", seconds=SECONDS)
+    assert (done.code, done.err) == (2, "diskchain: vda[1]: the key is no UTF-8 text, and QEMU takes no other\n")
+
+
+def test_the_text_of_a_vmdk_image_opened_as_raw_is_told(qemu_img: QemuImg, tmp_path: Path) -> None:
+    image = tmp_path / "disk.vmdk"
+    qemu_img("create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", image, "1M")
+    done = diskchain("open", image, "--", "true", seconds=SECONDS)
+    assert done.code == 0
+    assert "begins like a vmdk image" in done.err
+    assert diskchain("open", image, "-f", "vmdk", "--", "true", seconds=SECONDS) == Outcome(0, "", "")

@@ -1,6 +1,7 @@
 """`diskchain blockdev`: what it prints for programs is taken by them, and holds no key."""
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -131,3 +132,12 @@ def test_what_a_domain_says_about_throttling_is_taken_by_qemu(qemu_img: QemuImg,
             daemon.execute(each["execute"], each["arguments"])
         nodes = daemon.execute("query-named-block-nodes", {"flat": True})
     assert sum(node["drv"] == "throttle" for node in nodes) == 4
+
+
+@pytest.mark.parametrize("form", ["qemu", "qsd", "json"])
+def test_a_name_that_qemu_cannot_be_told_is_refused(form: str, tmp_path: Path) -> None:
+    image = tmp_path / os.fsdecode(b"\xff.raw")
+    image.write_bytes(bytes(512))
+    done = diskchain("blockdev", image, "-f", "raw", "--as", form)
+    assert (done.code, done.out) == (2, "")
+    assert "UTF-8" in done.err

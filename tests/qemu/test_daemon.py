@@ -174,3 +174,21 @@ def test_a_layer_qemu_does_not_open_is_named(tmp_path: Path) -> None:
     with StorageDaemon() as daemon, pytest.raises(LayerRefused, match=r"my layer: .*qcow2 format") as caught:
         open_nodes(daemon, emission, {}, ["my layer"])
     assert caught.value.layer == "my layer"
+
+
+def test_a_name_that_is_not_utf8_is_refused_and_the_daemon_lives_on() -> None:
+    name = os.fsdecode(b"/image \xff")
+    with StorageDaemon() as daemon:
+        with pytest.raises(QmpRefused, match="UTF-8"):
+            daemon.execute("blockdev-add", {"driver": "file", "node-name": "x", "filename": name})
+        assert daemon.execute("query-named-block-nodes") == []
+
+
+def test_a_daemon_that_is_killed_is_gone_at_once() -> None:
+    with StorageDaemon() as daemon:
+        pid = daemon.pid
+        os.kill(pid, signal.SIGSTOP)  # it heeds nothing any more
+        started = time.monotonic()
+        daemon.kill()
+        assert time.monotonic() - started < 5
+    assert gone(pid)

@@ -28,8 +28,10 @@ from tests.storage.servers import HOST, Sftp, free_port, sftp_server
 
 from diskchain.errors import StorageDenied, StorageError, StorageTimeout
 from diskchain.qemu.bridge import Bridge
+from diskchain.readers.credentials import Credentials
 from diskchain.readers.nbd import open_nbd
 from diskchain.readers.opening import open_location
+from diskchain.secrets.value import SecretValue
 from diskchain.storage.location import FileLocation, Location, NetworkHost, NetworkLocation, VolumeLocation
 from diskchain.storage.protocol_options import Cookie, HttpOptions, SshOptions
 from diskchain.storage.terms import Protocol, StorageType, Transport
@@ -390,3 +392,28 @@ def test_a_bridge_has_nothing_in_the_file_system(
     with Bridge() as bridge, bridge(location, TIMEOUT) as image:
         assert list(tmp_path.iterdir()) == []
         assert image.read(8192, 1) == CONTENT[8192:8193]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
+def test_an_answer_that_is_compressed_is_not_taken_for_the_bytes_of_the_file(encoding: str) -> None:
+    body = b"0123456789abcdef"
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n"
+    answer = head.encode() + b"Content-Range: bytes 0-15/16\r\n\r\n" + body
+    with answering(answer) as port, contextlib.ExitStack() as exits:
+        if encoding != "identity":
+            exits.enter_context(pytest.raises(StorageError, match="compresses"))
+        with open_location(network(Protocol.HTTP, port, "image"), timeout=5.0, bridge=Bridge()) as image:
+            assert image.read(0, 16) == body
+
+
+@requires("qemu-storage-daemon")
+@pytest.mark.qemu
+@pytest.mark.parametrize("protocol", [Protocol.RBD, Protocol.FTP, Protocol.ISCSI])
+def test_a_bridge_that_is_stuck_is_not_waited_for(protocol: Protocol) -> None:
+    name = "iqn.2014-03.test:x/1" if protocol is Protocol.ISCSI else "pool/image"
+    login = Credentials("user", SecretValue(b"secret"))
+    with answering(None) as port, Bridge() as bridge:
+        started = time.monotonic()
+        with pytest.raises(StorageTimeout):
+            bridge(network(protocol, port, name), 1.0, login if protocol is not Protocol.RBD else None)
+        assert time.monotonic() - started < 6

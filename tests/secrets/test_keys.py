@@ -218,3 +218,25 @@ def test_a_place_is_read_once_and_a_rule_in_vain_is_told() -> None:
     assert keys.misfit() == "--secret vdb fits no layer and no secret: a key is wanted by vda[1]"
     keys.pass_over("vdb", ())
     keys.check_fit()
+
+
+def test_two_layers_may_have_the_key_of_one_descriptor() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"sesame")
+    os.close(writing)
+    keys = Keys([Rule("vda[0]", f"fd:{reading}"), Rule("vda[1]", f"fd:{reading}")])
+    for name in ("vda[0]", "vda[1]"):
+        assert revealed(keys.get((name,), None)) == b"sesame"
+    os.close(reading)
+    keys.wipe()
+
+
+def test_a_key_leaves_the_environment_and_is_still_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISKCHAIN_KEY", "sesame")
+    keys = Keys([Rule("vda[0]", "env:DISKCHAIN_KEY"), Rule("vda[1]", "env:DISKCHAIN_KEY"), Rule("vdb", "env:NONE")])
+    keys.leave_environment()
+    assert "DISKCHAIN_KEY" not in os.environ
+    for name in ("vda[0]", "vda[1]"):
+        assert revealed(keys.get((name,), None)) == b"sesame"
+    assert keys.find(("vdb",), None) is None
+    keys.wipe()

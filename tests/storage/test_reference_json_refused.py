@@ -176,3 +176,10 @@ def test_any_document_is_read_or_refused(document: Any) -> None:
                 parsed(whole, dialect)
             except ReferenceSyntaxError:
                 continue
+
+
+def test_a_window_of_no_bytes_is_none_in_qemus_reading_and_goes_to_the_end_in_libvirts() -> None:
+    text = 'json:{"driver":"raw","size":0,"offset":512,"file":{"driver":"file","filename":"/a"}}'
+    assert parse_reference(text, "libvirt").slice == (512, 0)
+    with pytest.raises(ReferenceSyntaxError, match="no bytes"):
+        parse_reference(text, "qemu")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -37,10 +38,11 @@ def with_tls(policy: NodePolicy, args: argparse.Namespace) -> NodePolicy:
 
 @contextmanager
 def keys_of(args: argparse.Namespace) -> Iterator[Keys]:
-    """The keys the arguments give access to. Raises UsageError for a malformed ``--secret``."""
+    """The keys the arguments give access to, in no environment any more. Raises UsageError for a malformed ``--secret``."""
     rules = [parse_rule(text) for text in args.secret]
     uri = args.secrets_from or args.connect
     with ExitStack() as exits:
+        exits.enter_context(_no_core_dumps())
         libvirt = None
         if uri is not None:
             from diskchain.hypervisor.secrets import LibvirtSecrets
@@ -48,7 +50,19 @@ def keys_of(args: argparse.Namespace) -> Iterator[Keys]:
             libvirt = exits.enter_context(LibvirtSecrets(uri))
         keys = Keys(rules, libvirt)
         exits.callback(keys.wipe)
+        keys.leave_environment()
         yield keys
+
+
+@contextmanager
+def _no_core_dumps() -> Iterator[None]:
+    """Within, this process and those it starts leave no core, which would hold the keys. Source: setrlimit(2)."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ When this process dies, the kernel ends the daemon. A thin adapter on the ``qemu
 """
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -127,6 +128,8 @@ class StorageDaemon:
 
         if self._client is None:
             raise self._dead()
+        if not _is_utf8(arguments):
+            raise QmpRefused("QEMU takes no name that is not UTF-8", command=command)
         try:
             return wait_for(self._client.execute(command, dict(arguments or {})), self._timeout)
         except ExecuteError as error:
@@ -167,6 +170,12 @@ class StorageDaemon:
         start = max(0, size - _LAST_WORDS)
         return printable(os.pread(self._words, size - start, start).decode("utf-8", "replace").strip())
 
+    def kill(self) -> None:
+        """End it at once, also when it is stuck; what it was writing is lost."""
+        if self._process is not None:
+            self._process.kill()
+        self.close()
+
     def close(self) -> None:
         """End it: politely, then not. Harmless when repeated."""
         process, self._process = self._process, None
@@ -189,6 +198,15 @@ class StorageDaemon:
     def _dead(self) -> PeerError:
         words = self.last_words()
         return PeerError(f"{PROGRAM} is gone" + (f": {words}" if words else ""))
+
+
+def _is_utf8(arguments: Mapping[str, Any] | None) -> bool:
+    """Whether JSON can say them: names of files may hold any bytes."""
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -19,13 +19,20 @@ _WRONG_KEY: Final = "Invalid password, cannot unlock any keyslot"
 #: QEMU ``crypto/block-luks.c``, of a header that a document takes for version 1.
 _LUKS2: Final = "LUKS version 2 is not supported"
 
+#: QEMU ``crypto/secret_common.c``: of bytes that are no text.
+_NO_TEXT: Final = "is not valid UTF-8"
+
+#: QEMU ``block/file-posix.c``: another process has the image open, and one of the two writes.
+_LOCKED: Final = ("Failed to get shared", 'Failed to get "')
+
 
 class LayerRefused(PeerError):
-    """QEMU does not open a layer. ``layer`` is its name."""
+    """QEMU does not open a layer. ``layer`` is its name; ``locked``: somebody else has it open, and one of the two writes."""
 
-    def __init__(self, problem: str, *, layer: str) -> None:
+    def __init__(self, problem: str, *, layer: str, locked: bool = False) -> None:
         super().__init__(f"{printable(layer)}: {problem}")
         self.layer = layer
+        self.locked = locked
 
 
 def open_nodes(
@@ -51,11 +58,16 @@ def open_nodes(
         except QmpRefused as error:
             if _WRONG_KEY in str(error):
                 raise SecretWrong("the key does not open it", layer=names[item.layer]) from error
+            if _NO_TEXT in str(error):
+                raise SecretWrong(
+                    "the key is no UTF-8 text, and QEMU takes no other", layer=names[item.layer]
+                ) from error
             refused = refused_login(str(error), tls=isinstance(item, NodeItem) and "tls-creds" in item.properties)
             if refused is not None:
                 raise LoginRefused(refused, path=names[item.layer]) from error
             hint = "; cryptsetup and the kernel can open it" if _LUKS2 in str(error) else ""
-            raise LayerRefused(f"{error}{hint}", layer=names[item.layer]) from error
+            locked = any(words in str(error) for words in _LOCKED)
+            raise LayerRefused(f"{error}{hint}", layer=names[item.layer], locked=locked) from error
 
 
 def _add_secret(daemon: StorageDaemon, item: SecretItem, keys: Mapping[str, SecretValue]) -> None:

@@ -126,7 +126,9 @@ class _Reader:
     def _new_session(self) -> "aiohttp.ClientSession":
         import aiohttp
 
-        self._session = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar())
+        self._session = aiohttp.ClientSession(
+            headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
         return self._session
 
     def _size(self, answer: "aiohttp.ClientResponse", offset: int) -> int:
@@ -142,6 +144,8 @@ class _Reader:
             raise LoginRefused(problem if given else "login refused: the server wants a user name", path=self.name)
         if status not in (_PARTIAL, _RANGE_NOT_SATISFIABLE):
             raise _STATUS.get(status, StorageError)(f"the server answers {status}", path=self.name)
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise StorageError("the server compresses what it was asked to send as it is", path=self.name)
         match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         size = int(match[2]) if match else 0
         empty = status == _RANGE_NOT_SATISFIABLE and size == 0 and match is not None

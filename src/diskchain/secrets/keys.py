@@ -3,12 +3,13 @@
 Knows names and places of keys; libvirt is a callable handed in, so that this works without any.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from diskchain.errors import SecretMissing, UsageError, printable
-from diskchain.secrets.places import PLACES, check_place, read_place
+from diskchain.secrets.places import PLACES, check_place, read_place, variable_of
 from diskchain.secrets.value import SecretValue
 from diskchain.storage.auth import SecretReference
 
@@ -54,7 +55,7 @@ class Keys:
         self._fitting: set[str] = set()
         self._wanting: dict[str, None] = {}
         self._passed_over: set[str] = set()
-        self._read: dict[Rule, SecretValue] = {}
+        self._read: dict[Rule | str, SecretValue] = {}
 
     def want(self, names: Iterable[str], reference: SecretReference | None) -> None:
         """Say that a layer with these ``names``, the first of them for people, wants a key."""
@@ -108,15 +109,31 @@ class Keys:
             return None if value is None else Found(value, "libvirt")
         return None
 
+    def leave_environment(self) -> None:
+        """Read what is in environment variables, and take those away: no process that is started from now on inherits a key."""
+        for rule in self._rules:
+            if variable_of(rule.place) is not None:
+                self._kept(rule, "")
+        for name in filter(None, (variable_of(rule.place) for rule in self._rules)):
+            os.environ.pop(name, None)
+
     def _value(self, rule: Rule, purpose: str) -> SecretValue | None:
-        """A copy of the key. Its place is read once: a person is not asked twice, and a pipe is empty then."""
-        if rule not in self._read:
+        """A copy of the key."""
+        value = self._kept(rule, purpose)
+        if value is None:
+            return None
+        with value.reveal() as kept:
+            return SecretValue(bytes(kept))
+
+    def _kept(self, rule: Rule, purpose: str) -> SecretValue | None:
+        """The key. Its place is read once: a pipe is empty then, and a person is not asked twice, but for each of two rules."""
+        place = rule if rule.place == "ask" else rule.place
+        if place not in self._read:
             value = read_place(rule.place, purpose)
             if value is None:
                 return None
-            self._read[rule] = value
-        with self._read[rule].reveal() as kept:
-            return SecretValue(bytes(kept))
+            self._read[place] = value
+        return self._read[place]
 
     def wipe(self) -> None:
         """Overwrite the keys that were read. Harmless when repeated."""

@@ -47,6 +47,12 @@ def file_of(place: str) -> str | None:
     return rest if kind == "file" else None
 
 
+def variable_of(place: str) -> str | None:
+    """The name, where the place is an environment variable."""
+    kind, _, rest = place.partition(":")
+    return rest if kind == "env" else None
+
+
 def _file(path: str) -> SecretValue:
     try:
         # Non-blocking, so that a FIFO without a writer is an empty key and not a wait.

@@ -19,7 +19,7 @@ from diskchain.cli.node_targets import (
 )
 from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over, want_all, with_tls
 from diskchain.cli.target import add_target_arguments
-from diskchain.errors import SecretMissing
+from diskchain.errors import SecretMissing, UsageError, printable
 from diskchain.findings import Finding
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.items import Emission, Item, NodeItem, ObjectItem, SecretItem
@@ -136,7 +136,12 @@ def _options(args: argparse.Namespace, chain: NumberedChain, emission: Emission,
 
 
 def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"QEMU takes no name that is not UTF-8: {printable(text)}") from None
+    return text
 
 
 def _document(args: argparse.Namespace, disks: list[tuple[NumberedChain, Emission]], keys: Keys) -> str:
@@ -164,6 +169,7 @@ def _document(args: argparse.Namespace, disks: list[tuple[NumberedChain, Emissio
 
 def _properties(args: argparse.Namespace, chain: NumberedChain, item: Item, keys: Keys) -> dict[str, Any]:
     if isinstance(item, NodeItem | ObjectItem):
+        _json(item.properties)  # a name that JSON cannot hold is refused in every form
         return item.properties
     if args.secrets == "file":
         file = _file(chain, item, keys)

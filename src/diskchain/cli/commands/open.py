@@ -23,6 +23,7 @@ from diskchain.cli.node_targets import (
 )
 from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
 from diskchain.cli.target import Target, add_target_arguments
+from diskchain.discover.examine import examine
 from diskchain.discover.patience import PatientDiscoverer
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
 from diskchain.findings import Severity
@@ -30,7 +31,7 @@ from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import StorageDaemon
 from diskchain.qemu.export import add_overlay, export_fuse, export_nbd, nbd_uri
 from diskchain.qemu.items import Emission, SecretItem
-from diskchain.qemu.opening import open_nodes
+from diskchain.qemu.opening import LayerRefused, open_nodes
 from diskchain.qemu.policy import QSD, QSD_SHARED, NodePolicy
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.readers.remote_loop import Interrupted, carry_on, interrupt
@@ -55,6 +56,8 @@ exit codes: COMMAND's; without one 0; else 1 findings, 2 usage, 3 could not tell
 _PLACEHOLDER: Final = "{}"
 #: What discovery says of a layer on a server, which is about to be opened.
 _LOOKED_AT_BY_QEMU: Final = "not-inspected"
+#: Said of an image whose format was guessed, such as the text of a VMDK: it is opened as raw, as libvirt would.
+_GUESSED_AGAINST_ITS_LOOKS: Final = "format-mismatch"
 #: ``sockaddr_un``, unix(7): 108 bytes with a NUL.
 _SOCKET_PATH_MAX: Final = 107
 
@@ -110,6 +113,10 @@ def run(args: argparse.Namespace) -> int:
             return _serve(args, daemon, place.guard, ending, target)
         except Interrupted:
             ending.check()
+            raise
+        except LayerRefused as error:
+            if error.locked and not args.in_use:
+                raise PeerError(f"{error}; a VM or another program has it open: --in-use") from error
             raise
         finally:
             ending.hold()
@@ -210,6 +217,8 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
         for each in below(whole, chain).findings
         if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU
     ]
+    if chosen[0].probe:
+        told += [each for _, each in examine(whole) if each.id == _GUESSED_AGAINST_ITS_LOOKS]
     for each in told:
         for line in finding_lines(each, style):
             print(line, file=sys.stderr)

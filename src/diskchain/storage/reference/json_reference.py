@@ -87,6 +87,9 @@ def _below(layer: Fields) -> Fields:
 def _slice(raw: Fields) -> Slice | None:
     offset = raw.take_number("offset", "JSON with an offset that is no size")
     size = raw.take_number("size", "JSON with a size that is none")
+    if size == 0 and raw.dialect == "qemu":
+        # Not libvirt's "to the end": QEMU shows no byte.
+        raise UnsupportedReference("a json: window of no bytes", driver="raw")
     return None if offset is None and size is None else Slice(offset or 0, size or 0)
 
 
