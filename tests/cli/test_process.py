@@ -25,9 +25,7 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "verb", ["show", "show --json", "check", "check --sarif", "info", "secrets"]
-)
+@pytest.mark.parametrize("verb", ["show", "show --json", "check", "check --sarif", "info", "secrets"])
 @pytest.mark.parametrize("output", [">&-", ">/dev/full"])
 def test_output_that_cannot_be_written_is_could_not_tell(verb: str, output: str, image: Path) -> None:
     shown = shell(f"$D {verb} $I {output}", image)

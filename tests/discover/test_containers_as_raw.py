@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.discover.chains import overlay
+from tests.discover.chains import overlay, unrecorded_overlay
 from tests.image.makers import vhdx, vmdk
 from tests.live.storage import QemuImg
 
@@ -71,17 +71,33 @@ def test_what_such_a_header_names_is_not_even_a_refused_reference(qemu_img: Qemu
     assert not list(chain.findings)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [vhdx.make(vhdx.Vhdx()), vmdk.descriptor(['RW 1 FLAT "x" 0'], create_type="monolithicFlat")],
-    ids=["vhdx", "descriptor"],
-)
-def test_what_libvirt_does_not_recognise_is_told_when_it_is_guessed_to_be_raw(tmp_path: Path, data: bytes) -> None:
+UNKNOWN_TO_LIBVIRT = {
+    Format.VHDX: vhdx.make(vhdx.Vhdx()),
+    Format.VMDK: vmdk.descriptor(['RW 1 FLAT "x" 0'], create_type="monolithicFlat"),
+}
+
+
+@pytest.mark.parametrize("format", UNKNOWN_TO_LIBVIRT)
+def test_a_base_that_libvirt_guesses_to_be_raw_is_told(qemu_img: QemuImg, tmp_path: Path, format: Format) -> None:
+    (tmp_path / "base").write_bytes(UNKNOWN_TO_LIBVIRT[format])
+    chain = discovered(unrecorded_overlay(qemu_img, tmp_path / "top.qcow2", "base"), Format.QCOW2)
+    assert [layer.source.format for layer in chain.layers] == [Format.QCOW2, Format.RAW]
+    assert mismatches(chain) == [(1, Severity.WARNING)]
+
+
+@pytest.mark.parametrize("format", UNKNOWN_TO_LIBVIRT)
+def test_an_image_named_by_itself_is_what_it_begins_with(tmp_path: Path, format: Format) -> None:
     path = tmp_path / "image"
-    path.write_bytes(data)
+    path.write_bytes(UNKNOWN_TO_LIBVIRT[format])
     chain = discovered(path, None, probe=True)
-    assert chain.source.format is Format.RAW
-    assert mismatches(chain) == [(0, Severity.INFO)]
+    assert chain.source.format is format
+    assert mismatches(chain) == []
+
+
+def test_a_version_nobody_knows_is_no_raw_image(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"QFI\xfb\x00\x00\x00\x04" + bytes(504))
+    assert [found.id for found in discovered(path, None, probe=True).findings] == ["malformed"]
 
 
 def test_an_undeclared_disk_is_told_once(qemu_img: QemuImg, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ LENIENT = STRICT._replace(name="lenient", unrecorded=True)
 
 
 def naming(path: Path, name: str) -> Path:
-    """The text descriptor of a VMDK, which libvirt takes for raw, with an extent called ``name``."""
+    """The text descriptor of a VMDK, with an extent called ``name``."""
     path.write_bytes(vmdk.descriptor([f'RW 1 FLAT "{name}" 0']))
     return path
 
@@ -50,9 +50,10 @@ def test_a_text_descriptor_is_no_raw_image(tmp_path: Path, policy: OpenPolicy, d
     assert not chain.source.extents
 
 
-def test_libvirt_takes_it_for_raw(tmp_path: Path) -> None:
-    chain = guessed(LIBVIRT, naming(tmp_path / "up.vmdk", "/etc/shadow"))
-    assert (chain.source.format, ids(chain)) == (Format.RAW, ["format-probed"])
+def test_by_default_it_is_what_it_begins_with_and_its_extents_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "extent").write_bytes(bytes(1 << 20))
+    chain = guessed(LIBVIRT, naming(tmp_path / "up.vmdk", "extent"))
+    assert (chain.source.format, len(chain.source.extents)) == (Format.VMDK, 1)
 
 
 def test_who_does_not_ask_for_a_guess_is_told_what_it_looks_like(tmp_path: Path, two_formats: Path) -> None:

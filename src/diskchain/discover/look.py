@@ -131,7 +131,7 @@ def look(
             return seen
         header = recognised(head) if format is _QCOW2 and source.slice is None else None
         if header is None:
-            header = _read(seen, LocalImage(path, fd, facts, head), guard)
+            header = _read(seen, LocalImage(path, fd, facts, head), guard, above)
         seen.header = header
         if header.encryption is not None and source.encryption is None:
             _settle_encryption(seen, header.encryption.kind)
@@ -162,7 +162,7 @@ def _look_elsewhere(
             if not headed:
                 return
             try:
-                seen.header = _read(seen, image, guard)
+                seen.header = _read(seen, image, guard, above)
             except ImageError as error:
                 seen.stop(_misread(error, image, seen, above))
     except DiskchainError as error:
@@ -189,11 +189,13 @@ def _bytes_of(seen: Look, image: Window) -> Window:
     return window_on(image, part.offset, size)
 
 
-def _read(seen: Look, container: "LocalImage | RemoteImage", guard: "OpenPolicy | None") -> ImageHeader:
+def _read(
+    seen: Look, container: "LocalImage | RemoteImage", guard: "OpenPolicy | None", above: Look | None
+) -> ImageHeader:
     image = _bytes_of(seen, container)
     format = seen.format
     if format is None:
-        format = _guess(seen, image, guard)
+        format = _guess(seen, image, guard, above)
     if format is _RAW and image.head.startswith(_CONTAINERS):
         return _read_raw(image)
     header = inspect(image, format)
@@ -228,10 +230,11 @@ def _is_directory(seen: Look, type: StorageType) -> bool:
     return seen.format is _DIR
 
 
-def _guess(seen: Look, image: Window, guard: "OpenPolicy | None") -> Format:
-    from diskchain.image.probe import guess
+def _guess(seen: Look, image: Window, guard: "OpenPolicy | None", above: Look | None) -> Format:
+    from diskchain.image.probe import guess, guess_alone
 
-    format = guess(image) if guard is None else guess(image, guard.probing)
+    alone = above is None and guard is None
+    format = guess_alone(image) if alone else guess(image, "libvirt" if guard is None else guard.probing)
     seen.format = format
     seen.source = seen.source._replace(format=format)
     return format

@@ -56,6 +56,20 @@ def guess(window: Window, rules: Rules = "libvirt") -> Format:
     return Format.RAW if found is Format.ISO else found
 
 
+def guess_alone(window: Window) -> Format:
+    """The format to read an image as that somebody names by itself, where nothing but its bytes can say what it is.
+
+    As :func:`guess` by libvirt's rules; where those see nothing, what it begins with, as QEMU would: VHDX, a VMDK descriptor … In a
+    version nobody knows, too: better refused by name than shown as raw. LUKS stays raw, with encryption.
+    """
+    found = guess(window)
+    if found is Format.RAW and not starts_with_luks(window):
+        from diskchain.image.signatures import headed_format
+
+        return headed_format(window, any_version=True) or Format.RAW
+    return found
+
+
 def starts_with_luks(window: Window) -> bool:
     """Whether a LUKS header of version 1 or 2 is at the start: raw with encryption to libvirt, ``luks`` to QEMU."""
     return _head(window).startswith(_LUKS)

@@ -77,14 +77,16 @@ def sole_format(window: Window) -> Format:
     return found[0] if found else Format.RAW
 
 
-def headed_format(window: Window) -> Format | None:
-    """The container that ``window`` begins with, in a version somebody knows; None when it begins with no such signature.
+def headed_format(window: Window, *, any_version: bool = False) -> Format | None:
+    """The container that ``window`` begins with; None when it begins with no such signature, in a version somebody knows.
 
     Says nothing about what it is: a guest may have written that onto its disk.
     """
     head = window.read_up_to(0, SECTOR)
     for magic in _MAGICS:
-        if head.startswith(magic.signature, magic.at) and head.startswith(magic.versions, magic.version_at):
+        if head.startswith(magic.signature, magic.at) and (
+            any_version or head.startswith(magic.versions, magic.version_at)
+        ):
             return magic.format
     return Format.VMDK if _DESCRIPTOR.match(head) else None
 

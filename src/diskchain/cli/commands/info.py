@@ -19,8 +19,8 @@ examples:
   diskchain info disk.qcow2
   diskchain info -f vmdk --json disk.vmdk
 
-Nothing the header names is opened. Without -f the format is guessed: libvirt's way, or with --untrusted refusing
-whatever looks like more than one format.
+Nothing the header names is opened. Without -f the format is guessed: as libvirt and QEMU would, or with --untrusted
+refusing whatever looks like more than one format.
 
 exit codes: 0 read, 1 the image is not what it should be, 2 usage, 3 could not tell"""
 
@@ -59,9 +59,9 @@ def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts, "Content |
         if args.format is not None:
             format = Format(args.format)
         else:
-            from diskchain.image.probe import probe, starts_with_luks
+            from diskchain.image.probe import guess_alone, probe, starts_with_luks
 
-            format = probe(image, "untrusted" if args.untrusted else "libvirt")
+            format = probe(image, "untrusted") if args.untrusted else guess_alone(image)
             if format is Format.RAW and starts_with_luks(image):
                 format = Format.LUKS
         try:
