@@ -20,7 +20,7 @@ from tests.live.domains import PausedDomain
 from tests.live.encrypted import PASSPHRASES, EncryptedChain, make_encrypted_chain
 from tests.live.peers import give_up, requires
 from tests.live.storage import QemuImg
-from tests.readers.servers import nbdkit_file
+from tests.readers.servers import answering, nbdkit_file
 from tests.storage.servers import HOST
 
 pytestmark = [pytest.mark.qemu, requires("qemu-storage-daemon", "qemu-img", "qemu-io")]
@@ -602,3 +602,29 @@ def test_the_text_of_a_vmdk_image_opened_as_raw_is_told(qemu_img: QemuImg, tmp_p
     assert done.code == 0
     assert "begins like a vmdk image" in done.err
     assert diskchain("open", image, "-f", "vmdk", "--", "true", seconds=SECONDS) == Outcome(0, "", "")
+
+
+def test_a_signal_ends_it_at_once_while_a_server_does_not_answer(tmp_path: Path, temporary: Path) -> None:
+    with answering(None) as port:
+        vm = document(
+            tmp_path / "vm.xml",
+            f"""<disk type="network" device="disk"><driver name="qemu" type="raw"/><source protocol="nbd" name="x">
+            <host name="{HOST}" port="{port}"/></source><target dev="vda" bus="virtio"/></disk>""",
+        )
+        process = subprocess.Popen([sys.executable, "-m", "diskchain", "open", vm, "--", "true"])
+        deadline = time.monotonic() + SECONDS
+        while not any(b"qemu-storage-daemon" in line for line in children_of(process.pid)):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        started = time.monotonic()
+        process.terminate()
+        assert process.wait(SECONDS) == 128 + signal.SIGTERM
+        assert time.monotonic() - started < 6
+        assert list(temporary.iterdir()) == []
+
+
+def children_of(pid: int) -> list[bytes]:
+    """The command lines of its children."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    pids = " ".join(each.read_text() for each in children).split()
+    return [Path(f"/proc/{each}/cmdline").read_bytes() for each in pids if Path(f"/proc/{each}").exists()]

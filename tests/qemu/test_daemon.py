@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from diskchain.errors import MissingExtra, PeerError, SecretMissing, SecretWrong, UsageError
+from diskchain.errors import MissingExtra, PeerError, SecretMissing, SecretWrong, StorageTimeout, UsageError
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.items import SecretItem
@@ -21,12 +21,14 @@ from diskchain.qemu.master_key import MasterKey
 from diskchain.qemu.nodes import Numbering
 from diskchain.qemu.opening import LayerRefused, close_nodes, open_nodes
 from diskchain.secrets.value import SecretValue
-from diskchain.storage.location import FileLocation
+from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
 from diskchain.storage.source import TERMINATOR, Source, stack
-from diskchain.storage.terms import Format
+from diskchain.storage.terms import Format, Protocol
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 from tests.qemu.images import KINDS, PASSPHRASE, Templates
+from tests.readers.servers import answering
+from tests.storage.servers import HOST
 
 pytestmark = [pytest.mark.qemu, requires("qemu-storage-daemon", "qemu-img")]
 
@@ -184,11 +186,21 @@ def test_a_name_that_is_not_utf8_is_refused_and_the_daemon_lives_on() -> None:
         assert daemon.execute("query-named-block-nodes") == []
 
 
-def test_a_daemon_that_is_killed_is_gone_at_once() -> None:
-    with StorageDaemon() as daemon:
+def test_a_daemon_that_owes_an_answer_is_not_waited_for() -> None:
+    with StorageDaemon(timeout=1.0) as daemon:
         pid = daemon.pid
         os.kill(pid, signal.SIGSTOP)  # it heeds nothing any more
         started = time.monotonic()
-        daemon.kill()
-        assert time.monotonic() - started < 5
+        for _ in range(3):
+            with pytest.raises(StorageTimeout):
+                daemon.execute("query-named-block-nodes")
+    assert time.monotonic() - started < 6
     assert gone(pid)
+
+
+def test_a_server_that_does_not_answer_is_told_by_its_layer() -> None:
+    with answering(None) as port, StorageDaemon(timeout=1.0) as daemon:
+        silent = Source(NetworkLocation(Protocol.NBD, "x", (NetworkHost(HOST, port),)), Format.RAW)
+        emission = blockdev(Numbering().chain(silent))
+        with pytest.raises(StorageTimeout, match=r"^vda\[0\]: no answer"):
+            open_nodes(daemon, emission, {}, ["vda[0]"])

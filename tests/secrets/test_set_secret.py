@@ -114,3 +114,15 @@ def test_a_layer_the_document_does_not_have_is_refused_and_nothing_is_written(la
 
 def test_what_is_no_uuid_is_refused(vm: Path) -> None:
     assert diskchain("set-secret", vm, "--layer", "vda", "--uuid", "my passphrase").code == 2
+
+
+def test_several_secrets_of_one_layer_are_not_replaced_by_one(tmp_path: Path) -> None:
+    vm = tmp_path / "vm.xml"
+    secrets = "".join(f'<secret type="passphrase" usage="{usage}"/>' for usage in "ab")
+    vm.write_text(
+        f"""<disk type="network"><driver type="raw"/><source protocol="rbd" name="p/i"><host name="h"/>
+        <encryption format="luks" engine="librbd">{secrets}</encryption></source><target dev="vda"/></disk>"""
+    )
+    done = diskchain("set-secret", vm, "--layer", "vda", "--usage", "x")
+    assert (done.code, done.out) == (2, "")
+    assert "2 times over" in done.err

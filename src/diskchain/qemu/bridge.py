@@ -69,12 +69,6 @@ class Bridge:
             daemon.close()
         self._nbd.close()
 
-    def _abandon(self) -> None:
-        """End a daemon that is stuck, at once: it writes nothing that could be lost."""
-        if self._daemon is not None:
-            self._daemon.kill()
-        self.close()
-
     def __call__(
         self, location: Location, timeout: float = TIMEOUT, credentials: Credentials | None = None
     ) -> RemoteImage:
@@ -90,9 +84,6 @@ class Bridge:
             node = self._node(daemon, location, credentials)
             try:
                 daemon.execute("blockdev-add", node)
-            except StorageTimeout:
-                self._abandon()
-                raise
             finally:
                 self._forget_secrets(daemon, node)
         except QmpRefused as error:
@@ -100,7 +91,7 @@ class Bridge:
         except UsageError as error:
             raise StorageError(str(error), path=name) from error
         except StorageTimeout as error:
-            self._abandon()
+            self.close()
             raise StorageTimeout(f"no answer in {timeout:g} s", path=name) from error
         except PeerError as error:
             self.close()
@@ -146,15 +137,11 @@ class Bridge:
 
     def _exported(self, daemon: StorageDaemon, node: str, name: str, timeout: float) -> RemoteImage:
         def forget() -> None:
-            if self._daemon is not daemon:
-                return
-            try:
-                with suppress(PeerError):
+            if self._daemon is daemon:
+                with suppress(PeerError, StorageTimeout):
                     daemon.execute("block-export-del", {"id": node, "mode": "hard"})
-                with suppress(PeerError):
+                with suppress(PeerError, StorageTimeout):
                     daemon.execute("blockdev-del", {"node-name": node})
-            except StorageTimeout:
-                self._abandon()
 
         try:
             daemon.execute("block-export-add", {"type": "nbd", "id": node, "node-name": node, "name": node})

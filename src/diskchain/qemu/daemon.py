@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from diskchain.errors import MissingExtra, PeerError, StorageTimeout, UsageError, printable
 from diskchain.qemu.master_key import KEY_ID, MasterKey
 from diskchain.qemu.parent_death import die_with_parent
-from diskchain.readers.remote_loop import on_a_lasting_thread, wait_for
+from diskchain.readers.remote_loop import Interrupted, on_a_lasting_thread, wait_for
 
 if TYPE_CHECKING:
     from qemu.qmp import QMPClient
@@ -52,6 +52,7 @@ class StorageDaemon:
         self._client: QMPClient | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._words: int = -1
+        self._stuck = False
 
     @property
     def pid(self) -> int:
@@ -122,7 +123,8 @@ class StorageDaemon:
     def execute(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """Run one QMP command and return what it returns.
 
-        Raises QmpRefused when QEMU says no, StorageTimeout when it does not answer, PeerError when it is gone.
+        Raises QmpRefused when QEMU says no, StorageTimeout when it does not answer, PeerError when it is gone. A daemon that
+        once did not answer is not waited for again.
         """
         from qemu.qmp import ExecuteError, QMPError
 
@@ -130,11 +132,17 @@ class StorageDaemon:
             raise self._dead()
         if not _is_utf8(arguments):
             raise QmpRefused("QEMU takes no name that is not UTF-8", command=command)
+        if self._stuck:
+            raise StorageTimeout(f"no answer to an earlier command, so none to {command}", path=PROGRAM)
         try:
             return wait_for(self._client.execute(command, dict(arguments or {})), self._timeout)
         except ExecuteError as error:
             raise QmpRefused(str(error), command=command) from None  # the cause holds the arguments
+        except Interrupted:
+            self._stuck = True  # for all we know
+            raise
         except TimeoutError as error:
+            self._stuck = True
             raise StorageTimeout(f"no answer to {command} in {self._timeout:g} s", path=PROGRAM) from error
         except (QMPError, EOFError, ConnectionError) as error:
             raise self._dead() from error
@@ -170,17 +178,13 @@ class StorageDaemon:
         start = max(0, size - _LAST_WORDS)
         return printable(os.pread(self._words, size - start, start).decode("utf-8", "replace").strip())
 
-    def kill(self) -> None:
-        """End it at once, also when it is stuck; what it was writing is lost."""
-        if self._process is not None:
-            self._process.kill()
-        self.close()
-
     def close(self) -> None:
-        """End it: politely, then not. Harmless when repeated."""
+        """End it: politely, then not; not when it owes an answer, since it heeds nothing then. Harmless when repeated."""
         process, self._process = self._process, None
         client, self._client = self._client, None
         if process is not None:
+            if self._stuck:
+                process.kill()
             _end(process)
         if client is not None:
             with contextlib.suppress(Exception):

@@ -6,7 +6,7 @@ Knows the order of commands and QEMU's words for a wrong key. Must not know wher
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from diskchain.errors import LoginRefused, PeerError, SecretMissing, SecretWrong, printable
+from diskchain.errors import LoginRefused, PeerError, SecretMissing, SecretWrong, StorageTimeout, printable
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.items import Emission, NodeItem, ObjectItem, SecretItem
 from diskchain.qemu.network import refused_login
@@ -68,6 +68,8 @@ def open_nodes(
             hint = "; cryptsetup and the kernel can open it" if _LUKS2 in str(error) else ""
             locked = any(words in str(error) for words in _LOCKED)
             raise LayerRefused(f"{error}{hint}", layer=names[item.layer], locked=locked) from error
+        except StorageTimeout as error:
+            raise StorageTimeout(error.problem, path=names[item.layer]) from error
 
 
 def _add_secret(daemon: StorageDaemon, item: SecretItem, keys: Mapping[str, SecretValue]) -> None:

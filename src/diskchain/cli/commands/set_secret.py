@@ -50,6 +50,10 @@ def run(args: argparse.Namespace) -> int:
     seen = state_of(args.document) if args.in_place else None
     document = read_document(args.document)
     disk, layer, old = _find(document, args)
+    if old is not None and len(old.secrets) > 1:
+        raise UsageError(
+            f"{args.layer} is encrypted {len(old.secrets)} times over, each with a secret of its own; one would replace them all"
+        )
     reference = SecretReference("passphrase", uuid=_uuid(args.uuid), usage=args.usage)
     encryption = (old or Encryption(EncryptionFormat.LUKS))._replace(secrets=(reference,))
     if args.format is not None:
