@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.live.peers import requires
 from tests.live.storage import QemuImg
+from tests.readers.servers import web_server
+from tests.storage.servers import HOST
 
 from diskchain.errors import UsageError
 from diskchain.storage.location import (
@@ -99,6 +102,31 @@ def http(name: str, query: str | None = None) -> NetworkLocation:
 def test_images_on_one_server_have_relative_names_too() -> None:
     assert relative_path(gluster("v/a/top"), gluster("v/base")) == "../base"
     assert relative_path(http("a/top"), http("b/base")) == "../b/base"
+
+
+@pytest.mark.parametrize("name", ["a b", "100%", "p%41", "q?z", "n#1"])
+def test_what_qemu_would_read_as_a_uri_and_libvirt_as_it_stands_has_no_relative_name(name: str) -> None:
+    for there in (http, gluster):
+        with pytest.raises(UsageError, match="part of a URI"):
+            relative_path(there("v/top"), there(f"v/{name}"))
+    assert relative_path(http("v/top"), http("v/é:b+[c]")) == "./é:b+[c]"
+
+
+@requires("nginx")
+@pytest.mark.qemu
+@pytest.mark.parametrize("name", ["base", "é", "a:b", "t;u=v", "a+b&c", "[x]", "a'b"])
+def test_qemu_opens_the_base_beside_on_a_web_server_by_its_computed_name(
+    name: str, tmp_path: Path, qemu_img: QemuImg
+) -> None:
+    with web_server(tmp_path) as web:
+        (web.files / "d").mkdir()
+        (web.files / "d" / name).write_bytes(bytes(4096))
+        host = (NetworkHost(HOST, web.port),)
+        top, base = (NetworkLocation(Protocol.HTTP, path, host) for path in ("o/top.qcow2", f"d/{name}"))
+        (web.files / "o").mkdir()
+        text = relative_path(top, base)
+        qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", text, "-F", "raw", web.files / "o" / "top.qcow2", "4096")
+        assert "\nfile format: raw" in qemu_img("info", "--backing-chain", f"http://{HOST}:{web.port}/o/top.qcow2")
 
 
 @pytest.mark.parametrize(

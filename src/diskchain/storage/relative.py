@@ -5,6 +5,7 @@ Pure text. Must not touch storage: who needs symlinks resolved brings the functi
 """
 
 import posixpath
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,7 @@ from diskchain.errors import UsageError
 from diskchain.storage.location import Location, NetworkLocation, local_path
 from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference import is_file_name, is_relative
+from diskchain.storage.reference.uri import CURL
 from diskchain.storage.source import Source, layers
 from diskchain.storage.terms import Protocol
 
@@ -28,6 +30,11 @@ _PATH_PROTOCOLS: Final = frozenset(
         Protocol.NFS,
     }
 )
+
+#: Where the two readings of a relative string on a server part. libcurl takes everything else as it stands, QEMU's own URI
+#: parser (``util/uri.c``) only what RFC 3986 has in paths.
+_READ_TWO_WAYS: Final = re.compile(r"[%?#\x00-\x20\x7f]")
+_NOT_IN_URI_PATH: Final = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/]")
 
 
 def relative_reference(top: Source, base: Source) -> str | None:
@@ -71,6 +78,10 @@ def relative_path(overlay: Location, base: Location, directory: Callable[[str], 
     if not name:
         raise UsageError("a backing string names no directory")
     text = posixpath.relpath(posixpath.join(below, name), home)
+    if isinstance(base, NetworkLocation):
+        forbidden = _READ_TWO_WAYS if base.protocol in CURL else _NOT_IN_URI_PATH
+        if forbidden.search(text):
+            raise UsageError("QEMU reads a relative backing string on a server as part of a URI, libvirt as it stands")
     return text if is_file_name(text) else f"./{text}"
 
 
