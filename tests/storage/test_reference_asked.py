@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.storage.qemu_asks import Asked, Listener, as_asked
 
 from diskchain.errors import ReferenceSyntaxError
+from diskchain.qemu.network import Login, network_node
+from diskchain.storage.location import NetworkLocation
 from diskchain.storage.reference import format_reference, parse_reference
 from diskchain.storage.source import Source
 
@@ -97,6 +99,16 @@ TABLE: list[str | dict[str, Any]] = [
 def test_ours_and_qemus_agree(listener: Listener, reference: str | dict[str, Any]) -> None:
     text = reference if isinstance(reference, str) else f"json:{json.dumps(reference)}"
     assert_agreed(listener, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["rbd:p/i@s:mon_host=h\\:1", "rbd:p/n/i:mon_host=h\\:1", "gluster://h/v/a/b", "nfs://h/e/a"]
+)
+def test_the_node_of_a_reference_asks_for_the_same(listener: Listener, text: str) -> None:
+    location = parse_reference(text, "qemu").location
+    assert isinstance(location, NetworkLocation)
+    node = network_node(location, Login())
+    assert listener.ask(f"json:{json.dumps({'file': node})}") == listener.ask(text)
 
 
 _BUSY = settings(max_examples=80)  # each example runs qemu-img once or twice

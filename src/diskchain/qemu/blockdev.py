@@ -185,7 +185,8 @@ def _storage_node(source: Source, names: NodeNames, look: _Look, items: list[Ite
             return {"driver": "virtio-blk-vhost-vdpa", "path": location.path}
         case NetworkLocation():
             login = _login(source, location, names, look, items)
-            return network_node(location, login, newer=look.profile.newer)
+            ours = look.profile.read_only
+            return network_node(location, login, newer=look.profile.newer, namespaces=ours)
     if isinstance(location, FileLocation | BlockLocation | DirLocation):
         raise UsageError("an empty drive has no nodes")
     raise UsageError(f"no block node can show a {location.type}")

@@ -59,13 +59,18 @@ class Login(NamedTuple):
     encryption: tuple[str, tuple[str, ...]] | None = None
 
 
-def network_node(location: NetworkLocation, login: Login, *, newer: bool = True) -> Properties:
-    """``driver`` and what belongs to it. ``newer``: also what libvirt 9 does not know. Raises UsageError."""
+def network_node(location: NetworkLocation, login: Login, *, newer: bool = True, namespaces: bool = True) -> Properties:
+    """``driver`` and what belongs to it. ``newer``: also what libvirt 9 does not know. Raises UsageError.
+
+    ``namespaces``: those of rbd, which QEMU knows and libvirt (11.3) does not: it leaves them in the name of the image.
+    """
     build = _BUILDERS.get(location.protocol)
     if build is None:
         raise UsageError(f"QEMU has no driver for {location.protocol}")
     node: Properties = {"driver": str(location.protocol)}
     build(node, location, login)
+    if namespaces and location.protocol is Protocol.RBD and "/" in node["image"]:
+        node["namespace"], _, node["image"] = node["image"].partition("/")
     if newer and isinstance(location.options, NbdOptions) and location.options.reconnect_delay:
         node["reconnect-delay"] = location.options.reconnect_delay
     return node
