@@ -595,13 +595,24 @@ def test_a_key_that_is_no_text_is_told_apart_from_a_wrong_one(chain: EncryptedCh
     assert (done.code, done.err) == (2, "diskchain: vda[1]: the key is no UTF-8 text, and QEMU takes no other\n")
 
 
-def test_the_text_of_a_vmdk_image_opened_as_raw_is_told(qemu_img: QemuImg, tmp_path: Path) -> None:
-    image = tmp_path / "disk.vmdk"
+@pytest.mark.parametrize("declared", [(), ("-f", "vmdk")])
+def test_the_text_of_a_vmdk_image_is_opened_as_one(
+    qemu_img: QemuImg, tmp_path: Path, declared: tuple[str, ...]
+) -> None:
+    image, read = tmp_path / "disk.vmdk", tmp_path / "read"
     qemu_img("create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", image, "1M")
-    done = diskchain("open", image, "--", "true", seconds=SECONDS)
-    assert done.code == 0
-    assert "begins like a vmdk image" in done.err
-    assert diskchain("open", image, "-f", "vmdk", "--", "true", seconds=SECONDS) == Outcome(0, "", "")
+    (tmp_path / "disk-flat.vmdk").write_bytes(bytes(range(256)) * 4096)
+    copy = ("qemu-img", "convert", "-O", "raw", "{}", read)
+    assert diskchain("open", image, *declared, "--", *copy, seconds=SECONDS) == Outcome(0, "", "")
+    assert read.read_bytes() == bytes(range(256)) * 4096
+
+
+def test_a_place_for_an_overlay_nobody_asked_for_is_a_usage_error(qemu_img: QemuImg, tmp_path: Path) -> None:
+    image = tmp_path / "disk.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", image, "1M")
+    done = diskchain("open", image, "--overlay-dir", tmp_path, "--", "true", seconds=SECONDS)
+    assert done.code == 2
+    assert "--write-overlay" in done.err
 
 
 def test_a_signal_ends_it_at_once_while_a_server_does_not_answer(tmp_path: Path, temporary: Path) -> None:

@@ -23,7 +23,6 @@ from diskchain.cli.node_targets import (
 )
 from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
 from diskchain.cli.target import Target, add_target_arguments
-from diskchain.discover.examine import examine
 from diskchain.discover.patience import PatientDiscoverer
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
 from diskchain.findings import Severity
@@ -56,8 +55,6 @@ exit codes: COMMAND's; without one 0; else 1 findings, 2 usage, 3 could not tell
 _PLACEHOLDER: Final = "{}"
 #: What discovery says of a layer on a server, which is about to be opened.
 _LOOKED_AT_BY_QEMU: Final = "not-inspected"
-#: Said of an image whose format was guessed, such as the text of a VMDK: it is opened as raw, as libvirt would.
-_GUESSED_AGAINST_ITS_LOOKS: Final = "format-mismatch"
 #: ``sockaddr_un``, unix(7): 108 bytes with a NUL.
 _SOCKET_PATH_MAX: Final = 107
 
@@ -89,6 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open, export, run the command, and tear everything down."""
+    if args.overlay_dir is not None and not args.write_overlay:
+        raise UsageError("--overlay-dir says where the overlay of --write-overlay is, which was not asked for")
     with ended_by_signals(interrupt, carry_on) as ending, ExitStack() as exits:
         try:
             place = _Place(exits, exits.enter_context(Guard()))  # before there is any secret in memory
@@ -217,8 +216,6 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
         for each in below(whole, chain).findings
         if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU
     ]
-    if chosen[0].probe:
-        told += [each for _, each in examine(whole) if each.id == _GUESSED_AGAINST_ITS_LOOKS]
     for each in told:
         for line in finding_lines(each, style):
             print(line, file=sys.stderr)
