@@ -40,9 +40,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
     return found
 
 
-@pytest.fixture(params=["quick", "slow"])
+@pytest.fixture(params=["quick", "slow", "far"])
 def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "_BATCH", COUNT * 2 // 5)
     monkeypatch.setattr(many, "_SLOW", float("inf") if request.param == "quick" else 0.0)
+    monkeypatch.setattr(many, "_FAR", 0.0 if request.param == "far" else float("inf"))
 
 
 @pytest.mark.usefixtures("storage")
@@ -73,7 +75,7 @@ def test_sources_are_taken_one_batch_in_advance(sources: list[Source]) -> None:
     chains = discover_many(Discoverer(), asked())
     assert not taken
     next(chains)
-    assert len(taken) == 512
+    assert len(taken) == COUNT * 2 // 5
 
 
 def test_the_garbage_collector_is_left_as_it_was_found(sources: list[Source]) -> None:
