@@ -58,7 +58,10 @@ def _end_at_once_by_ctrl_c() -> None:
 
 
 def _fill_closed_descriptors() -> None:
-    """Let no image become descriptor 0, 1 or 2. What is read from or written to one that was closed fails, as it should; stderr does not."""
+    """Let no image become descriptor 0, 1 or 2.
+
+    What is read from or written to one that was closed fails, as it should; stderr does not.
+    """
     for number, name, flags in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:
             got = os.open(os.devnull, flags)

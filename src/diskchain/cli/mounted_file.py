@@ -18,7 +18,10 @@ _UNMOUNT_SECONDS: Final = 10
 
 @contextmanager
 def mount_point(path: str) -> Iterator[tuple[str, bool]]:
-    """The absolute path of a regular file, and whether it is ours, made for this and empty. Raises UsageError for anything else, StorageError."""
+    """The absolute path of a regular file, and whether it is ours, made for this and empty.
+
+    Raises UsageError for anything else, StorageError.
+    """
     real = os.path.realpath(path)
     ours = False
     try:

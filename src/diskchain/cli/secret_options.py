@@ -71,7 +71,8 @@ def gathered(
 ) -> Iterator[dict[str, SecretValue]]:
     """The value of every secret of ``emission`` by its id; wiped at the end.
 
-    ``names``: of each layer; ``others``: disks that are not opened, whose keys may be named all the same. Raises UsageError for a ``--secret`` that fits nothing, SecretMissing for the first layer without, and what :meth:`Keys.find` raises.
+    ``names``: of each layer; ``others``: disks that are not opened, whose keys may be named all the same. Raises UsageError for a
+    ``--secret`` that fits nothing, SecretMissing for the first layer without, and what :meth:`Keys.find` raises.
     """
     found: dict[str, SecretValue] = {}
     want_all(emission, names, keys)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from diskchain.discover import BackingChain, Discoverer
     from diskchain.discover.examine import FileIdentity, Use
 
-#: More than virsh sends to libvirt, which is 10 MiB; a bound for pipes and for files that only look like documents. Reading takes up to forty
-#: times as much memory.
+#: More than virsh sends to libvirt, which is 10 MiB; a bound for pipes and for files that only look like documents. Reading takes
+#: up to forty times as much memory.
 LARGEST_DOCUMENT: Final = 16 << 20
 #: Layers of a chain above which reads get slow enough to say so.
 DEPTH_WARNING: Final = 30

@@ -59,8 +59,9 @@ OpenElsewhere = Callable[[Source], "LocalImage | RemoteImage"]
 class Look:
     """One layer while its chain is being walked: all but what is below it.
 
-    ``asked``: as it was declared or named; ``source``: the same, with what looking at it settled. ``format``: what it was read as. ``fault``:
-    nothing below it can be known. ``home``: the directory of the chain's top, without symlinks, where a policy wants to know.
+    ``asked``: as it was declared or named; ``source``: the same, with what looking at it settled. ``format``: what it was read as.
+    ``fault``: nothing below it can be known. ``home``: the directory of the chain's top, without symlinks, where a policy wants to
+    know.
     """
 
     __slots__ = (

@@ -27,7 +27,8 @@ def survey(  # noqa: PLR0913 - what is asked, and five ways to ask it differentl
 
     ``ignore``: processes whose image locks do not count (the domain's own QEMU). ``without``: rights that jobs were
     granted and that are not to be leaned on. ``adjust``: what else will have changed by then, such as owners that
-    libvirt sets at start. ``seconds``: what a file has to answer; one that does not "cannot tell". Raises UsageError when the operation does not fit the chain.
+    libvirt sets at start. ``seconds``: what a file has to answer; one that does not "cannot tell". Raises UsageError when the
+    operation does not fit the chain.
     """
     wanted = needs(chain, operation)
     found = examine_all([need.path for need in wanted if need.path is not None], ignore=ignore, seconds=seconds)

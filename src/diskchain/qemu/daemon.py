@@ -41,8 +41,8 @@ class QmpRefused(PeerError):
 class StorageDaemon:
     """A running daemon. Use as a context manager.
 
-    ``timeout``: seconds one command may take. ``nbd``: a listening socket to serve exports on, if any. Raises MissingExtra without qemu.qmp, UsageError without the program,
-    PeerError when it does not start.
+    ``timeout``: seconds one command may take. ``nbd``: a listening socket to serve exports on, if any. Raises MissingExtra without
+    qemu.qmp, UsageError without the program, PeerError when it does not start.
     """
 
     def __init__(self, *, timeout: float = 60.0, nbd: socket.socket | None = None) -> None:

@@ -24,7 +24,9 @@ class NodePolicy(NamedTuple):
 
     ``direct`` (bypass the host's page cache) and ``no_flush`` are two thirds of ``cache=``; the third belongs to the device.
     ``detect_zeroes`` and ``discard_no_unref`` concern the top image alone. ``copy_on_read`` is the disk's target, which
-    names the node. ``throttle_filters``: the one nearest the guest last; ``throttle_groups``: theirs, where the document has them. ``floppy``: a directory is shown as one. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's own reservation helper.
+    names the node. ``throttle_filters``: the one nearest the guest last; ``throttle_groups``: theirs, where the document has them.
+    ``floppy``: a directory is shown as one. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's
+    own reservation helper.
     """
 
     direct: bool | None = None

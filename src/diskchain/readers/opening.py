@@ -33,8 +33,8 @@ def open_location(
 ) -> Image:
     """The image at ``location``, open for reading. ``timeout``: seconds a server may take for each answer.
 
-    ``credentials`` log in to its server. Raises StorageMissing, StorageDenied, LoginRefused, NotStorage, StorageTimeout, StorageError for anything else, also for what nothing here can
-    open; MissingExtra when a package is missing for it.
+    ``credentials`` log in to its server. Raises StorageMissing, StorageDenied, LoginRefused, NotStorage, StorageTimeout,
+    StorageError for anything else, also for what nothing here can open; MissingExtra when a package is missing for it.
     """
     path = local_path(location)
     if path is not None:

@@ -19,9 +19,11 @@ class OpenPolicy(NamedTuple):
     ``directories``: files must lie below one of these after resolving symlinks; None: anywhere; an empty tuple: below the
     directory of the top image, and nowhere if that is not on this host. They allow nothing that is no file, device or directory of
     this host: ``types`` has to name it. ``types`` and ``formats``: what a reference may be; None: anything. Whether a name on this
-    host is that of a file, a block device or a directory is decided by what is there. ``follow`` False: nothing is followed. ``depth``: layers in a chain, from 1. ``unrecorded``: may a backing image of no recorded format be used when it has none of its own.
-    ``probing``: the rules of :mod:`diskchain.image.probe` by which formats nobody declared or recorded are guessed; ``untrusted``
-    rules have no answer for an image that could be two, and what a backing image of a guessed format names is refused.
+    host is that of a file, a block device or a directory is decided by what is there. ``follow`` False: nothing is followed.
+    ``depth``: layers in a chain, from 1. ``unrecorded``: may a backing image of no recorded format be used when it has none of its
+    own. ``probing``: the rules of :mod:`diskchain.image.probe` by which formats nobody declared or recorded are guessed;
+    ``untrusted`` rules have no answer for an image that could be two, and what a backing image of a guessed format names is
+    refused.
     """
 
     name: str = "libvirt"

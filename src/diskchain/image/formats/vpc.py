@@ -71,8 +71,9 @@ def _remark(problem: str) -> tuple[str, str]:
 def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """The footer (or its copy) and the dynamic header of ``window``. Raises ImageError.
 
-    ``full`` also verifies the dynamic header's checksum, compares the footer with its copy, and shows all parent locators. Whether the file ends where
-    its last part does is always looked at: Virtual PC split disks into ``disk.vhd``, ``disk.v01`` … ``disk.v63``, the footer in the last.
+    ``full`` also verifies the dynamic header's checksum, compares the footer with its copy, and shows all parent locators. Whether
+    the file ends where its last part does is always looked at: Virtual PC split disks into ``disk.vhd``, ``disk.v01`` …
+    ``disk.v63``, the footer in the last.
     """
     copy = window.read_up_to(0, _FOOTER_SIZE)
     at = 0 if copy.startswith(COOKIE) else _footer_at(window)

@@ -38,7 +38,8 @@ class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     """One layer. ``position`` counts from 0 at the top; ``index`` is libvirt's, in live domains only.
 
     ``format-origin``: declared, recorded, probed or assumed. ``reference``: the string the overlay's header holds.
-    ``backing-filename``: the string this layer's header holds. Passwords in either are replaced by ``…``. ``size``: length of the container.
+    ``backing-filename``: the string this layer's header holds. Passwords in either are replaced by ``…``. ``size``: length of the
+    container.
     """
 
     position: int
