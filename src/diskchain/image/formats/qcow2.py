@@ -111,14 +111,9 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         from diskchain.image.qcow2_limits import check_fields
 
         check_fields(fixed, head)
-    end = cluster_size
     if backing_at:
-        if backing_at > cluster_size:
-            raise _bad("the backing file name is outside the first cluster", 8)
-        if backing_length > _LONGEST_BACKING_NAME or backing_length > cluster_size - backing_at:
-            raise _bad(f"a backing file name of {backing_length} bytes", 16)
-        end = backing_at
-    extension = _read_extensions(window, header_length, end).get
+        _check_backing_place(backing_at, backing_length, cluster_size)
+    extension = _read_extensions(window, header_length, backing_at or cluster_size).get
     bitmaps, crypto = extension(_BITMAPS_EXTENSION), extension(_CRYPTO_HEADER)
     if bitmaps is not None or crypto is not None or crypt:
         from diskchain.image.qcow2_limits import check_pointers
@@ -126,14 +121,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         check_pointers(cluster_size, crypt, bitmaps if autoclear & _BITMAPS_VALID else None, crypto)
     backing = None
     if backing_at and backing_length:
-        name_end = backing_at + backing_length
-        name = head[backing_at:name_end] if name_end <= len(head) else window.read(backing_at, backing_length)
-        if b"\0" in name:  # where QEMU and libvirt stop reading, so "/etc/passwd\0.img" is what it looks like to them
-            name = name.split(b"\0", 1)[0]
-        if name:
-            backing_format = extension(_BACKING_FORMAT)
-            recorded = None if backing_format is None else header_text(backing_format.split(b"\0", 1)[0])
-            backing = BackingReference(name.decode("utf-8", "surrogateescape"), recorded)
+        backing = _backing(window, backing_at, backing_length, extension(_BACKING_FORMAT))
     features = _NO_FEATURES
     if incompatible or compatible or autoclear:
         features = _features(incompatible, compatible, autoclear, extension(_FEATURE_NAMES, b""))
@@ -158,6 +146,25 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         (),
     )
     return tuple.__new__(ImageHeader, header)  # a third of the cost of ImageHeader(…), on every layer of every chain
+
+
+def _check_backing_place(at: int, length: int, cluster_size: int) -> None:
+    if at > cluster_size:
+        raise _bad("the backing file name is outside the first cluster", 8)
+    if length > _LONGEST_BACKING_NAME or length > cluster_size - at:
+        raise _bad(f"a backing file name of {length} bytes", 16)
+
+
+def _backing(window: Window, at: int, length: int, backing_format: bytes | None) -> BackingReference | None:
+    """What the ``length`` bytes at ``at`` name, and the format recorded for it; None for an empty name."""
+    head, end = window.head, at + length
+    name = head[at:end] if end <= len(head) else window.read(at, length)
+    if b"\0" in name:  # where QEMU and libvirt stop reading, so "/etc/passwd\0.img" is what it looks like to them
+        name = name.split(b"\0", 1)[0]
+    if not name:
+        return None
+    recorded = None if backing_format is None else header_text(backing_format.split(b"\0", 1)[0])
+    return BackingReference(name.decode("utf-8", "surrogateescape"), recorded)
 
 
 def _fixed_part(head: bytes) -> tuple[Any, ...]:
