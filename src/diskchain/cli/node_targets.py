@@ -174,9 +174,10 @@ def from_layer(chains: Sequence[NumberedChain], wanted: str | None) -> list[Numb
     """The chains that ``-d`` means, from the layer down that it names. Raises UsageError when there is none."""
     if wanted is None or any(chain.disk == wanted for chain in chains):
         return [chain for chain in chains if wanted in (None, chain.disk)]
+    resolved = _resolved(wanted)
     for chain in chains:
         for position, (layer, called) in enumerate(zip(layers(chain.source), chain.names, strict=True)):
-            if wanted in called or os.path.realpath(wanted) in called:
+            if wanted in called or resolved in called:
                 return [chain._replace(source=layer, names=chain.names[position:])]
     known = ", ".join(called[0] for chain in chains for called in chain.names) or "none"
     raise UsageError(f"no disk or layer is called {wanted}; the layers are: {known}")
