@@ -267,6 +267,29 @@ def test_nbd_with_tls_shows_our_certificate(qemu_img: QemuImg, tmp_path: Path) -
         assert (done.code, "wants TLS" in done.out) == (3, True), done
 
 
+@requires("nbdkit", "qemu-storage-daemon")
+def test_a_key_is_tried_over_tls_with_our_certificate(qemu_img: QemuImg, tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for directory in (mine, other):
+        directory.mkdir()
+        certificates(directory)
+    (tmp_path / "key").write_text("correct horse")
+    locked = ("--object", f"secret,id=s,file={tmp_path}/key", "-o", "key-secret=s,iter-time=10")
+    qemu_img("create", "-q", "-f", "luks", *locked, tmp_path / "a.luks", "1M")
+    options = ("--tls=require", f"--tls-certificates={mine}", "--tls-verify-peer")
+    with nbdkit_file(tmp_path / "a.luks", *options) as port:
+        key = "<encryption format='luks'><secret type='passphrase' usage='a'/></encryption>"
+        served = Served("protocol='nbd' name='' tls='yes'", host(port) + key, "")
+        vm = document(tmp_path, served.disk().replace("type='qcow2'", "type='raw'"))
+
+        def tried(directory: Path) -> Outcome:
+            key = f"a=file:{tmp_path}/key"
+            return diskchain("secrets", "--try", "--secret", key, "--tls-dir", directory, vm, seconds=SECONDS)
+
+        assert tried(mine).out.splitlines()[1].endswith("yes")
+        assert "could not tell" in tried(other).out
+
+
 @requires("qemu-storage-daemon")
 def test_qemu_takes_the_login_of_rbd() -> None:
     """There is no Ceph here: what comes back is librados saying that nobody is there, not QEMU refusing its arguments."""

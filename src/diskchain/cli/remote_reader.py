@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from diskchain.cli.node_targets import layer_names
-from diskchain.cli.secret_options import keys_of, with_tls
+from diskchain.cli.secret_options import keys_of, tls_directory
 from diskchain.cli.target import Target
 from diskchain.discover.look import OpenElsewhere
 from diskchain.qemu.bridge import Bridge
-from diskchain.qemu.policy import NodePolicy
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.opening import Image, open_location
 from diskchain.secrets.keys import Keys
@@ -61,6 +60,5 @@ def open_with_login(source: Source, names: tuple[str, ...], keys: Keys, *, timeo
 @contextmanager
 def opened_reader(args: argparse.Namespace) -> Iterator[RemoteReader]:
     """The reader that the arguments ask for. Raises UsageError for a malformed ``--secret``."""
-    directory = with_tls(NodePolicy(), args).tls_directory
-    with keys_of(args) as keys, Bridge(tls_directory=directory) as bridge:
+    with keys_of(args) as keys, Bridge(tls_directory=tls_directory(args)) as bridge:
         yield RemoteReader(keys, bridge, args.timeout)

@@ -31,9 +31,14 @@ def add_secret_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-dir", metavar="DIR", help="certificates for NBD over TLS (default: /etc/pki/qemu)")
 
 
+def tls_directory(args: argparse.Namespace) -> str:
+    """Where the certificates are that the arguments name, or else libvirt's."""
+    return os.path.abspath(args.tls_dir) if args.tls_dir else NodePolicy().tls_directory
+
+
 def with_tls(policy: NodePolicy, args: argparse.Namespace) -> NodePolicy:
     """``policy`` with the certificates the arguments name."""
-    return policy._replace(tls_directory=os.path.abspath(args.tls_dir)) if args.tls_dir else policy
+    return policy._replace(tls_directory=tls_directory(args))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diskchain.cli.node_targets import NodeTarget, NumberedChain, number_chains
+from diskchain.cli.node_targets import NodeTarget, number_chains
 from diskchain.discover.chain import Layer
 from diskchain.errors import DiskchainError, LoginRefused, PeerError, SecretWrong, UsageError
 from diskchain.readers.local import open_local
@@ -20,12 +20,12 @@ def could_not_tell(error: DiskchainError) -> str:
     return f"{UNSURE}: {str(error).splitlines()[0]}"
 
 
-def try_key(layer: Layer, names: tuple[str, ...], found: Found) -> str:
-    """Open the layer by itself: what is below it matters to no key."""
+def try_key(layer: Layer, names: tuple[str, ...], found: Found, certificates: str) -> str:
+    """Open the layer by itself: what is below it matters to no key. ``certificates``: their directory, for NBD over TLS."""
     header = layer.header
     if header is not None and header.encryption is not None and header.encryption.kind == "luks2":
         return _try_luks2(layer.source, found)
-    return _try_in_qemu(layer.source, names, found)
+    return _try_in_qemu(layer.source, names, found, certificates)
 
 
 def _try_luks2(source: Source, found: Found) -> str:
@@ -42,19 +42,17 @@ def _try_luks2(source: Source, found: Found) -> str:
         return could_not_tell(error)
 
 
-def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found) -> str:
+def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found, certificates: str) -> str:
     from diskchain.qemu.blockdev import blockdev
     from diskchain.qemu.daemon import StorageDaemon
     from diskchain.qemu.items import SecretItem
     from diskchain.qemu.opening import open_nodes
-    from diskchain.qemu.policy import QSD_SHARED
+    from diskchain.qemu.policy import QSD_SHARED, NodePolicy
 
-    alone: NumberedChain
-    (alone,) = number_chains(
-        [NodeTarget(names[0], source._replace(backing=TERMINATOR))], [source._replace(backing=TERMINATOR)]
-    )
+    bare = source._replace(backing=TERMINATOR)
+    (alone,) = number_chains([NodeTarget(names[0], bare)], [bare])
     try:
-        emission = blockdev(alone.source, profile=QSD_SHARED)
+        emission = blockdev(alone.source, NodePolicy(tls_directory=certificates), QSD_SHARED)
         wanted: dict[str, Any] = {item.id: found.value for item in emission.items if isinstance(item, SecretItem)}
         with StorageDaemon() as daemon:
             open_nodes(daemon, emission, wanted, [names[0]])
@@ -65,14 +63,14 @@ def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found) -> str:
     return YES
 
 
-def try_login(source: Source, user: str, found: Found) -> str:
-    """Log in and open what is there, whatever it is."""
+def try_login(source: Source, user: str, found: Found, certificates: str) -> str:
+    """Log in and open what is there, whatever it is. ``certificates``: their directory, for NBD over TLS."""
     from diskchain.qemu.bridge import Bridge
     from diskchain.readers.credentials import Credentials
     from diskchain.readers.opening import open_location
 
     try:
-        with Bridge() as bridge:
+        with Bridge(tls_directory=certificates) as bridge:
             open_location(source.location, bridge=bridge, credentials=Credentials(user, found.value)).close()
     except LoginRefused:
         return NO

@@ -21,7 +21,7 @@ from diskchain.cli.node_targets import (
     node_targets,
     number_chains,
 )
-from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, with_tls
+from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, tls_directory, with_tls
 from diskchain.cli.target import Target, add_target_arguments
 from diskchain.discover.patience import PatientDiscoverer
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
@@ -31,7 +31,7 @@ from diskchain.qemu.daemon import StorageDaemon
 from diskchain.qemu.export import add_overlay, export_fuse, export_nbd, nbd_uri
 from diskchain.qemu.items import Emission, SecretItem
 from diskchain.qemu.opening import LayerRefused, open_nodes
-from diskchain.qemu.policy import QSD, QSD_SHARED, NodePolicy
+from diskchain.qemu.policy import QSD, QSD_SHARED
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.readers.remote_loop import Interrupted, carry_on, interrupt
 from diskchain.secrets.keys import Keys
@@ -107,8 +107,8 @@ def run(args: argparse.Namespace) -> int:
                 node = add_overlay(daemon, node, directory, encrypted=_is_encrypted(emission))
             if args.fuse is not None:
                 export_fuse(daemon, node, target, writable=args.write_overlay)
-                return _serve(args, daemon, place.guard, ending, target)
-            export_nbd(daemon, node, target, writable=args.write_overlay)
+            else:
+                export_nbd(daemon, node, target, writable=args.write_overlay)
             return _serve(args, daemon, place.guard, ending, target)
         except Interrupted:
             ending.check()
@@ -211,15 +211,12 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
     whole = found[chain.disk]
     assert whole is not None  # noqa: S101 (it has a source)
     style = style_of(sys.stderr, environ=dict(os.environ))
-    told = [
-        each
-        for each in below(whole, chain).findings
-        if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU
-    ]
+    opened = below(whole, chain)
+    told = [each for each in opened.findings if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU]
     for each in told:
         for line in finding_lines(each, style):
             print(line, file=sys.stderr)
-    if below(whole, chain).faulty:
+    if opened.faulty:
         if exit_code(told) == COULD_NOT_TELL:
             raise PeerError("a layer could not be read, so nothing was opened")
         raise ImageError("the chain has faults, so nothing was opened")
@@ -245,7 +242,7 @@ def _discoverer(args: argparse.Namespace, chosen: list[NodeTarget], keys: Keys) 
     from diskchain.qemu.bridge import Bridge
     from diskchain.readers.remote import TIMEOUT
 
-    with Bridge(tls_directory=with_tls(NodePolicy(), args).tls_directory) as bridge:
+    with Bridge(tls_directory=tls_directory(args)) as bridge:
         targets = [Target(disk.name, disk.source) for disk in chosen if disk.source is not None]
         yield PatientDiscoverer(policy, RemoteReader(keys, bridge, TIMEOUT).of(targets))
 

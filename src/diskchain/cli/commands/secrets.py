@@ -15,7 +15,7 @@ from diskchain.cli.node_targets import (
     node_targets,
     number_chains,
 )
-from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over
+from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over, tls_directory
 from diskchain.cli.target import add_target_arguments
 from diskchain.cli.trial import NO, UNSURE, could_not_tell, try_key, try_login
 from diskchain.discover.chain import BackingChain, Layer
@@ -88,12 +88,13 @@ def run(args: argparse.Namespace) -> int:
         numbered += number_chains([disk], [chain.source])
     rows: list[Row] = []
     unknown = False
+    certificates = tls_directory(args) if args.attempt else None
     with keys_of(args) as keys:
         chosen = from_layer(numbered, args.disk)
         for each in chosen:
             chain = below(whole[each.disk], each)
             unknown = unknown or exit_code(chain.findings) == COULD_NOT_TELL
-            rows += _rows(each, chain, keys, attempt=args.attempt)
+            rows += _rows(each, chain, keys, certificates)
         pass_over(left_out(every, chosen, args.disk), keys)
         keys.check_fit()
     if args.json:
@@ -121,27 +122,32 @@ def _print_table(rows: list[Row]) -> None:
         print(style.bold(line) if number == 0 else line)
 
 
-def _rows(numbered: NumberedChain, chain: BackingChain, keys: Keys, *, attempt: bool) -> list[Row]:
+def _rows(numbered: NumberedChain, chain: BackingChain, keys: Keys, certificates: str | None) -> list[Row]:
+    """``certificates``: their directory, for what is tried; None: nothing is."""
     rows = []
     for layer, source, names in zip(chain.layers, layers(numbered.source), numbered.names, strict=True):
         if source.auth is not None:
             kind = f"login to {getattr(source.location, 'protocol', source.location.type)}"
             found, where = _find(keys, names, source.auth.secret)
-            opens = try_login(source, source.auth.username, found) if attempt and found is not None else _NOT_TRIED
+            opens = _NOT_TRIED
+            if certificates is not None and found is not None:
+                opens = try_login(source, source.auth.username, found, certificates)
             rows.append(Row(names[0], kind, "", "", describe(source.auth.secret), where, opens))
             _wipe(found)
         if source.encryption is not None:
-            rows.append(_encryption_row(layer, source.encryption, names, keys, attempt=attempt))
+            rows.append(_encryption_row(layer, source.encryption, names, keys, certificates))
     return rows
 
 
-def _encryption_row(layer: Layer, declared: Encryption, names: tuple[str, ...], keys: Keys, *, attempt: bool) -> Row:
+def _encryption_row(
+    layer: Layer, declared: Encryption, names: tuple[str, ...], keys: Keys, certificates: str | None
+) -> Row:
     reference = declared.secrets[0] if declared.secrets else None
     found, where = _find(keys, names, reference)
     try:
         opens = _NOT_TRIED
-        if attempt:
-            opens = _NOT_TRIED if found is None else try_key(layer, names, found)
+        if certificates is not None and found is not None:
+            opens = try_key(layer, names, found, certificates)
         return Row(names[0], *_described(layer, declared), _secret(reference), where, opens)
     finally:
         _wipe(found)
