@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +12,7 @@ import pytest
 import pyvmdk
 from tests.discover.chains import discover, ids, paths
 from tests.image.makers import vmdk
+from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
 from diskchain.discover import BackingChain, Discoverer, Layer
@@ -105,10 +107,15 @@ def test_a_missing_extent_is_told_with_its_name_and_who_names_it(tmp_path: Path)
     assert found.fix is None  # nothing a rebase could mend
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@requires("setpriv", "root")  # root may read everything, unless it gives that up
 def test_an_extent_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     flat(tmp_path / "flat.vmdk").chmod(0)
-    assert said(top(described(tmp_path / "disk.vmdk", f'RW {SECTORS} FLAT "flat.vmdk" 0'))) == ["unreadable"]
+    image = described(tmp_path / "disk.vmdk", f'RW {SECTORS} FLAT "flat.vmdk" 0')
+    powerless = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    check = (sys.executable, "-m", "diskchain", "check", "--json", "-f", "vmdk", "--", image)
+    done = subprocess.run([*powerless, *check], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert [found["id"] for found in json.loads(done.stdout)["targets"][0]["findings"]] == ["unreadable"]
 
 
 def test_a_device_or_a_directory_is_no_extent(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.live.storage import QemuImg
 from diskchain.discover import Discoverer
 from diskchain.discover.candidates import candidates, wanted_layers
 from diskchain.findings import Finding
+from diskchain.image.header import ImageHeader
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import TERMINATOR, Source, stack
 from diskchain.storage.terms import Format
@@ -46,6 +47,17 @@ def run(command: str | None, code: int = 0, **words: object) -> None:
         ["bash", "-c", command], check=False, capture_output=True, text=True, env={**os.environ, "PATH": where}
     )
     assert done.returncode == code, done.stderr
+
+
+def mended_by_search(top: Path, attic: Path) -> ImageHeader:
+    """The header of ``top`` after the command that comes with the one candidate below ``attic``, which mends the chain."""
+    shown = json.loads(diskchain("check", "--json", "--search", attic, "-f", "qcow2", "--", top).out)
+    (candidate,) = [each for each in shown["targets"][0]["findings"] if each["id"] == "candidate"]
+    run(candidate["fix"])
+    chain = discover(top)
+    assert ids(chain) == []
+    assert chain.top.header is not None
+    return chain.top.header
 
 
 def kept_apart(qemu_img: QemuImg, directory: Path, stored: str, *options: str) -> Path:
@@ -187,13 +199,7 @@ class TestMissingDataFile:
         here = directory / "here" / "d.raw"
         here.parent.mkdir()
         here.write_bytes(bytes(SIZE))
-        shown = json.loads(diskchain("check", "--json", "--search", here.parent, "-f", "qcow2", "--", top).out)
-        (candidate,) = [each for each in shown["targets"][0]["findings"] if each["id"] == "candidate"]
-        run(candidate["fix"])
-        chain = discover(top)
-        assert ids(chain) == []
-        assert chain.top.header is not None
-        assert chain.top.header.data_file == (str(here) if stored[0] == "/" else "here/d.raw")
+        assert mended_by_search(top, here.parent).data_file == (str(here) if stored[0] == "/" else "here/d.raw")
 
     def test_without_its_key_an_encrypted_image_cannot_be_told(self, qemu_img: QemuImg, tmp_path: Path) -> None:
         secret = ("--object", "secret,id=s,data=k")
@@ -225,10 +231,8 @@ class TestCandidates:
         here = directory / "here" / "base"
         here.parent.mkdir()
         qemu_img("create", "-q", "-f", "qcow2", here, "1M")
-        shown = json.loads(diskchain("check", "--json", "--search", here.parent, "-f", "qcow2", "--", top).out)
-        (candidate,) = [each for each in shown["targets"][0]["findings"] if each["id"] == "candidate"]
-        run(candidate["fix"])
-        chain = discover(top)
-        assert ids(chain) == []
-        assert chain.top.header is not None
-        assert chain.top.header.backing == (str(here) if stored[0] == "/" else "here/base", "qcow2", False)
+        assert mended_by_search(top, here.parent).backing == (
+            str(here) if stored[0] == "/" else "here/base",
+            "qcow2",
+            False,
+        )

@@ -327,6 +327,7 @@ def test_a_killed_diskchain_leaves_nothing_behind(
     options = {"default": (), "nbd": ("--nbd", str(target)), "fuse": ("--fuse", str(target))}[place]
     with opened(plain, *overlay, *options, "--", "sh", "-c", f"touch {ready}; exec sleep 1000", ready=ready) as process:
         assert len(children(process.pid)) == 2
+        assert left_behind(temporary)  # as long as it lives
         process.kill()
         process.wait(SECONDS)
         until(lambda: not left_behind(temporary))
@@ -354,7 +355,9 @@ def test_a_file_that_was_there_before_stays_when_diskchain_is_killed(
         give_up("needs /dev/fuse")
     ready, target = tmp_path / "ready", tmp_path / "target"
     target.write_text("mine")
-    with opened(plain, "--fuse", str(target), "--", "sh", "-c", f"touch {ready}; exec sleep 9", ready=ready) as process:
+    with opened(
+        plain, "--fuse", str(target), "--", "sh", "-c", f"touch {ready}; exec sleep 1000", ready=ready
+    ) as process:
         assert target.stat().st_size == 1 << 20
         process.kill()
         process.wait(SECONDS)

@@ -204,14 +204,17 @@ def test_generated_disks(type: StorageType, judge: Judge, table: Table) -> None:
 
 
 def test_what_libvirt_itself_writes_is_clean(libvirtd: Libvirtd) -> None:
+    refused = set()
     for case in CASES:
         try:
             domain = libvirtd.connection.defineXML(document(case.good, case, _NAME))
         except libvirt.libvirtError:  # newer than this libvirt
+            refused.add(case.id)
             continue
         written = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
         domain.undefine()
         assert not errors(written, Profile.QEMU), written
+    assert len(refused) < len(CASES) // 4, refused
 
 
 def test_a_running_domain_is_clean(paused_domain: Callable[..., PausedDomain], image_dir: Path) -> None:
