@@ -6,7 +6,7 @@ import os
 from diskchain.cli.elsewhere import add_timeout_argument
 from diskchain.errors import UsageError
 from diskchain.labels.need import OPERATIONS, Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
-from diskchain.readers.patience import PATIENCE, within
+from diskchain.readers.patience import PATIENCE, real_path
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Source, layers
 
@@ -93,9 +93,9 @@ def layer_position(chain: Source, text: str, seconds: float = PATIENCE) -> int:
     paths = [local_path(layer.location) for layer in stack]
     if text in paths:
         return paths.index(text)
-    wanted = _resolved(text, seconds)
+    wanted = real_path(text, seconds)
     for position, path in enumerate(paths):
-        if path is not None and _resolved(path, seconds) == wanted:
+        if path is not None and real_path(path, seconds) == wanted:
             return position
     raise UsageError(f"the chain has no layer {text}")
 
@@ -104,10 +104,6 @@ def _checked(position: int, stack: list[Source], text: str) -> int:
     if position >= len(stack):
         raise UsageError(f"the chain has no layer {text}: it has {len(stack)}, counted from 0")
     return position
-
-
-def _resolved(path: str, seconds: float) -> str:
-    return within(seconds, path, lambda: os.path.realpath(path))
 
 
 def _position(chain: Source, text: str | None, seconds: float) -> int | None:

@@ -4,7 +4,6 @@ Knows how a Disk's ``<driver>`` becomes a NodePolicy, which ``qemu`` cannot: it 
 """
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,7 +11,7 @@ from diskchain.cli.target import Target, chain_of, is_document, read_document, t
 from diskchain.errors import StorageTimeout, UsageError
 from diskchain.qemu.nodes import Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter, ThrottleGroup
-from diskchain.readers.patience import PATIENCE, within
+from diskchain.readers.patience import real_path
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
 from diskchain.storage.terms import Format
@@ -191,8 +190,8 @@ def left_out(disks: Sequence[NodeTarget], chosen: Sequence[NumberedChain], wante
 
 def below(whole: "BackingChain", chain: NumberedChain) -> "BackingChain":
     """``whole`` from the layer down that ``chain`` begins with."""
-    cut = len(list(whole.layers)) - len(chain.names)
-    return whole._replace(top=list(whole.layers)[cut])
+    every = list(whole.layers)
+    return whole._replace(top=every[len(every) - len(chain.names)])
 
 
 def _as_declared(declared: Source, chain: Source) -> Source:
@@ -231,6 +230,6 @@ def layer_names(disk: str, chain: Source) -> tuple[tuple[str, ...], ...]:
 def _resolved(path: str) -> str:
     """``path`` without symlinks; as it is when storage does not answer."""
     try:
-        return within(PATIENCE, path, lambda: os.path.realpath(path))
+        return real_path(path)
     except StorageTimeout:
         return path

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from diskchain.errors import NotStorage, StorageError, StorageTimeout, UsageError
-from diskchain.readers.patience import PATIENCE, within
+from diskchain.readers.patience import PATIENCE, real_path, within
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = 
     no answer within so many ``seconds``; then it is as it was, or as it shall be.
     """
     with _as_storage_errors(path):
-        real = within(seconds, path, lambda: os.path.realpath(path))
+        real = real_path(path, seconds)
         now = within(seconds, real, lambda: os.stat(real))
         if not stat.S_ISREG(now.st_mode):
             raise NotStorage("not a regular file, so it cannot be replaced", path=path)
@@ -56,7 +56,7 @@ def write_file(path: str, data: bytes, seconds: float = PATIENCE) -> None:
         sys.stdout.buffer.write(data)
         return
     with _as_storage_errors(path):
-        real = within(seconds, path, lambda: os.path.realpath(path))
+        real = real_path(path, seconds)
         try:
             now = within(seconds, real, lambda: os.stat(path))
         except FileNotFoundError:

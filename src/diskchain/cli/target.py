@@ -87,13 +87,13 @@ def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = F
     )
 
 
-def targets(args: "argparse.Namespace", target: str | None = None) -> list[Target]:
-    """The disks that the arguments of :func:`add_target_arguments` mean; ``target``: one of several.
+def targets(args: "argparse.Namespace") -> list[Target]:
+    """The disks that the arguments of :func:`add_target_arguments` mean.
 
     Of all disks; ``-d`` picks from their chains, in ``selection``. Raises XmlError for a malformed document, StorageError
     when it cannot be read.
     """
-    name: str = args.target if target is None else target
+    name: str = args.target
     document = document_of(args, name)
     if document is None:
         return [image_target(name, args.format, getattr(args, "timeout", PATIENCE))]

@@ -134,7 +134,7 @@ def look(
         if header is None:
             header = _read(seen, LocalImage(path, fd, facts, head), guard, above)
         seen.header = header
-        if header.encryption is not None and source.encryption is None:
+        if header.encryption is not None:
             _settle_encryption(seen, header.encryption.kind)
     except ImageError as error:
         seen.stop(_misread(error, LocalImage(path, fd, facts, head), seen, above))
@@ -169,7 +169,7 @@ def _look_elsewhere(
     except DiskchainError as error:
         seen.stop(_why_not(error, seen.name, above))
     else:
-        if seen.header is not None and seen.header.encryption is not None and seen.source.encryption is None:
+        if seen.header is not None and seen.header.encryption is not None:
             _settle_encryption(seen, seen.header.encryption.kind)
 
 
@@ -243,6 +243,8 @@ def _guess(seen: Look, image: Window, guard: "OpenPolicy | None", above: Look | 
 
 def _settle_encryption(seen: Look, kind: str) -> None:
     """As libvirt, take over an encryption it finds in a header and nobody declared: the format, without a secret."""
+    if seen.source.encryption is not None:
+        return
     from diskchain.storage.encryption import Encryption, EncryptionFormat
 
     known = {"aes": EncryptionFormat.QCOW, "luks1": EncryptionFormat.LUKS, "luks2": EncryptionFormat.LUKS2}.get(kind)

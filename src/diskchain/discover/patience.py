@@ -11,6 +11,7 @@ from diskchain.discover import notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.look import Look, OpenElsewhere, look
 from diskchain.discover.walk import Discoverer
+from diskchain.image.header import ImageHeader
 from diskchain.readers.patience import PATIENCE, Errand, patience_with
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.location import local_path
@@ -95,37 +96,26 @@ class _Walker(Discoverer):
             self._step, self._since = None, monotonic()
         return seen
 
-    def _follow_data_file(self, seen: Look, name: str | None) -> None:
+    def _follow_parts(self, seen: Look, header: ImageHeader) -> None:
         self._image = seen
-        super()._follow_data_file(seen, name)
-        self._image = None
-
-    def _follow_extents(self, seen: Look) -> None:
-        self._image = seen
-        super()._follow_extents(seen)
+        super()._follow_parts(seen, header)
         self._image = None
 
     def so_far(self, path: str, seconds: float) -> BackingChain:
-        """The chain down to ``path``, which has not answered."""
+        """The chain down to ``path``, which has not answered. Copies what it changes: the walk that was left behind may go on."""
+        from copy import copy
+
         seen, step, image = [*self._seen], self._step, self._image
         found = notes.timeout(path, self._above.name if self._above else None, f"no answer within {seconds:g} s")
         if image is not None and step is not None:
             data = Layer(step.source, None, step.origin, findings=(found,))
-            step = _copy(seen.pop())
+            step = copy(seen.pop())
             if step.header is not None and step.header.extents:
                 step.source, step.extents = step.source._replace(extents=(data.source,)), (data,)
             else:
                 step.source, step.data_file = step.source._replace(data_file=data.source), data
         else:
             # No step: it waits between two looks, as when a policy resolves symlinks.
-            step = step or _copy(seen.pop())
+            step = step or copy(seen.pop())
             step.note(found)
         return self._chain([*seen, step], None, step.source.backing)
-
-
-def _copy(look: Look) -> Look:
-    """``look`` as it is now: the walk that was left behind may go on with its own."""
-    copy = Look(look.source, look.format, look.origin)
-    copy.header, copy.facts, copy.findings = look.header, look.facts, look.findings
-    copy.data_file, copy.extents = look.data_file, look.extents
-    return copy

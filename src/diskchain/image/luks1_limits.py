@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from diskchain.errors import ImageError
 from diskchain.image.encryption import ImageEncryption
 
-_ENABLED: Final = 0x00AC71F3
+KEY_ENABLED: Final = 0x00AC71F3
 _DISABLED: Final = 0x0000DEAD
 _STRIPES: Final = 4000
-_SECTOR: Final = 512
+SECTOR: Final = 512
 _FIRST_AREA: Final = 8  # sectors: LUKS_ALIGN_KEYSLOTS, behind the header
 
 #: Key sizes in bits, by the names of LUKS. With xts there are two keys.
@@ -46,14 +46,14 @@ def check_slots(slots: Sequence[Slot], payload: int, key_bytes: int, iterations:
         raise _bad("the master key has no iterations", offset)
     if 0 < payload < _FIRST_AREA:
         raise _bad(f"the encrypted data begin at sector {payload}, inside the header", offset)
-    sectors = -(-key_bytes * _STRIPES // _SECTOR)
+    sectors = -(-key_bytes * _STRIPES // SECTOR)
     sectors = -(-sectors // _FIRST_AREA) * _FIRST_AREA
     for number, slot in enumerate(slots):
         if slot.stripes != _STRIPES:
             raise _bad(f"key slot {number} has {slot.stripes} stripes", offset)
-        if slot.state not in (_ENABLED, _DISABLED):
+        if slot.state not in (KEY_ENABLED, _DISABLED):
             raise _bad(f"key slot {number} is neither enabled nor disabled", offset)
-        if slot.state == _ENABLED and not slot.iterations:
+        if slot.state == KEY_ENABLED and not slot.iterations:
             raise _bad(f"key slot {number} has no iterations", offset)
         if slot.start < _FIRST_AREA:
             raise _bad(f"key slot {number} overlaps the header", offset)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from diskchain.errors import ImageError
 from diskchain.image.encryption import ImageEncryption, KeySlot
-from diskchain.image.luks1_limits import Slot, check_slots
+from diskchain.image.luks1_limits import KEY_ENABLED, SECTOR, Slot, check_slots
 from diskchain.image.window import Window
 from diskchain.units import MiB
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from diskchain.image.luks2_metadata import Metadata
 
 LUKS_MAGIC: Final = b"LUKS\xba\xbe"
-LUKS1_KEY_ENABLED: Final = 0x00AC71F3
-SECTOR: Final = 512
 
 #: magic, version, cipher name, cipher mode, hash spec, payload offset (sectors), key bytes, digest, salt, iterations, uuid
 _PHDR = struct.Struct(">6sH32s32s32sII20s32sI40s")
@@ -72,7 +70,7 @@ def _read_luks1(window: Window, offset: int, *, full: bool) -> ImageEncryption:
     if full:
         slots = tuple(
             KeySlot(number, active=True, iterations=rounds, kdf="pbkdf2", key_offset=start * SECTOR, stripes=stripes)
-            if state == LUKS1_KEY_ENABLED
+            if state == KEY_ENABLED
             else KeySlot(number, active=False, kdf="pbkdf2", key_offset=start * SECTOR)
             for number, (state, rounds, _salt, start, stripes) in enumerate(rows)
         )

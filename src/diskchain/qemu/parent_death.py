@@ -13,13 +13,13 @@ from typing import Final
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """What a child calls between fork and exec, so that it gets the signal when we die."""
+def die_with_parent() -> Callable[[], None]:
+    """What a child calls between fork and exec, so that it gets SIGTERM when we die."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
     def before_exec() -> None:
-        prctl(_PR_SET_PDEATHSIG, number)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # dead already, and nobody would tell
             os.kill(os.getpid(), signal.SIGKILL)
 

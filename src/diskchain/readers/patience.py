@@ -84,6 +84,11 @@ def within(seconds: float, path: str, ask: Callable[[], T]) -> T:
     return answer
 
 
+def real_path(path: str, seconds: float = PATIENCE) -> str:
+    """``path`` without symlinks. Raises StorageTimeout after so many ``seconds``, ValueError for a NUL."""
+    return within(seconds, path, lambda: os.path.realpath(path))
+
+
 def patience_with(path: str, seconds: float) -> float:
     """The ``seconds`` to wait for ``path``, or fewer: a host of a hundred disks on one dead server is told of in seconds."""
     if _open_questions and _mount_point(path) in _open_questions.values():

@@ -112,10 +112,10 @@ class Keys:
     def leave_environment(self) -> None:
         """Read what is in environment variables, and take those away: no process that is started from now on inherits a key."""
         for rule in self._rules:
-            if variable_of(rule.place) is not None:
-                self._kept(rule, "")
-        for name in filter(None, (variable_of(rule.place) for rule in self._rules)):
-            os.environ.pop(name, None)
+            name = variable_of(rule.place)
+            if name is not None:
+                self._kept(rule, "")  # kept by its place: two rules may name one variable
+                os.environ.pop(name, None)
 
     def _value(self, rule: Rule, purpose: str) -> SecretValue | None:
         """A copy of the key."""

@@ -9,7 +9,7 @@ from diskchain.discover.compare import Row, compare, undeclared
 from diskchain.discover.patience import PatientDiscoverer
 from diskchain.errors import StorageError, UsageError
 from diskchain.findings import Finding
-from diskchain.readers.patience import PATIENCE, within
+from diskchain.readers.patience import real_path
 from diskchain.report.findings import FINDINGS, exit_code
 from diskchain.report.style import style_of
 from diskchain.storage.source import Source
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 def _file_of(path: str) -> str:
     """What ``path`` leads to; the path itself, tidied up, where that cannot be told in time."""
     try:
-        return within(PATIENCE, path, lambda: os.path.realpath(path))
+        return real_path(path)
     except (StorageError, ValueError):
         return os.path.normpath(path)
 
