@@ -16,9 +16,9 @@ from dissect.hypervisor.disk.qcow2 import QCow2
 from images import write_qcow2
 from rows import Row, best
 
+from diskchain.checks.consistency import examine
 from diskchain.discover import Discoverer
-from diskchain.discover.examine import examine
-from diskchain.discover.many import discover_many
+from diskchain.discover.batch import discover_many
 from diskchain.readers.policy import LIBVIRT
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source

@@ -14,7 +14,7 @@ import libvirt
 from lxml import etree
 from rows import Row, best
 
-from diskchain.libvirtxml.domain import Domain, format_domain, parse_domain
+from diskchain.libvirtxml.documents.domain import Domain, format_domain, parse_domain
 from diskchain.libvirtxml.view import View
 
 DISKS, LAYERS, DOMAINS = 100, 10, 1000

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from rows import Row, best
 
-from diskchain.storage.reference import format_reference, is_file_name, parse_reference
+from diskchain.storage.reference import format_reference, parse_reference
+from diskchain.storage.reference.value import is_file_name
 from diskchain.storage.source import Source
 
 _REPEATS = 2000

@@ -4,21 +4,12 @@ Input: the string, in UTF-8; bytes that are none become surrogate escapes, as in
 """
 
 from diskchain.errors import ReferenceSyntaxError, UsageError
-from diskchain.storage.reference import (  # noqa: F401  # imported here to be watched by the fuzzer
-    Reference,
-    colon,
+from diskchain.storage.reference import (
     format_reference,
-    json_drivers,
-    json_reference,
     parse_reference,
-    qemu_uri,
-    rbd,
-    redact,
     redacted,
-    uri,
-    write_json,
-    writer,
 )
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.source import Source
 
 

@@ -9,9 +9,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from diskchain.checks.confirmed import certain
+from diskchain.checks.consistency import examine
 from diskchain.discover import Discoverer
-from diskchain.discover.certain import certain
-from diskchain.discover.examine import examine
 from diskchain.readers.policy import STRICT, UPLOAD
 from diskchain.report.style import Style
 from diskchain.report.tree import chain_lines

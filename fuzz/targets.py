@@ -14,11 +14,11 @@ from typing import Final
 from fuzz.sparse import CountingWindow, SparseImage, decode
 
 from diskchain.errors import ImageError
-from diskchain.image.content import examine
-from diskchain.image.crc32c import crc32c
+from diskchain.image.formats.vhdx.crc32c import crc32c
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import probe, starts_with_luks
+from diskchain.image.raw_content import examine
 from diskchain.image.window import BUDGET
 from diskchain.storage.terms import Format
 

@@ -23,7 +23,8 @@ from diskchain.storage.location import (
 from diskchain.storage.protocol_options import Cookie, HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.runtime import Nbdkit, QemuObjects, Runtime
 from diskchain.storage.seclabel import SecLabel
-from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Slice, Source
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Source
 from diskchain.storage.terms import Format, Protocol, StorageType, Transport, VolumeMode
 
 _T = TypeVar("_T")

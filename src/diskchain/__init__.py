@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from diskchain.findings import Finding as Finding
     from diskchain.findings import Severity as Severity
     from diskchain.guest.disk import Disk as Disk
-    from diskchain.libvirtxml.backup import Backup as Backup
-    from diskchain.libvirtxml.backup import format_backup as format_backup
-    from diskchain.libvirtxml.backup import parse_backup as parse_backup
     from diskchain.libvirtxml.codec import format_backing_store as format_backing_store
     from diskchain.libvirtxml.codec import format_data_store as format_data_store
     from diskchain.libvirtxml.codec import format_disk as format_disk
@@ -23,20 +20,23 @@ if TYPE_CHECKING:
     from diskchain.libvirtxml.codec import parse_backing_store as parse_backing_store
     from diskchain.libvirtxml.codec import parse_disk as parse_disk
     from diskchain.libvirtxml.codec import parse_source as parse_source
-    from diskchain.libvirtxml.domain import Domain as Domain
-    from diskchain.libvirtxml.domain import format_domain as format_domain
-    from diskchain.libvirtxml.domain import parse_domain as parse_domain
-    from diskchain.libvirtxml.domain import post_parse_domain as post_parse_domain
+    from diskchain.libvirtxml.documents.backup import Backup as Backup
+    from diskchain.libvirtxml.documents.backup import format_backup as format_backup
+    from diskchain.libvirtxml.documents.backup import parse_backup as parse_backup
+    from diskchain.libvirtxml.documents.domain import Domain as Domain
+    from diskchain.libvirtxml.documents.domain import format_domain as format_domain
+    from diskchain.libvirtxml.documents.domain import parse_domain as parse_domain
+    from diskchain.libvirtxml.documents.domain import post_parse_domain as post_parse_domain
+    from diskchain.libvirtxml.documents.snapshot import Snapshot as Snapshot
+    from diskchain.libvirtxml.documents.snapshot import format_snapshot as format_snapshot
+    from diskchain.libvirtxml.documents.snapshot import parse_snapshot as parse_snapshot
+    from diskchain.libvirtxml.documents.snapshot import post_parse_snapshot as post_parse_snapshot
+    from diskchain.libvirtxml.documents.status import DomainStatus as DomainStatus
+    from diskchain.libvirtxml.documents.status import format_status as format_status
+    from diskchain.libvirtxml.documents.status import parse_status as parse_status
     from diskchain.libvirtxml.postparse import Profile as Profile
     from diskchain.libvirtxml.postparse import post_parse as post_parse
     from diskchain.libvirtxml.postparse import post_parse_source as post_parse_source
-    from diskchain.libvirtxml.snapshot import Snapshot as Snapshot
-    from diskchain.libvirtxml.snapshot import format_snapshot as format_snapshot
-    from diskchain.libvirtxml.snapshot import parse_snapshot as parse_snapshot
-    from diskchain.libvirtxml.snapshot import post_parse_snapshot as post_parse_snapshot
-    from diskchain.libvirtxml.status import DomainStatus as DomainStatus
-    from diskchain.libvirtxml.status import format_status as format_status
-    from diskchain.libvirtxml.status import parse_status as parse_status
     from diskchain.libvirtxml.view import View as View
     from diskchain.readers.policy import OpenPolicy as OpenPolicy
     from diskchain.storage.location import BlockLocation as BlockLocation

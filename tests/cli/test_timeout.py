@@ -12,8 +12,8 @@ from tests.cli.commands import diskchain
 from tests.discover.written import write_qcow2
 from tests.live.hung import Served
 
-from diskchain.cli.replacement import replace_file, state_of
 from diskchain.errors import StorageTimeout
+from diskchain.system.atomic_write import replace_file, state_of
 
 _POLL_SECONDS = 0.01
 

@@ -7,8 +7,8 @@ from tests.discover.chains import overlay, unrecorded_overlay
 from tests.image.makers import vhdx, vmdk
 from tests.live.storage import QemuImg
 
+from diskchain.checks.consistency import examine
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.examine import examine
 from diskchain.findings import Severity
 from diskchain.readers.policy import UPLOAD
 from diskchain.storage.location import FileLocation

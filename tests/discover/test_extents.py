@@ -15,13 +15,15 @@ from tests.image.makers import vmdk
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
+from diskchain.access.requirements import Role, needs
+from diskchain.checks.consistency import examine, uses
 from diskchain.discover import BackingChain, Discoverer, Layer
-from diskchain.discover.examine import examine, uses
-from diskchain.discover.patience import PatientDiscoverer
-from diskchain.labels.need import Role, Start, needs
+from diskchain.discover.timed import PatientDiscoverer
 from diskchain.readers.policy import STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation, NetworkLocation, describe_location
-from diskchain.storage.source import Slice, Source
+from diskchain.storage.operation import Start
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 
 MIB = 1 << 20

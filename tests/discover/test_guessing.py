@@ -8,7 +8,7 @@ from tests.image.makers import vmdk
 from tests.live.storage import QemuImg
 
 from diskchain.discover import BackingChain, Discoverer, Origin
-from diskchain.discover.patience import PatientDiscoverer
+from diskchain.discover.timed import PatientDiscoverer
 from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source

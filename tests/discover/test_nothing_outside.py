@@ -14,8 +14,8 @@ from tests.live.storage import QemuImg
 
 from diskchain.cli.main import main
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.many import discover_many
-from diskchain.discover.patience import PatientDiscoverer
+from diskchain.discover.batch import discover_many
+from diskchain.discover.timed import PatientDiscoverer
 from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.discover.chains import discover, overlay
-from tests.discover.examining import MakeImage, image, told
+from tests.checks.examining import MakeImage, image, told
 from tests.live.daemons import libvirt
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg

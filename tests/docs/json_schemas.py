@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from diskchain.report import documents
+from diskchain import schema as documents
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schema"
 

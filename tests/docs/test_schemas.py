@@ -12,7 +12,7 @@ from tests.discover.chains import overlay, unrecorded_overlay
 from tests.docs.json_schemas import FOLDER, published, text
 from tests.live.storage import QemuImg
 
-from diskchain.report.documents import schema
+from diskchain.schema import schema
 
 PAGE = FOLDER.parent / "json.md"
 

@@ -11,7 +11,7 @@ from tests.live.storage import QemuImg, run
 
 from diskchain.errors import ImageError
 from diskchain.image.inspect import inspect
-from diskchain.image.luks_header import read_luks
+from diskchain.image.luks.header import read_luks
 from diskchain.image.probe import probe, starts_with_luks
 from diskchain.storage.terms import Format
 

@@ -13,7 +13,7 @@ from tests.live.peers import requires
 from tests.live.storage import run
 
 from diskchain.errors import ImageError
-from diskchain.image.luks2_unlock import UnknownKeySlot, opens_luks2
+from diskchain.image.luks.luks2_unlock import UnknownKeySlot, opens_luks2
 
 pytestmark = requires("cryptsetup")
 

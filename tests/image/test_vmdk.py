@@ -16,9 +16,9 @@ from tests.image.windows import bytes_window, file_window
 from tests.live.storage import QemuImg
 
 from diskchain.errors import ImageError
+from diskchain.image.formats.vmdk.descriptor import parse_descriptor
 from diskchain.image.header import BackingReference, Extent, ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.image.vmdk_descriptor import parse_descriptor
 from diskchain.storage.terms import Format
 
 MiB = 1 << 20

@@ -45,7 +45,8 @@ from diskchain.storage.location import (
 )
 from diskchain.storage.protocol_options import Cookie, HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.seclabel import SecLabel
-from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Slice, Source
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import TERMINATOR, UNKNOWN, Reservations, Source
 from diskchain.storage.terms import Format, Protocol, StorageType, Transport, VolumeMode
 
 _WORDS = st.sampled_from(["a", "web-1", "disk.qcow2", "Tom & Jerry's", 'a "b"', "x<y>z", "höhe"])

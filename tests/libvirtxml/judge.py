@@ -7,7 +7,7 @@ import libvirt
 
 from diskchain.errors import XmlError
 from diskchain.libvirtxml.codec import format_disk
-from diskchain.libvirtxml.domain import parse_domain, post_parse_domain
+from diskchain.libvirtxml.documents.domain import parse_domain, post_parse_domain
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.view import View
 

@@ -9,8 +9,8 @@ from lxml import etree
 from tests.libvirtxml.documents import DeclaredDisk, Document, documents, lxml_disks
 
 from diskchain.errors import XmlError
-from diskchain.libvirtxml.completion import MARKER, MARKER_IN_EMPTY, complete, declared_disks, strip, unwritable
-from diskchain.libvirtxml.splice import locate
+from diskchain.libvirtxml.edit.completion import MARKER, MARKER_IN_EMPTY, complete, declared_disks, strip, unwritable
+from diskchain.libvirtxml.markup.byte_edits import locate
 from diskchain.storage.auth import Auth, SecretReference
 from diskchain.storage.location import BlockLocation, FileLocation, NetworkHost, NetworkLocation
 from diskchain.storage.source import DETECTED_TERMINATOR, TERMINATOR, UNKNOWN, Source, Terminator, layers, stack

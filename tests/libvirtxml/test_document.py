@@ -9,12 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diskchain.errors import DiskchainError, XmlError
-from diskchain.libvirtxml.backup import parse_backup
 from diskchain.libvirtxml.codec import format_disk, parse_backing_store, parse_disk, parse_source
-from diskchain.libvirtxml.document import Document
-from diskchain.libvirtxml.domain import format_domain, parse_domain
-from diskchain.libvirtxml.snapshot import parse_snapshot
-from diskchain.libvirtxml.status import parse_status
+from diskchain.libvirtxml.documents.backup import parse_backup
+from diskchain.libvirtxml.documents.domain import format_domain, parse_domain
+from diskchain.libvirtxml.documents.snapshot import parse_snapshot
+from diskchain.libvirtxml.documents.status import parse_status
+from diskchain.libvirtxml.markup.document import Document
 from diskchain.libvirtxml.view import View
 
 _PARSERS: list[Callable[..., object]] = [

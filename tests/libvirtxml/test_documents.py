@@ -4,12 +4,19 @@ import pytest
 
 from diskchain.errors import UsageError, XmlError
 from diskchain.guest.terms import SnapshotPolicy
-from diskchain.libvirtxml.backup import Backup, BackupDisk, BackupMode, BackupServer, format_backup, parse_backup
-from diskchain.libvirtxml.blockjob import BlockJobState, BlockJobType
-from diskchain.libvirtxml.domain import format_domain, parse_domain, post_parse_domain
+from diskchain.libvirtxml.documents.backup import (
+    Backup,
+    BackupDisk,
+    BackupMode,
+    BackupServer,
+    format_backup,
+    parse_backup,
+)
+from diskchain.libvirtxml.documents.blockjob import BlockJobState, BlockJobType
+from diskchain.libvirtxml.documents.domain import format_domain, parse_domain, post_parse_domain
+from diskchain.libvirtxml.documents.snapshot import format_snapshot, parse_snapshot, post_parse_snapshot
+from diskchain.libvirtxml.documents.status import format_status, parse_status
 from diskchain.libvirtxml.postparse import Profile
-from diskchain.libvirtxml.snapshot import format_snapshot, parse_snapshot, post_parse_snapshot
-from diskchain.libvirtxml.status import format_status, parse_status
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import TERMINATOR, Source, layers
 from diskchain.storage.terms import Format

@@ -3,8 +3,8 @@
 import pytest
 
 from diskchain.errors import XmlError
-from diskchain.libvirtxml.completion import complete, declared_disks, strip
-from diskchain.libvirtxml.secret_edit import set_encryption
+from diskchain.libvirtxml.edit.completion import complete, declared_disks, strip
+from diskchain.libvirtxml.edit.set_secret import set_encryption
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation

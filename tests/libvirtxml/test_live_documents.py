@@ -13,11 +13,11 @@ from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg
 
 from diskchain.guest.terms import MirrorJob, MirrorState
-from diskchain.libvirtxml.backup import DiskBackupState, format_backup, parse_backup
-from diskchain.libvirtxml.blockjob import BlockJobState, BlockJobType
-from diskchain.libvirtxml.domain import format_domain, parse_domain
-from diskchain.libvirtxml.snapshot import format_snapshot, parse_snapshot
-from diskchain.libvirtxml.status import DomainStatus, format_status, parse_status
+from diskchain.libvirtxml.documents.backup import DiskBackupState, format_backup, parse_backup
+from diskchain.libvirtxml.documents.blockjob import BlockJobState, BlockJobType
+from diskchain.libvirtxml.documents.domain import format_domain, parse_domain
+from diskchain.libvirtxml.documents.snapshot import format_snapshot, parse_snapshot
+from diskchain.libvirtxml.documents.status import DomainStatus, format_status, parse_status
 from diskchain.libvirtxml.view import View
 from diskchain.storage.source import chain_end, layers
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.labels import kernel
+from tests.access import kernel
 from tests.live.daemons import Libvirtd, dotted, libvirt, open_kvm_to_its_group
 from tests.live.peers import PEER_VERSIONS, demand, give_up
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diskchain.libvirtxml.completion import strip
+from diskchain.libvirtxml.edit.completion import strip
 from tests.cli.commands import diskchain
 from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain

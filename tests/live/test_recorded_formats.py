@@ -12,7 +12,7 @@ from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 from tests.discover.chains import discover, ids
-from tests.discover.examining import mend
+from tests.checks.examining import mend
 from tests.discover.written import write_qcow2
 from tests.live.daemons import libvirt
 from tests.live.domains import PausedDomain

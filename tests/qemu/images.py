@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation
-from diskchain.storage.source import Slice, Source
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 from tests.live.storage import QemuImg
 

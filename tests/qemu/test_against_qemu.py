@@ -9,12 +9,12 @@ import pytest
 
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import StorageDaemon
+from diskchain.qemu.emission import SecretItem
 from diskchain.qemu.export import export_nbd
-from diskchain.qemu.items import SecretItem
 from diskchain.qemu.nodes import Numbering
-from diskchain.qemu.opening import close_nodes, open_nodes
+from diskchain.qemu.open_nodes import close_nodes, open_nodes
 from diskchain.qemu.policy import PROFILES, NodePolicy, ThrottleFilter
-from diskchain.qemu.read_back import read_chain
+from diskchain.qemu.query_nodes import read_chain
 from diskchain.secrets.value import SecretValue
 from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation

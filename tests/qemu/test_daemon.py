@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from diskchain.errors import MissingExtra, PeerError, SecretMissing, SecretWrong, StorageTimeout, UsageError
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
-from diskchain.qemu.items import SecretItem
+from diskchain.qemu.emission import SecretItem
 from diskchain.qemu.master_key import MasterKey
 from diskchain.qemu.nodes import Numbering
-from diskchain.qemu.opening import LayerRefused, close_nodes, open_nodes
+from diskchain.qemu.open_nodes import LayerRefused, close_nodes, open_nodes
 from diskchain.secrets.value import SecretValue
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation
 from diskchain.storage.source import TERMINATOR, Source, stack

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from diskchain.errors import PeerError, UsageError
 from diskchain.qemu.blockdev import blockdev
-from diskchain.qemu.items import SecretItem
+from diskchain.qemu.emission import SecretItem
 from diskchain.qemu.network import Login, network_node
 from diskchain.qemu.nodes import Numbering, highest_number, node_names
 from diskchain.qemu.policy import LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD, NodePolicy, profile_named
-from diskchain.qemu.read_back import read_chain
+from diskchain.qemu.query_nodes import read_chain
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionEngine, EncryptionFormat
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, VhostUserLocation, VolumeLocation

@@ -12,7 +12,7 @@ import pytest
 from diskchain.errors import ImageError, StorageError, StorageMissing, TruncatedImage
 from diskchain.image.formats import qcow2
 from diskchain.image.window import BUDGET, HEAD, Window
-from diskchain.readers.opening import Image
+from diskchain.readers.open import Image
 from diskchain.storage.location import Location
 from diskchain.storage.terms import StorageType
 

@@ -30,7 +30,7 @@ from diskchain.errors import StorageDenied, StorageError, StorageTimeout
 from diskchain.qemu.bridge import Bridge
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.nbd import open_nbd
-from diskchain.readers.opening import open_location
+from diskchain.readers.open import open_location
 from diskchain.secrets.value import SecretValue
 from diskchain.storage.location import FileLocation, Location, NetworkHost, NetworkLocation, VolumeLocation
 from diskchain.storage.protocol_options import Cookie, HttpOptions, SshOptions

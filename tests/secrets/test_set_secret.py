@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diskchain.libvirtxml.completion import declared_disks
+from diskchain.libvirtxml.edit.completion import declared_disks
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.source import layers

@@ -7,7 +7,8 @@ import pytest
 
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import NetworkHost
-from diskchain.storage.reference import Dialect, Reference, parse_reference
+from diskchain.storage.reference import parse_reference
+from diskchain.storage.reference.value import Dialect, Reference
 
 BOTH: tuple[Dialect, ...] = ("libvirt", "qemu")
 FILE = {"driver": "file", "filename": "/a"}

@@ -14,8 +14,8 @@ from tests.live.storage import run
 
 from diskchain.storage.location import NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import NfsOptions, RbdOptions
-from diskchain.storage.reference import Reference
 from diskchain.storage.reference.rbd import KEY_VALUES
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.terms import Protocol, Transport
 
 _SOURCE = Path(__file__).with_name("qemu_asks.c")

@@ -24,8 +24,9 @@ from diskchain.storage.protocol_options import (
     RbdOptions,
     SshOptions,
 )
-from diskchain.storage.reference import Scalar
-from diskchain.storage.source import Slice, Source
+from diskchain.storage.reference.value import Scalar
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import DEFAULT_PORTS, Format, Protocol, Transport
 
 #: Surrogate escapes, which stand for bytes that are no UTF-8.

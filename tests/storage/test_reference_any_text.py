@@ -13,7 +13,8 @@ from tests.storage.documents import BOTH
 from tests.storage.strategies import nearly_references
 
 from diskchain.errors import ReferenceSyntaxError
-from diskchain.storage.reference import MAX_LENGTH, Dialect, Reference, parse_reference, redacted
+from diskchain.storage.reference import MAX_LENGTH, parse_reference, redacted
+from diskchain.storage.reference.value import Dialect, Reference
 
 _ROOT = Path(__file__).resolve().parents[2]
 

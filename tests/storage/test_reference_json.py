@@ -25,8 +25,8 @@ from diskchain.storage.protocol_options import (
     RbdOptions,
     SshOptions,
 )
-from diskchain.storage.reference import Dialect, Reference
-from diskchain.storage.source import Slice
+from diskchain.storage.reference.value import Dialect, Reference
+from diskchain.storage.slice import Slice
 from diskchain.storage.terms import Format, Protocol, Transport
 
 BOTH_READ: list[tuple[dict[str, Any], Location]] = [

@@ -9,7 +9,8 @@ from tests.storage.documents import BOTH, FILE, INET, parsed, refused
 
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation
-from diskchain.storage.reference import Dialect, parse_reference
+from diskchain.storage.reference import parse_reference
+from diskchain.storage.reference.value import Dialect
 
 
 def each(document: dict[str, Any], key: str, *values: Any) -> list[dict[str, Any]]:

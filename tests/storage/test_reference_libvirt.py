@@ -14,8 +14,10 @@ from tests.storage.servers import HOST, Nbd, accepts, free_port, nbd_servers, se
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, local_path
 from diskchain.storage.protocol_options import HttpOptions, NbdOptions
-from diskchain.storage.reference import Reference, format_reference, parse_reference
-from diskchain.storage.source import Slice, Source
+from diskchain.storage.reference import format_reference, parse_reference
+from diskchain.storage.reference.value import Reference
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Protocol, Transport
 
 

@@ -22,7 +22,8 @@ from diskchain.storage.location import (
     local_path,
 )
 from diskchain.storage.reference import format_reference, parse_reference
-from diskchain.storage.source import Slice, Source
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, Protocol, Transport
 
 #: Files by name, each of a size of its own, in KiB: the size tells which one was opened.

@@ -18,8 +18,10 @@ from diskchain.storage.location import (
     VolumeLocation,
 )
 from diskchain.storage.protocol_options import HttpOptions, NbdOptions, NfsOptions, SshOptions
-from diskchain.storage.reference import Dialect, Reference, Scalar, format_reference, is_file_name, parse_reference
-from diskchain.storage.source import Slice, Source
+from diskchain.storage.reference import format_reference, parse_reference
+from diskchain.storage.reference.value import Dialect, Reference, Scalar, is_file_name
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, Protocol, Transport
 
 

@@ -10,7 +10,8 @@ from tests.storage.strategies import nearly_references
 
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import NetworkLocation
-from diskchain.storage.reference import Dialect, Reference, format_reference, parse_reference, redacted
+from diskchain.storage.reference import format_reference, parse_reference, redacted
+from diskchain.storage.reference.value import Dialect, Reference
 from diskchain.storage.source import Source
 
 SECRET = "hunter2"  # noqa: S105 - the secret that must not come out again

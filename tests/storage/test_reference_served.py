@@ -15,7 +15,8 @@ from tests.storage.servers import HOST, Nbd, Sftp, Web
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import NetworkLocation
 from diskchain.storage.protocol_options import HttpOptions
-from diskchain.storage.reference import Reference, format_reference, parse_reference
+from diskchain.storage.reference import format_reference, parse_reference
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Transport
 

@@ -15,7 +15,8 @@ from diskchain.storage.location import (
     PciAddress,
 )
 from diskchain.storage.protocol_options import HttpOptions, NfsOptions, RbdOptions, SshOptions
-from diskchain.storage.reference import Dialect, Reference, is_file_name, is_relative, parse_reference
+from diskchain.storage.reference import parse_reference
+from diskchain.storage.reference.value import Dialect, Reference, is_file_name, is_relative
 from diskchain.storage.terms import Format, Protocol, Transport
 
 

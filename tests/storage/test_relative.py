@@ -22,7 +22,7 @@ from diskchain.storage.location import (
     PciAddress,
 )
 from diskchain.storage.protocol_options import HttpOptions
-from diskchain.storage.reference import is_relative
+from diskchain.storage.reference.value import is_relative
 from diskchain.storage.relative import relative_path, relative_reference
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.source import TERMINATOR, Source, layers, stack

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from diskchain import __version__
-from diskchain.cli.plain import NotPlain, PlainParser
+from diskchain.cli.quick_parser import NotPlain, PlainParser
 from diskchain.errors import DiskchainError
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from diskchain._forward import Late
 from diskchain.findings import Finding, Severity
 from diskchain.image.header import ImageHeader
-from diskchain.late import Late
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.storage.source import Source, Terminator
 
 

@@ -8,14 +8,15 @@ Touches storage through ``look`` alone, and asks the policy before each name.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from diskchain.discover import notes
+from diskchain.discover import messages as notes
 from diskchain.discover.chain import Layer, Origin
 from diskchain.image.header import Extent
-from diskchain.storage.source import DETECTED_TERMINATOR, Slice, Source, with_backing
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import DETECTED_TERMINATOR, Source, with_backing
 from diskchain.storage.terms import Format, StorageType, Unknown
 
 if TYPE_CHECKING:
-    from diskchain.discover.look import Look
+    from diskchain.discover.layer_reader import Look
 
 #: Kinds whose files have a header of their own. In all others there are the guest's bytes, as they are.
 _SPARSE: Final = frozenset({"SPARSE", "VMFSSPARSE", "SESPARSE"})

@@ -3,14 +3,14 @@
 from os.path import dirname
 from typing import TYPE_CHECKING
 
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.local import begin
-from diskchain.readers.pinned import begin_pinned
+from diskchain.readers.open_beneath import begin_pinned
 from diskchain.readers.policy import OpenPolicy, refusal_of_file
 from diskchain.storage.terms import StorageType
 
 if TYPE_CHECKING:
-    from diskchain.discover.look import Look
+    from diskchain.discover.layer_reader import Look
 
 
 def begin_guarded(

@@ -10,15 +10,15 @@ Source: libvirt 11.3.0 ``qemuDomainDetermineDiskChain`` and ``virStorageSourceGe
 
 from typing import Final
 
-from diskchain.discover import notes
+from diskchain.discover import messages as notes
+from diskchain.discover.cache import Tails
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.look import Look, OpenElsewhere, look, looks_like
-from diskchain.discover.reference import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
-from diskchain.discover.tails import Tails
+from diskchain.discover.layer_reader import Look, OpenElsewhere, look, looks_like
+from diskchain.discover.resolve import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
 from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.policy import LIBVIRT, OpenPolicy, refusal
 from diskchain.storage.location import DirLocation, local_path
 from diskchain.storage.source import DETECTED_TERMINATOR, UNKNOWN, Source, Terminator, with_backing
@@ -129,7 +129,7 @@ class Discoverer:
         if above is None:
             seen.note(notes.top_probed(seen.name, format))
             return
-        from diskchain.discover.mending import record_format
+        from diskchain.discover.fixes import record_format
 
         fix = record_format(above.name, above.header, format)
         # libvirt's AUTO_SAFE: a QED may rely on probing
@@ -265,7 +265,7 @@ def _findings_of_data_file(data: Look, image: Look) -> tuple[Finding, ...]:
     """What was found of the data file of ``image``, with what mends that: no rebase does."""
     if not data.findings:
         return ()
-    from diskchain.discover.mending import tell_data_file
+    from diskchain.discover.fixes import tell_data_file
 
     told = data.source.detected and image.format is Format.QCOW2 and local_path(image.source.location)
     without_key = image.header is not None and image.header.encryption is None

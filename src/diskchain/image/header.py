@@ -6,7 +6,7 @@ same file again, and are escaped only when shown.
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from diskchain.late import Late
+from diskchain._forward import Late
 from diskchain.storage.terms import Format
 
 if TYPE_CHECKING:  # most images have none of them: start-up

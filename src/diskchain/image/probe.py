@@ -9,19 +9,17 @@ Whoever guesses lets the image choose how it is read: a guest that writes a qcow
     cloop, DMG and text descriptors of VMDK, and calls a LUKS container raw (see :func:`starts_with_luks`).
 ``untrusted``
     For an image from a stranger: every signature there is, at both ends of the image. Two that match, or a version nobody
-    knows, are an error. See :mod:`diskchain.image.signatures`.
+    knows, are an error. See :mod:`diskchain.image.magic`.
 """
 
 from typing import Final, Literal
 
+from diskchain.image.iso9660 import ISO_IDENTIFIER, ISO_IDENTIFIER_AT
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 
 Rules = Literal["libvirt", "untrusted"]
 
-#: ISO 9660 6.2, 8.1: the first volume descriptor is in sector 16 and has its identifier at byte 1.
-ISO_IDENTIFIER: Final = b"CD001"
-ISO_IDENTIFIER_AT: Final = 16 * 2048 + 1
 
 _VDI: Final = b"\x7f\x10\xda\xbe\x01\x00\x01\x00"  # VDI_SIGNATURE and version 1.1, at byte 64
 _COW: Final = b"OOOM\x00\x00\x00\x02"
@@ -42,7 +40,7 @@ def probe(window: Window, rules: Rules = "libvirt") -> Format:
     knows; StorageError from the window's fetch.
     """
     if rules == "untrusted":
-        from diskchain.image.signatures import sole_format
+        from diskchain.image.magic import sole_format
 
         return sole_format(window)
     if window.size >= ISO_IDENTIFIER_AT + 5 and window.read(ISO_IDENTIFIER_AT, 5) == ISO_IDENTIFIER:
@@ -64,7 +62,7 @@ def guess_alone(window: Window) -> Format:
     """
     found = guess(window)
     if found is Format.RAW and not starts_with_luks(window):
-        from diskchain.image.signatures import headed_format
+        from diskchain.image.magic import headed_format
 
         return headed_format(window, any_version=True) or Format.RAW
     return found

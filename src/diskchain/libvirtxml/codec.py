@@ -6,14 +6,14 @@ libvirt's parser refuses, so does this one. What libvirt fills in after parsing 
 """
 
 from diskchain.guest.disk import Disk
-from diskchain.libvirtxml.document import Text, as_document, refuse
 from diskchain.libvirtxml.format.disk import disk_element
 from diskchain.libvirtxml.format.foreign import ORDER, strangers_of_chain, strangers_of_disk
 from diskchain.libvirtxml.format.source import backing_element, data_store_element, source_element
 from diskchain.libvirtxml.format.style import style
+from diskchain.libvirtxml.markup.document import Text, as_document, refuse
+from diskchain.libvirtxml.markup.unknown import restore
 from diskchain.libvirtxml.parse.disk import read_disk, read_disk_source
 from diskchain.libvirtxml.parse.source import Wrapper, layer, read_backing, read_contents, read_index
-from diskchain.libvirtxml.strangers import restore
 from diskchain.libvirtxml.view import View
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.source import UNKNOWN, Backing, Source

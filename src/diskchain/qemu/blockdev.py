@@ -10,8 +10,8 @@ libvirt ``qemuBuildStorageSourceChainAttachPrepareBlockdev``, ``qemuBlockStorage
 from typing import Any, NamedTuple
 
 from diskchain.errors import UsageError
+from diskchain.qemu.emission import Emission, Item, NodeItem, ObjectItem, Purpose, SecretItem
 from diskchain.qemu.format_node import check_encryption, decrypted_by_qemu, format_node, is_plain_raw
-from diskchain.qemu.items import Emission, Item, NodeItem, ObjectItem, Purpose, SecretItem
 from diskchain.qemu.network import Login, network_node
 from diskchain.qemu.nodes import NodeNames, node_names
 from diskchain.qemu.policy import LIBVIRT_11, NodePolicy, Profile

@@ -117,7 +117,7 @@ class Bridge:
                 with credentials.password.reveal() as password:
                     daemon.add_secret(f"{name}-password", password)
         if isinstance(location.options, HttpOptions) and location.options.cookies:
-            from diskchain.qemu.opening import cookie_text
+            from diskchain.qemu.open_nodes import cookie_text
 
             login = login._replace(cookies=f"{name}-cookies")
             daemon.add_secret(f"{name}-cookies", cookie_text(location.options.cookies).encode())

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from diskchain.errors import MissingExtra, PeerError, StorageTimeout, UsageError, printable
 from diskchain.qemu.master_key import KEY_ID, MasterKey
-from diskchain.qemu.parent_death import die_with_parent
-from diskchain.readers.remote_loop import Interrupted, on_a_lasting_thread, wait_for
+from diskchain.system.event_loop import Interrupted, on_a_lasting_thread, wait_for
+from diskchain.system.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from qemu.qmp import QMPClient

@@ -13,10 +13,10 @@ from diskchain.errors import LoginRefused, MissingExtra, StorageDenied, StorageE
 from diskchain.image.window import HEAD
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.remote import TIMEOUT, RemoteImage
-from diskchain.readers.remote_loop import wait_for
 from diskchain.storage.location import NetworkLocation, describe_location
 from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference.writer import url
+from diskchain.system.event_loop import wait_for
 
 if TYPE_CHECKING:
     import aiohttp

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from diskchain.errors import NotStorage, StorageDenied, StorageError, StorageMissing
 from diskchain.image.window import BUDGET, HEAD, Window
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.storage.terms import StorageType
 
 #: O_NONBLOCK: a FIFO swapped in between look and open must not block us. O_NOCTTY: nor may a terminal take us over.

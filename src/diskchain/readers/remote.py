@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from diskchain.errors import StorageError
 from diskchain.image.window import BUDGET, HEAD, Window
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.storage.terms import StorageType
 
 #: Seconds a server may take for one answer, unless told otherwise.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from diskchain.errors import LoginRefused, MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.remote import TIMEOUT, RemoteImage
-from diskchain.readers.remote_loop import wait_for
 from diskchain.storage.location import NetworkLocation, describe_location
 from diskchain.storage.protocol_options import SshOptions
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
+from diskchain.system.event_loop import wait_for
 
 if TYPE_CHECKING:
     import asyncssh

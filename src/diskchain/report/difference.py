@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from diskchain.discover.compare import End, Row, Seen
+from diskchain.checks.compare import End, Row, Seen
 from diskchain.errors import printable
 from diskchain.findings import Finding
 from diskchain.report.findings import finding_lines

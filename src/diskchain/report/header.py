@@ -9,12 +9,12 @@ from diskchain.image.bitmap import Bitmap
 from diskchain.image.encryption import ImageEncryption
 from diskchain.image.header import Features, Identity, ImageHeader
 from diskchain.image.snapshot import Snapshot
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.report.references import shown_reference
 from diskchain.units import human_size
 
 if TYPE_CHECKING:
-    from diskchain.image.content import Content
+    from diskchain.image.raw_content import Content
 
 
 def header_lines(

@@ -5,7 +5,7 @@ Source: libvirt 11.3.0 ``<source>``. Knows only ``terms``.
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from diskchain.late import Late
+from diskchain._forward import Late
 from diskchain.storage.terms import Protocol, StorageType, Transport, VolumeMode
 
 if TYPE_CHECKING:  # local images have none: start-up

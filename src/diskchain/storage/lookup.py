@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from diskchain.errors import LayerNotFound
 from diskchain.storage.location import NetworkLocation, describe_location, local_path
-from diskchain.storage.reference import is_file_name
+from diskchain.storage.reference.value import is_file_name
 from diskchain.storage.source import Source
 
 #: ``TARGET[INDEX]``; an index is an unsigned int.

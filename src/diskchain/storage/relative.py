@@ -12,8 +12,8 @@ from typing import Final
 from diskchain.errors import UsageError
 from diskchain.storage.location import Location, NetworkLocation, local_path
 from diskchain.storage.protocol_options import HttpOptions
-from diskchain.storage.reference import is_file_name, is_relative
-from diskchain.storage.reference.uri import CURL
+from diskchain.storage.reference.uri_parts import CURL
+from diskchain.storage.reference.value import is_file_name, is_relative
 from diskchain.storage.source import Source, layers
 from diskchain.storage.terms import Protocol
 

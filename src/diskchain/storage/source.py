@@ -13,8 +13,9 @@ Source: libvirt 11.3.0 ``struct _virStorageSource``.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from diskchain.late import Late
+from diskchain._forward import Late
 from diskchain.storage.location import Location
+from diskchain.storage.slice import Slice
 from diskchain.storage.terms import Format, Unknown
 
 if TYPE_CHECKING:  # what a plain image has none of is imported where it is made: start-up
@@ -35,13 +36,6 @@ class Terminator(NamedTuple):
 
 TERMINATOR: Final = Terminator()
 DETECTED_TERMINATOR: Final = Terminator(detected=True)
-
-
-class Slice(NamedTuple):
-    """A window of the container, below the format: ``offset`` and ``size`` in bytes."""
-
-    offset: int
-    size: int
 
 
 class Reservations(NamedTuple):

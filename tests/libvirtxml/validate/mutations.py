@@ -36,7 +36,8 @@ from diskchain.storage.location import (
     VolumeLocation,
 )
 from diskchain.storage.seclabel import SecLabel
-from diskchain.storage.source import TERMINATOR, Reservations, Slice, Source
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import TERMINATOR, Reservations, Source
 from diskchain.storage.terms import Format, Protocol, Transport
 
 Change = Callable[[Disk], Disk]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from diskchain.errors import XmlError
-from diskchain.libvirtxml.domain import parse_domain
+from diskchain.libvirtxml.documents.domain import parse_domain
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate import validate
 from diskchain.libvirtxml.validate.document import check_document

@@ -11,7 +11,7 @@ from diskchain.libvirtxml.kinds import KINDS
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate import validate_disk
 from diskchain.libvirtxml.validate.document import check_document
-from diskchain.libvirtxml.validate.run import RULES
+from diskchain.libvirtxml.validate.engine import RULES
 from diskchain.storage.location import NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.source import Source

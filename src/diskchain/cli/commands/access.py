@@ -4,11 +4,11 @@ import argparse
 import os
 import sys
 
-from diskchain.cli.access_options import add_access_arguments
-from diskchain.cli.access_target import question
-from diskchain.cli.access_text import access_code, access_lines
-from diskchain.cli.target import add_target_arguments
+from diskchain.actions.access import question
+from diskchain.cli.options.access import add_access_arguments
+from diskchain.cli.options.target import add_target_arguments
 from diskchain.errors import printable
+from diskchain.report.access import access_code, access_lines
 
 EXAMPLE = """\
 examples:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     asked = question(args)
     answers = [(subject, asked.answer(subject)) for subject in asked.subjects]
     if args.json:
-        from diskchain.report.documents import AccessDocument, access_disk_document, to_json
+        from diskchain.schema import AccessDocument, access_disk_document, to_json
 
         disks = tuple(access_disk_document(subject.name, found) for subject, found in answers)
         print(to_json(AccessDocument(target=args.target, operation=args.operation, user=str(asked.who), disks=disks)))

@@ -7,22 +7,16 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from diskchain.cli.node_targets import (
-    NodeTarget,
-    NumberedChain,
-    below,
-    from_layer,
-    left_out,
-    may_hold,
-    node_targets,
-    number_chains,
-)
-from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over, want_all, with_tls
-from diskchain.cli.target import add_target_arguments
+from diskchain.actions.blockdev import NodeTarget, node_targets
+from diskchain.actions.keys import pass_over, want_all
+from diskchain.actions.numbering import NumberedChain, number_chains
+from diskchain.actions.select_layer import below, from_layer, left_out, may_hold
+from diskchain.cli.options.secrets import add_secret_arguments, keys_of, with_tls
+from diskchain.cli.options.target import add_target_arguments
 from diskchain.errors import SecretMissing, UsageError, printable
 from diskchain.findings import Finding
 from diskchain.qemu.blockdev import blockdev
-from diskchain.qemu.items import Emission, Item, NodeItem, ObjectItem, SecretItem
+from diskchain.qemu.emission import Emission, Item, NodeItem, ObjectItem, SecretItem
 from diskchain.qemu.policy import LIBVIRT_11, PROFILES, QSD, profile_named
 from diskchain.secrets.keys import Keys, describe
 from diskchain.secrets.places import file_of
@@ -110,7 +104,7 @@ def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[NodeTar
     if args.declared:
         chains = [disk.source for disk in disks]
     else:
-        from diskchain.discover.patience import PatientDiscoverer
+        from diskchain.discover.timed import PatientDiscoverer
 
         discoverer = PatientDiscoverer()
         chains = []

@@ -6,22 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for, reader_for
+from diskchain.actions.chains import DEPTH_WARNING, chain_of, examined, in_use
+from diskchain.actions.select_layer import select
+from diskchain.actions.target import Target, TargetDocument, document_of, image_target
+from diskchain.cli.options.remote import add_remote_arguments, discoverer_for, reader_for
+from diskchain.cli.options.target import add_target_arguments
 from diskchain.cli.progress import Progress
-from diskchain.cli.selection import select
-from diskchain.cli.target import (
-    DEPTH_WARNING,
-    Target,
-    TargetDocument,
-    add_target_arguments,
-    chain_of,
-    document_of,
-    examined,
-    image_target,
-    in_use,
-)
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.notes import found_again, nothing_looked_at, unreadable_target, yet_to_be_made
+from diskchain.discover.messages import found_again, nothing_looked_at, unreadable_target, yet_to_be_made
 from diskchain.errors import NotStorage, ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
 from diskchain.readers.policy import POLICIES, policy_named
@@ -106,11 +98,11 @@ def run(args: argparse.Namespace) -> int:
         found += rights
         names = [*names, args.connect] if rights or not args.target else names
     if args.json:
-        from diskchain.report.documents import check_document, to_json
+        from diskchain.schema import check_document, to_json
 
         print(to_json(check_document(names, found)))
     elif args.sarif:
-        from diskchain.labels.kinds import KINDS as LABEL_KINDS
+        from diskchain.access.kinds import KINDS as LABEL_KINDS
         from diskchain.libvirtxml.kinds import KINDS as XML_KINDS
         from diskchain.report.sarif import sarif
 
@@ -130,7 +122,7 @@ def _domains(uri: str) -> list[str]:
 
 def _rights(uri: str, seconds: float) -> list[Finding]:
     """Rights that nobody needs, or that somebody lacks, on the files of all domains of a connection."""
-    from diskchain.cli.label_findings import label_findings
+    from diskchain.actions.rights_audit import label_findings
     from diskchain.hypervisor.connection import Connection
 
     with Connection(uri) as connection:
@@ -175,7 +167,7 @@ def _look_at_document(
     args: argparse.Namespace, name: str, document: TargetDocument, discoverer_of: DiscovererOf
 ) -> _Looked:
     """What libvirt would say of a document, and the chains of those of its disks that can be understood."""
-    from diskchain.cli.document_target import disk_targets, overlay_targets
+    from diskchain.actions.document import disk_targets, overlay_targets
     from diskchain.libvirtxml.postparse import Profile
     from diskchain.libvirtxml.validate.document import check_document
 
@@ -247,8 +239,8 @@ def _candidates(
     chains: list[tuple[str, BackingChain]], directories: list[str], seconds: float
 ) -> Iterator[tuple[str, Finding]]:
     """What could be the files that are missing of ``chains``, after one look through the directories."""
-    from diskchain.discover.candidates import search, wanted_layers
-    from diskchain.discover.mending import put_in_place, tell_data_file
+    from diskchain.checks.search import search, wanted_layers
+    from diskchain.discover.fixes import put_in_place, tell_data_file
 
     wanted = [(name, each) for name, chain in chains for each in wanted_layers(chain)]
     found = search({each for _, each in wanted}, directories, seconds=seconds)

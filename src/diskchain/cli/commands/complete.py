@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Collection
 
-from diskchain.cli.elsewhere import add_timeout_argument
-from diskchain.cli.target import read_document
+from diskchain.actions.target import read_document
+from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.errors import UsageError, printable
 from diskchain.findings import Finding, finding
 from diskchain.storage.source import Source
@@ -55,10 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Complete or strip, write, and tell what was found."""
-    from diskchain.cli.replacement import replace_file, state_of, write_file
-    from diskchain.libvirtxml.completion import strip
+    from diskchain.libvirtxml.edit.completion import strip
     from diskchain.report.findings import exit_code, finding_lines
     from diskchain.report.style import style_of
+    from diskchain.system.atomic_write import replace_file, state_of, write_file
 
     if args.in_place and args.document == "-":
         raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
@@ -104,7 +104,7 @@ def _definition(args: argparse.Namespace) -> bytes:
 
 def _chosen(document: bytes, origin: str, wanted: list[str]) -> set[int]:
     """The numbers, in document order, of the disks with these targets; a snapshot's document may have one twice."""
-    from diskchain.libvirtxml.completion import declared_disks
+    from diskchain.libvirtxml.edit.completion import declared_disks
 
     targets = [disk.target.dev for disk in declared_disks(document, origin)]
     for target in wanted:
@@ -118,9 +118,9 @@ def _completed(
     document: bytes, origin: str, chosen: Collection[int] | None, seconds: float
 ) -> tuple[bytes, tuple[Finding, ...]]:
     """The document with the chains of the ``chosen`` disks, and everything found on the way, each once."""
-    from diskchain.discover.certain import certain
-    from diskchain.discover.patience import PatientDiscoverer
-    from diskchain.libvirtxml.completion import complete, declared_disks, unwritable
+    from diskchain.checks.confirmed import certain
+    from diskchain.discover.timed import PatientDiscoverer
+    from diskchain.libvirtxml.edit.completion import complete, declared_disks, unwritable
 
     discoverer = PatientDiscoverer(seconds=seconds)
     findings: list[Finding] = []

@@ -4,15 +4,16 @@ import argparse
 import os
 import sys
 
-from diskchain.cli.target import Target, add_target_arguments, is_document, read_document
-from diskchain.discover.compare import Row, compare, undeclared
-from diskchain.discover.patience import PatientDiscoverer
+from diskchain.actions.target import Target, is_document, read_document
+from diskchain.checks.compare import Row, compare, undeclared
+from diskchain.cli.options.target import add_target_arguments
+from diskchain.discover.timed import PatientDiscoverer
 from diskchain.errors import StorageError, UsageError
 from diskchain.findings import Finding
-from diskchain.readers.patience import real_path
 from diskchain.report.findings import FINDINGS, exit_code
 from diskchain.report.style import style_of
 from diskchain.storage.source import Source
+from diskchain.system.deadline import real_path
 
 EXAMPLE = """\
 examples:
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         rows = compare(document, headers.source, live, live=running is not None, resolve=_file_of)
         disks.append((name, rows, tuple(headers.findings)))
     if args.json:
-        from diskchain.report.documents import diff_document, to_json
+        from diskchain.schema import diff_document, to_json
 
         print(to_json(diff_document(args.target, disks)))
     else:
@@ -69,7 +70,7 @@ def _file_of(path: str) -> str:
 
 def _views(args: argparse.Namespace) -> tuple[dict[str, Source], dict[str, Source] | None]:
     """The disks of the document by target, and those of the running domain if there is one."""
-    from diskchain.cli.document_target import document_targets
+    from diskchain.actions.document import document_targets
 
     live: list[Target] | None = None
     if args.connect is None:

@@ -4,17 +4,17 @@ import argparse
 import os
 import sys
 
-from diskchain.cli.access_options import add_access_arguments
-from diskchain.cli.access_target import Question, question
-from diskchain.cli.state_option import add_state_argument, state_of
-from diskchain.cli.target import add_target_arguments
+from diskchain.access.grants.apply import GrantFailed, apply
+from diskchain.access.grants.journal import Journal, journal_exists
+from diskchain.access.grants.plan import LeftOver, Plan, plan_grant
+from diskchain.access.kernel.identity import user_name
+from diskchain.actions.access import Question, question
+from diskchain.cli.options.access import add_access_arguments
+from diskchain.cli.options.state import add_state_argument, state_of
+from diskchain.cli.options.target import add_target_arguments
 from diskchain.errors import UsageError, printable
-from diskchain.labels.apply import GrantFailed, apply
-from diskchain.labels.holder import Holder, holder_of
-from diskchain.labels.identity import user_name
-from diskchain.labels.journal import Journal, journal_exists
-from diskchain.labels.plan import LeftOver, Plan, plan_grant
 from diskchain.report.style import Style, style_of
+from diskchain.system.process import Holder, holder_of
 
 EXAMPLE = """\
 examples:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from diskchain.errors import ImageError, StorageError, UsageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.readers.facts import ImageFacts
+from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.local import LocalImage, open_local
-from diskchain.readers.patience import PATIENCE, within
 from diskchain.storage.terms import Format, StorageType
+from diskchain.system.deadline import PATIENCE, within
 
 if TYPE_CHECKING:
-    from diskchain.image.content import Content
+    from diskchain.image.raw_content import Content
 
 EXAMPLE = """\
 examples:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Read and print."""
     header, facts, content = within(PATIENCE, args.image, lambda: _read(args))
     if args.json:
-        from diskchain.report.documents import info_document, to_json
+        from diskchain.schema import info_document, to_json
 
         print(to_json(info_document(args.image, header, facts, content, guessed=args.format is None)))
         return 0
@@ -73,7 +73,7 @@ def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts, "Content |
 
 def _content(image: LocalImage) -> "Content | None":
     """What a raw image holds, which changes nothing about its being raw; None where the disk cannot be read."""
-    from diskchain.image.content import examine
+    from diskchain.image.raw_content import examine
 
     try:
         return examine(image)

@@ -8,36 +8,31 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
-from diskchain.cli.companion import run_beside, serve_beside
-from diskchain.cli.ending import Ending, ended_by_signals
-from diskchain.cli.guard import Guard
-from diskchain.cli.node_targets import (
-    NodeTarget,
-    NumberedChain,
-    below,
-    from_layer,
-    left_out,
-    may_hold,
-    node_targets,
-    number_chains,
-)
-from diskchain.cli.secret_options import add_secret_arguments, gathered, keys_of, tls_directory, with_tls
-from diskchain.cli.target import Target, add_target_arguments
-from diskchain.discover.patience import PatientDiscoverer
+from diskchain.actions.blockdev import NodeTarget, node_targets
+from diskchain.actions.keys import gathered
+from diskchain.actions.numbering import NumberedChain, number_chains
+from diskchain.actions.select_layer import below, from_layer, left_out, may_hold
+from diskchain.actions.target import Target
+from diskchain.cli.options.secrets import add_secret_arguments, keys_of, tls_directory, with_tls
+from diskchain.cli.options.target import add_target_arguments
+from diskchain.discover.timed import PatientDiscoverer
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
 from diskchain.findings import Severity
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import StorageDaemon
+from diskchain.qemu.emission import Emission, SecretItem
 from diskchain.qemu.export import add_overlay, export_fuse, export_nbd, nbd_uri
-from diskchain.qemu.items import Emission, SecretItem
-from diskchain.qemu.opening import LayerRefused, open_nodes
+from diskchain.qemu.open_nodes import LayerRefused, open_nodes
 from diskchain.qemu.policy import QSD, QSD_SHARED
 from diskchain.readers.policy import POLICIES, policy_named
-from diskchain.readers.remote_loop import Interrupted, carry_on, interrupt
 from diskchain.secrets.keys import Keys
 from diskchain.storage.location import NetworkLocation
 from diskchain.storage.source import Source, Terminator, chain_end, layers
 from diskchain.storage.terms import BACKING_FORMATS
+from diskchain.system.cleanup import Guard
+from diskchain.system.event_loop import Interrupted, carry_on, interrupt
+from diskchain.system.signals import Ending, ended_by_signals
+from diskchain.system.supervise import run_beside, serve_beside
 
 #: What follows ``--`` is a command.
 TAKES_COMMAND = True
@@ -177,7 +172,7 @@ class _Place(NamedTuple):
 
     def file(self, wanted: str) -> str:
         """The file that FUSE will show the disk in. Raises UsageError, StorageError."""
-        from diskchain.cli.mounted_file import mount_point
+        from diskchain.system.fuse_mount import mount_point
 
         path, ours = self.exits.enter_context(mount_point(wanted))
         if ours:
@@ -238,7 +233,7 @@ def _discoverer(args: argparse.Namespace, chosen: list[NodeTarget], keys: Keys) 
     if not any(disk.source is not None and _ends_open_on_a_server(disk.source) for disk in chosen):
         yield PatientDiscoverer(policy)
         return
-    from diskchain.cli.remote_reader import RemoteReader
+    from diskchain.actions.remote import RemoteReader
     from diskchain.qemu.bridge import Bridge
     from diskchain.readers.remote import TIMEOUT
 

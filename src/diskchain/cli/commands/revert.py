@@ -3,13 +3,13 @@
 import argparse
 import time
 
-from diskchain.cli.elsewhere import add_timeout_argument
-from diskchain.cli.state_option import add_state_argument, state_of
+from diskchain.access.grants.journal import Journal, journal_exists
+from diskchain.access.grants.revert import revert
+from diskchain.access.grants.revert_rules import Result, Urgency
+from diskchain.access.kernel.identity import user_name
+from diskchain.cli.options.remote import add_timeout_argument
+from diskchain.cli.options.state import add_state_argument, state_of
 from diskchain.errors import UsageError, printable
-from diskchain.labels.decide import Result, Urgency
-from diskchain.labels.identity import user_name
-from diskchain.labels.journal import Journal, journal_exists
-from diskchain.labels.revert import revert
 
 EXAMPLE = """\
 examples:
@@ -91,8 +91,8 @@ def _list(journal: Journal, chosen: list[int]) -> None:
 
 
 def _change(change: object) -> str:
-    from diskchain.labels.acl import show_permission
-    from diskchain.labels.changes import AddEntry, AddMode, SetOwner
+    from diskchain.access.grants.changes import AddEntry, AddMode, SetOwner
+    from diskchain.system.posix_acl import show_permission
 
     if isinstance(change, AddEntry):
         return f"u:{user_name(change.uid)}:{show_permission(change.perm)}"

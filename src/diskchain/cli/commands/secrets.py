@@ -6,23 +6,18 @@ import os
 import sys
 from typing import Final, NamedTuple
 
-from diskchain.cli.node_targets import (
-    NumberedChain,
-    below,
-    from_layer,
-    left_out,
-    may_hold,
-    node_targets,
-    number_chains,
-)
-from diskchain.cli.secret_options import add_secret_arguments, keys_of, pass_over, tls_directory
-from diskchain.cli.target import add_target_arguments
-from diskchain.cli.trial import NO, UNSURE, could_not_tell, try_key, try_login
+from diskchain.actions.blockdev import node_targets
+from diskchain.actions.keys import pass_over
+from diskchain.actions.numbering import NumberedChain, number_chains
+from diskchain.actions.select_layer import below, from_layer, left_out, may_hold
+from diskchain.actions.try_key import NO, UNSURE, could_not_tell, try_key, try_login
+from diskchain.cli.options.secrets import add_secret_arguments, keys_of, tls_directory
+from diskchain.cli.options.target import add_target_arguments
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import DiskchainError, PeerError, StorageError, printable
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
-from diskchain.image.luks_header import LUKS2_KEY_SLOTS
+from diskchain.image.luks.header import LUKS2_KEY_SLOTS
 from diskchain.readers.local import open_local
 from diskchain.secrets.keys import Found, Keys, describe
 from diskchain.storage.auth import SecretReference
@@ -73,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, perhaps try, and print."""
-    from diskchain.discover.patience import PatientDiscoverer
+    from diskchain.discover.timed import PatientDiscoverer
     from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS, exit_code
 
     discoverer = PatientDiscoverer()

@@ -2,7 +2,7 @@
 
 import argparse
 
-from diskchain.cli.target import read_document
+from diskchain.actions.target import read_document
 from diskchain.errors import UsageError
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Edit and write."""
-    from diskchain.cli.replacement import replace_file, state_of, write_file
-    from diskchain.libvirtxml.secret_edit import set_encryption
+    from diskchain.libvirtxml.edit.set_secret import set_encryption
+    from diskchain.system.atomic_write import replace_file, state_of, write_file
 
     if args.in_place and args.document == "-":
         raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
@@ -79,8 +79,8 @@ def _uuid(text: str | None) -> str | None:
 
 def _find(document: bytes, args: argparse.Namespace) -> tuple[int, int, Encryption | None]:
     """Number of the disk in document order, number of the layer from the top, and what it says of encryption."""
-    from diskchain.cli.node_targets import layer_names
-    from diskchain.libvirtxml.completion import declared_disks
+    from diskchain.actions.numbering import layer_names
+    from diskchain.libvirtxml.edit.completion import declared_disks
 
     known: list[str] = []
     for number, disk in enumerate(declared_disks(document, args.document)):

@@ -4,9 +4,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from diskchain.cli.elsewhere import add_remote_arguments, discoverer_for, reader_for
-from diskchain.cli.selection import select
-from diskchain.cli.target import add_target_arguments, discovered, targets
+from diskchain.actions.chains import discovered
+from diskchain.actions.select_layer import select
+from diskchain.cli.options.remote import add_remote_arguments, discoverer_for, reader_for
+from diskchain.cli.options.target import add_target_arguments, targets
 from diskchain.errors import printable
 from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.report.findings import exit_code
@@ -46,7 +47,7 @@ def run(args: "argparse.Namespace") -> int:
             reader.keys.check_fit()
         chains = select(discovered(discoverer, chosen), args.disk)
     if args.json:
-        from diskchain.report.documents import ChainDocument, disk_document, to_json
+        from diskchain.schema import ChainDocument, disk_document, to_json
 
         print(to_json(ChainDocument(target=args.target, disks=tuple(disk_document(n, c) for n, c in chains))))
     else:

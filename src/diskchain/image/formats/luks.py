@@ -1,8 +1,8 @@
 """LUKS: a raw container whose payload is encrypted. Capacity is what lies behind the header."""
 
 from diskchain.image.header import ImageHeader
-from diskchain.image.luks1_limits import unsupported
-from diskchain.image.luks_header import read_luks
+from diskchain.image.luks.header import read_luks
+from diskchain.image.luks.luks1_limits import unsupported
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
 

@@ -15,7 +15,7 @@ from diskchain.guest.address import (
     VirtioSerialAddress,
 )
 from diskchain.libvirtxml.format.style import Style
-from diskchain.libvirtxml.layout import attribute, element, switch
+from diskchain.libvirtxml.markup.writer import attribute, element, switch
 
 #: What a user's own alias starts with; all others are libvirt's and belong to the running domain.
 USER_ALIAS = "ua-"

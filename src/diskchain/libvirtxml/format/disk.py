@@ -17,7 +17,7 @@ from diskchain.libvirtxml.format.source import (
     source_element,
 )
 from diskchain.libvirtxml.format.style import Style
-from diskchain.libvirtxml.layout import attribute, element, leaf, switch, yes_no
+from diskchain.libvirtxml.markup.writer import attribute, element, leaf, switch, yes_no
 from diskchain.storage.location import FileLocation
 
 

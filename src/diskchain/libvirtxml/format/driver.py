@@ -5,7 +5,7 @@ Source: libvirt 11.3.0 (``virDomainDiskDefFormatDriver``).
 
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
 from diskchain.libvirtxml.format.source import format_name, metadata_cache_element
-from diskchain.libvirtxml.layout import attribute, element, escape, switch
+from diskchain.libvirtxml.markup.writer import attribute, element, escape, switch
 from diskchain.storage.source import Source
 
 # In libvirt's order; ``type`` comes behind ``name``. Attribute and field have one name.

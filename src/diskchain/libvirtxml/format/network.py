@@ -1,7 +1,7 @@
 """``<source protocol=…>``. Source: libvirt 11.3.0 (``virDomainDiskSourceFormatNetwork``)."""
 
 from diskchain.libvirtxml.format.style import Style
-from diskchain.libvirtxml.layout import attribute, element, escape, escape_text, yes_no
+from diskchain.libvirtxml.markup.writer import attribute, element, escape, escape_text, yes_no
 from diskchain.storage.location import NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
 from diskchain.storage.terms import Transport

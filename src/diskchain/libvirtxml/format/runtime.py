@@ -4,7 +4,7 @@ Source: libvirt 11.3.0 ``qemu/qemu_domain.c`` (``qemuStorageSourcePrivateDataFor
 """
 
 from diskchain.guest.disk import DiskRuntime
-from diskchain.libvirtxml.layout import attribute, element, leaf
+from diskchain.libvirtxml.markup.writer import attribute, element, leaf
 from diskchain.storage.runtime import QemuObjects, Runtime
 
 

@@ -4,7 +4,7 @@ Source: libvirt 11.3.0 (``virStorageAuthDefFormat``, ``virStorageEncryptionForma
 """
 
 from diskchain.libvirtxml.format.style import Style
-from diskchain.libvirtxml.layout import attribute, leaf
+from diskchain.libvirtxml.markup.writer import attribute, leaf
 from diskchain.storage.auth import Auth, AuthType, SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.seclabel import SecLabel

@@ -12,7 +12,7 @@ from diskchain.libvirtxml.format.network import network_parts
 from diskchain.libvirtxml.format.runtime import source_runtime
 from diskchain.libvirtxml.format.secrets import auth_element, encryption_element, seclabel_element
 from diskchain.libvirtxml.format.style import Style
-from diskchain.libvirtxml.layout import attribute, element, escape, yes_no
+from diskchain.libvirtxml.markup.writer import attribute, element, escape, yes_no
 from diskchain.libvirtxml.vocabulary import FORMAT_WORDS, TYPE_WORDS
 from diskchain.storage.location import (
     BlockLocation,

@@ -22,10 +22,10 @@ from diskchain.guest.address import (
     VirtioSerialAddress,
 )
 from diskchain.guest.terms import AddressType
-from diskchain.libvirtxml.document import Element, refuse
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import SWITCH, ULLONG_MAX, one_of, read_number
+from diskchain.libvirtxml.markup.unknown import attributes, children
 from diskchain.libvirtxml.parse.location import read_pci_address
-from diskchain.libvirtxml.strangers import attributes, children
-from diskchain.libvirtxml.values import SWITCH, ULLONG_MAX, one_of, read_number
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import ADDRESS_TYPES
 from diskchain.storage.foreign import Foreign

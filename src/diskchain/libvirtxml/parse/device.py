@@ -9,7 +9,17 @@ from diskchain.guest.iotune import IoTune
 from diskchain.guest.mirror import Mirror
 from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import MirrorJob
-from diskchain.libvirtxml.document import Element, refuse
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import (
+    SWITCH,
+    big_number,
+    count_or_none,
+    number,
+    one_of,
+    read_number,
+    text_of,
+)
+from diskchain.libvirtxml.markup.unknown import NOTHING, attributes, children, numbered, within
 from diskchain.libvirtxml.parse.source import (
     Contents,
     Wrapper,
@@ -18,16 +28,6 @@ from diskchain.libvirtxml.parse.source import (
     read_contents,
     read_format_cache,
     read_index,
-)
-from diskchain.libvirtxml.strangers import NOTHING, attributes, children, numbered, within
-from diskchain.libvirtxml.values import (
-    SWITCH,
-    big_number,
-    count_or_none,
-    number,
-    one_of,
-    read_number,
-    text_of,
 )
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import (

@@ -5,7 +5,9 @@ from typing import Any
 from diskchain.guest.disk import Disk
 from diskchain.guest.driver import DriverPolicy
 from diskchain.guest.target import Target
-from diskchain.libvirtxml.document import Element, refuse
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import YES_NO, Reader, one_of, text_of
+from diskchain.libvirtxml.markup.unknown import NOTHING, attributes, children, note_attributes, words
 from diskchain.libvirtxml.parse.address import read_info
 from diskchain.libvirtxml.parse.device import (
     read_blockio,
@@ -20,8 +22,6 @@ from diskchain.libvirtxml.parse.network import Parts
 from diskchain.libvirtxml.parse.runtime import read_disk_runtime
 from diskchain.libvirtxml.parse.secrets import read_auth, read_encryption
 from diskchain.libvirtxml.parse.source import Contents, Wrapper, layer, read_backing, read_contents, read_index
-from diskchain.libvirtxml.strangers import NOTHING, attributes, children, note_attributes, words
-from diskchain.libvirtxml.values import YES_NO, Reader, one_of, text_of
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import DEVICES, MODELS, SGIO, SNAPSHOTS, STARTUP_POLICIES, STORAGE_TYPES
 from diskchain.storage.foreign import Foreign

@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
-from diskchain.libvirtxml.document import Element, Refusal, refuse
+from diskchain.libvirtxml.markup.document import Element, Refusal, refuse
+from diskchain.libvirtxml.markup.scalars import SWITCH, Reader, count_or_none, number, one_of, read_number, string
+from diskchain.libvirtxml.markup.unknown import attributes, children, note_attributes, numbered, within
 from diskchain.libvirtxml.parse.source import read_metadata_cache
-from diskchain.libvirtxml.strangers import attributes, children, note_attributes, numbered, within
-from diskchain.libvirtxml.values import SWITCH, Reader, count_or_none, number, one_of, read_number, string
 from diskchain.libvirtxml.vocabulary import (
     CACHE_MODES,
     DETECT_ZEROES,

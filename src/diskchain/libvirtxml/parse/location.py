@@ -3,10 +3,10 @@
 Source: libvirt 11.3.0 (``virDomainStorageSourceParse`` and below).
 """
 
-from diskchain.libvirtxml.document import Element, refuse
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import ULLONG_MAX, YES_NO, one_of, read_number
+from diskchain.libvirtxml.markup.unknown import attributes, children
 from diskchain.libvirtxml.parse.network import Names, Parts, read_network
-from diskchain.libvirtxml.strangers import attributes, children
-from diskchain.libvirtxml.values import ULLONG_MAX, YES_NO, one_of, read_number
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import STORAGE_TYPES, VOLUME_MODES
 from diskchain.storage.foreign import Foreign

@@ -3,9 +3,9 @@
 What belongs to another protocol is dropped where libvirt drops it, and kept as a stranger where libvirt prints it.
 """
 
-from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import attributes, note_attributes, note_element, numbered, within
-from diskchain.libvirtxml.values import YES_NO, big_number, one_of, read_number, text_of
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import YES_NO, big_number, one_of, read_number, text_of
+from diskchain.libvirtxml.markup.unknown import attributes, note_attributes, note_element, numbered, within
 from diskchain.libvirtxml.vocabulary import PROTOCOLS, TRANSPORTS
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import NetworkHost, NetworkLocation

@@ -4,9 +4,9 @@ Source: libvirt 11.3.0 ``qemu/qemu_domain.c`` (``qemuStorageSourcePrivateDataPar
 """
 
 from diskchain.guest.disk import DiskRuntime, FilterNode
-from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import children
-from diskchain.libvirtxml.values import read_number, text_of
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import read_number, text_of
+from diskchain.libvirtxml.markup.unknown import children
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.runtime import Nbdkit, QemuObjects, Runtime
 

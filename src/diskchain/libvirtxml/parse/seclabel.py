@@ -1,8 +1,8 @@
 """``<seclabel>`` of a source. Source: libvirt 11.3.0 (``virSecurityDeviceLabelDefParseXML``)."""
 
-from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import NOTHING, attributes, children, numbered
-from diskchain.libvirtxml.values import YES_NO, one_of, text_of
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import YES_NO, one_of, text_of
+from diskchain.libvirtxml.markup.unknown import NOTHING, attributes, children, numbered
 from diskchain.libvirtxml.view import View
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.seclabel import SecLabel

@@ -1,8 +1,8 @@
 """``<auth>`` and ``<encryption>``. Source: libvirt 11.3.0 (``virStorageAuthDefParse``, ``virStorageEncryptionParseNode``)."""
 
-from diskchain.libvirtxml.document import Element, refuse
-from diskchain.libvirtxml.strangers import NOTHING, attributes, children, numbered
-from diskchain.libvirtxml.values import one_of, read_number, uuid
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import one_of, read_number, uuid
+from diskchain.libvirtxml.markup.unknown import NOTHING, attributes, children, numbered
 from diskchain.libvirtxml.vocabulary import AUTH_TYPES, ENCRYPTION_ENGINES, ENCRYPTION_FORMATS
 from diskchain.storage.auth import Auth, SecretReference
 from diskchain.storage.encryption import Cipher, Encryption, EncryptionFormat, InitVector

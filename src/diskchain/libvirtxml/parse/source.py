@@ -6,14 +6,14 @@ Source: libvirt 11.3.0 (``virDomainStorageSourceParse``, ``virDomainDiskBackingS
 
 from typing import NamedTuple
 
-from diskchain.libvirtxml.document import Element, refuse
+from diskchain.libvirtxml.markup.document import Element, refuse
+from diskchain.libvirtxml.markup.scalars import ULLONG_MAX, YES_NO, one_of, read_number, scaled, text_of
+from diskchain.libvirtxml.markup.unknown import attributes, children, note_element, within, words
+from diskchain.libvirtxml.parse.fast_path import MAX_BACKING_STORES, read_plain_chain
 from diskchain.libvirtxml.parse.location import read_location
-from diskchain.libvirtxml.parse.plain_chain import MAX_BACKING_STORES, read_plain_chain
 from diskchain.libvirtxml.parse.runtime import read_source_runtime
 from diskchain.libvirtxml.parse.seclabel import read_seclabels
 from diskchain.libvirtxml.parse.secrets import read_auth, read_encryption
-from diskchain.libvirtxml.strangers import attributes, children, note_element, within, words
-from diskchain.libvirtxml.values import ULLONG_MAX, YES_NO, one_of, read_number, scaled, text_of
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import FORMATS, STORAGE_TYPES
 from diskchain.storage.auth import Auth
@@ -22,7 +22,8 @@ from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import FileLocation, Location
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.seclabel import SecLabel
-from diskchain.storage.source import TERMINATOR, UNKNOWN, Backing, Reservations, Slice, Source
+from diskchain.storage.slice import Slice
+from diskchain.storage.source import TERMINATOR, UNKNOWN, Backing, Reservations, Source
 from diskchain.storage.terms import Format, StorageType
 
 # Of any type: libvirt ignores those that belong to another.

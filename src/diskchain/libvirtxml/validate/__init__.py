@@ -7,11 +7,11 @@ say what is wrong by a path, so that lines are those of the document. Ids and se
 
 from diskchain.findings import Finding
 from diskchain.guest.disk import Disk
-from diskchain.libvirtxml.domain import Domain
+from diskchain.libvirtxml.documents.domain import Domain
 from diskchain.libvirtxml.postparse import Profile
-from diskchain.libvirtxml.validate.place import element_at
-from diskchain.libvirtxml.validate.run import finding, problems
-from diskchain.libvirtxml.validate.surroundings import Surroundings, read_surroundings
+from diskchain.libvirtxml.validate.domain_context import Surroundings, read_surroundings
+from diskchain.libvirtxml.validate.engine import finding, problems
+from diskchain.libvirtxml.validate.locate import element_at
 
 __all__ = ["validate", "validate_disk"]
 
@@ -19,7 +19,7 @@ __all__ = ["validate", "validate_disk"]
 def validate(domain: Domain, profile: Profile = Profile.QEMU) -> list[Finding]:
     """Everything that is wrong with the disks of ``domain``, as it was parsed: no :func:`post_parse` before.
 
-    >>> from diskchain.libvirtxml.domain import parse_domain
+    >>> from diskchain.libvirtxml.documents.domain import parse_domain
     >>> domain = parse_domain('''
     ... <domain type='kvm'><devices>
     ...   <disk><source file='/a.img'/><target dev='vda'/></disk>

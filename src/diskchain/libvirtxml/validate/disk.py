@@ -11,8 +11,8 @@ from diskchain.guest.disk import Disk
 from diskchain.guest.driver import VirtioOptions
 from diskchain.guest.iotune import IoTune
 from diskchain.guest.terms import AddressType, DiskBus, DiskDevice, SgIo, StartupPolicy, Tray
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, NvmeLocation, VolumeLocation
 from diskchain.storage.source import layers
 from diskchain.storage.terms import Format

@@ -10,16 +10,16 @@ from diskchain.errors import XmlError, printable
 from diskchain.findings import KINDS as STORAGE_KINDS
 from diskchain.findings import Finding
 from diskchain.guest.disk import Disk
-from diskchain.libvirtxml.backup import parse_backup
-from diskchain.libvirtxml.document import Document, Element, Text, as_document
-from diskchain.libvirtxml.domain import DOMAIN_NAMES
+from diskchain.libvirtxml.documents.backup import parse_backup
+from diskchain.libvirtxml.documents.domain import DOMAIN_NAMES
+from diskchain.libvirtxml.documents.snapshot import SnapshotDisk, parse_snapshot
+from diskchain.libvirtxml.documents.status import parse_status
+from diskchain.libvirtxml.markup.document import Document, Element, Text, as_document
 from diskchain.libvirtxml.postparse import Profile
-from diskchain.libvirtxml.snapshot import SnapshotDisk, parse_snapshot
-from diskchain.libvirtxml.status import parse_status
-from diskchain.libvirtxml.validate.place import element_at
-from diskchain.libvirtxml.validate.repair import Refused, read_all
-from diskchain.libvirtxml.validate.run import Found, finding, problems
-from diskchain.libvirtxml.validate.surroundings import Surroundings, read_surroundings
+from diskchain.libvirtxml.validate.domain_context import Surroundings, read_surroundings
+from diskchain.libvirtxml.validate.engine import Found, finding, problems
+from diskchain.libvirtxml.validate.locate import element_at
+from diskchain.libvirtxml.validate.recovery import Refused, read_all
 from diskchain.libvirtxml.view import View
 
 _REFUSED = "document"

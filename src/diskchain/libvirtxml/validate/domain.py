@@ -11,8 +11,8 @@ from diskchain.guest.address import DriveAddress
 from diskchain.guest.disk import Disk
 from diskchain.guest.target import target_index
 from diskchain.guest.terms import DiskBus
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskProblem, DomainCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 
 RULES: Rules[DomainCheck] = Rules()
 

@@ -12,8 +12,8 @@ from diskchain.guest.disk import Disk
 from diskchain.guest.target import target_index
 from diskchain.guest.terms import AddressType, DiskBus, DiskDevice
 from diskchain.libvirtxml.validate.disk import has_limits
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 
 RULES: Rules[DiskCheck] = Rules()
 

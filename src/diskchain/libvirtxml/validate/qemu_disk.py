@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from diskchain.guest.disk import Disk
 from diskchain.guest.terms import CacheMode, DiskBus, DiskDevice, IoMode
 from diskchain.libvirtxml.validate.disk import REMOVABLE
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import FileLocation, VhostUserLocation, VhostVdpaLocation
 from diskchain.storage.terms import Format

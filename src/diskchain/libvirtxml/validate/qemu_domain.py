@@ -8,8 +8,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from diskchain.guest.address import CcwAddress, GuestPciAddress, UsbAddress
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.validate.domain import repeated
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskProblem, DomainCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 
 RULES: Rules[DomainCheck] = Rules()
 

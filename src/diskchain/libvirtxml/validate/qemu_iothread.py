@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from diskchain.guest.disk import Disk
 from diskchain.guest.terms import DiskBus
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 
 RULES: Rules[DiskCheck] = Rules()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from diskchain.guest.disk import Disk
-from diskchain.libvirtxml.validate.surroundings import Surroundings
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.storage.source import Source
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from diskchain.guest.disk import Disk
 from diskchain.guest.terms import DiskBus, SnapshotPolicy
 from diskchain.libvirtxml.validate.disk import has_limits
+from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
-from diskchain.libvirtxml.validate.surroundings import Surroundings
 from diskchain.storage.location import VhostUserLocation
 from diskchain.storage.source import UNKNOWN
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
 from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, NetworkHost, NetworkLocation
-from diskchain.storage.reference import Dialect, Reference, Scalar
 from diskchain.storage.reference.rbd import parse_rbd
-from diskchain.storage.reference.uri import port_number, unknown_protocol
+from diskchain.storage.reference.uri_parts import port_number, unknown_protocol
+from diskchain.storage.reference.value import Dialect, Reference, Scalar
 from diskchain.storage.terms import DEFAULT_PORTS, Format, Protocol, Transport
 
 

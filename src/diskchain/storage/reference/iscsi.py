@@ -9,8 +9,8 @@ from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
 from diskchain.storage.location import NetworkHost, NetworkLocation
-from diskchain.storage.reference import Reference
-from diskchain.storage.reference.uri import checked, named, port_number
+from diskchain.storage.reference.uri_parts import checked, named, port_number
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol
 
 #: An escape, and the character after it, which libiscsi steps over.

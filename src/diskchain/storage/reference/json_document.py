@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from diskchain.errors import ReferenceSyntaxError
-from diskchain.storage.reference import Dialect, Scalar
+from diskchain.storage.reference.value import Dialect, Scalar
 
 #: Most objects and arrays in one document, and most keys in one dotted key: more is nobody's disk.
 _CONTAINERS_MAX: Final = 256

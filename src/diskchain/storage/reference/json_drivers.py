@@ -10,10 +10,10 @@ from typing import Final, cast
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, NetworkLocation, NvmeLocation
 from diskchain.storage.protocol_options import Cookie, HttpOptions
-from diskchain.storage.reference import Reference
 from diskchain.storage.reference.json_document import Fields
 from diskchain.storage.reference.json_network import NETWORK_READERS, required, uri_of
 from diskchain.storage.reference.pci import pci_address
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.terms import Format, Protocol
 
 

@@ -10,10 +10,11 @@ from typing import Final
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
 from diskchain.storage.location import NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import IscsiOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
-from diskchain.storage.reference import Reference
 from diskchain.storage.reference.json_document import Fields
 from diskchain.storage.reference.rbd import joined_name, parse_rbd, without_secrets
-from diskchain.storage.reference.uri import named, parse_uri, port_number
+from diskchain.storage.reference.uri import parse_uri
+from diskchain.storage.reference.uri_parts import named, port_number
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
 # Taking a member off its class takes Python 3.11 as long as making a small object.

@@ -11,9 +11,8 @@ from typing import Final
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
 from diskchain.storage.location import NetworkHost, NetworkLocation, NvmeLocation
 from diskchain.storage.protocol_options import HttpOptions, NfsOptions, SshOptions
-from diskchain.storage.reference import Reference
 from diskchain.storage.reference.pci import pci_address
-from diskchain.storage.reference.uri import (
+from diskchain.storage.reference.uri_parts import (
     CURL,
     Uri,
     checked,
@@ -24,6 +23,7 @@ from diskchain.storage.reference.uri import (
     unknown_protocol,
     with_login,
 )
+from diskchain.storage.reference.value import Reference
 from diskchain.storage.terms import Protocol, Transport
 
 _SCHEMES: Final[dict[str, tuple[Protocol, Transport]]] = {

@@ -13,8 +13,8 @@ from typing import Final
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
 from diskchain.storage.location import NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import RbdOptions
-from diskchain.storage.reference import Dialect, Reference, Scalar
-from diskchain.storage.reference.uri import port_number
+from diskchain.storage.reference.uri_parts import port_number
+from diskchain.storage.reference.value import Dialect, Reference, Scalar
 from diskchain.storage.terms import Protocol
 
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)

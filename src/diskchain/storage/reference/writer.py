@@ -17,7 +17,7 @@ from typing import Any, Final
 from diskchain.errors import ReferenceSyntaxError, UsageError
 from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, Location, NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, RbdOptions
-from diskchain.storage.reference import Scalar, is_file_name
+from diskchain.storage.reference.value import Scalar, is_file_name
 from diskchain.storage.reference.write_json import protocol_object
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, Protocol, Transport

@@ -1,0 +1,41 @@
+"""From a chain and an operation to the answer: needs, a look at every file, the judgement. Looks, changes nothing."""
+
+from collections.abc import Callable, Iterable
+
+from diskchain.access.evidence import Present, examine_all
+from diskchain.access.grants.journal_schema import Hold
+from diskchain.access.grants.without_grants import without_grants
+from diskchain.access.judge import UNCONFINED, Confinement, FileAccess, judge
+from diskchain.access.kernel.identity import Identity
+from diskchain.access.requirements import needs
+from diskchain.storage.operation import Operation
+from diskchain.storage.source import Source
+from diskchain.system.deadline import PATIENCE
+
+
+def survey(  # noqa: PLR0913 - what is asked, and five ways to ask it differently
+    chain: Source,
+    operation: Operation,
+    who: Identity,
+    confined: Confinement = UNCONFINED,
+    *,
+    ignore: frozenset[int] = frozenset(),
+    without: Iterable[Hold] = (),
+    adjust: Callable[[str, Present], Present] | None = None,
+    seconds: float = PATIENCE,
+) -> tuple[FileAccess, ...]:
+    """Whether ``who`` may do ``operation`` on ``chain``, file by file.
+
+    ``ignore``: processes whose image locks do not count (the domain's own QEMU). ``without``: rights that jobs were
+    granted and that are not to be leaned on. ``adjust``: what else will have changed by then, such as owners that
+    libvirt sets at start. ``seconds``: what a file has to answer; one that does not "cannot tell". Raises UsageError when the
+    operation does not fit the chain.
+    """
+    wanted = needs(chain, operation)
+    found = examine_all([need.path for need in wanted if need.path is not None], ignore=ignore, seconds=seconds)
+    holds = tuple(without)
+    if holds:
+        found = {path: without_grants(present, holds) for path, present in found.items()}
+    if adjust is not None:
+        found = {path: adjust(path, present) for path, present in found.items()}
+    return judge(wanted, found.__getitem__, who, confined)

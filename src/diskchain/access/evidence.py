@@ -1,0 +1,51 @@
+"""Gathers what there is to know about one file's rights: the walk to it, its labels, its image locks.
+
+Looks and changes nothing. Knows which module looks at what; judging is ``access``'s.
+"""
+
+from typing import NamedTuple
+
+from diskchain.access.image_locks import ImageLocks, image_locks
+from diskchain.access.kernel.path_facts import End, Kind, PathFacts
+from diskchain.access.kernel.path_walk import look
+from diskchain.access.security.saved_labels import Remembered, remembered
+from diskchain.access.security.selinux import file_label
+from diskchain.errors import StorageTimeout
+from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.mounts import Mount, read_mounts
+
+_LOCKABLE = (Kind.FILE, Kind.BLOCK)
+
+
+class Present(NamedTuple):
+    """One file as it is. ``locks`` is None when we could not ask."""
+
+    facts: PathFacts
+    selinux: str | None = None
+    remembered: tuple[Remembered, ...] = ()
+    locks: ImageLocks | None = ImageLocks()
+
+
+def examine(path: str, *, ignore: frozenset[int] = frozenset(), mounts: dict[int, Mount] | None = None) -> Present:
+    """What is at ``path`` now. ``ignore``: processes whose image locks do not count. Never raises for what it finds."""
+    facts = look(path, mounts)
+    if facts.file is None:
+        return Present(facts)
+    real = facts.file.path
+    locks = image_locks(real, ignore=ignore) if facts.file.kind in _LOCKABLE else ImageLocks()
+    return Present(facts, file_label(real), remembered(real), locks)
+
+
+def examine_all(
+    paths: list[str], *, ignore: frozenset[int] = frozenset(), seconds: float = PATIENCE
+) -> dict[str, Present]:
+    """:func:`examine` for several paths, with one look at the mounts; each has so many ``seconds`` to answer."""
+    mounts = read_mounts()
+
+    def patiently(path: str) -> Present:
+        try:
+            return within(seconds, path, lambda: examine(path, ignore=ignore, mounts=mounts))
+        except StorageTimeout:
+            return Present(PathFacts(path, end=End.SILENT))
+
+    return {path: patiently(path) for path in dict.fromkeys(paths)}

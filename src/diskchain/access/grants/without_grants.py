@@ -1,0 +1,54 @@
+"""What a file would be like without the rights that other jobs were granted. Pure.
+
+A second job must not lean on the first one's rights: they go when the first job ends. So it is judged, and planned, as
+if they were not there.
+"""
+
+from collections.abc import Iterable
+
+from diskchain.access.evidence import Present
+from diskchain.access.grants.changes import FileState, changed
+from diskchain.access.grants.journal_schema import FileRecord, Hold
+from diskchain.access.kernel.path_facts import Inode, Search, Step
+from diskchain.system.posix_acl import Acl
+
+
+def without_grants(present: Present, holds: Iterable[Hold]) -> Present:
+    """``present`` as it would be had no job in ``holds`` been granted anything."""
+    by_file: dict[tuple[int, int], tuple[FileRecord, list[Hold]]] = {}
+    for hold in holds:
+        key = (hold.file.identity.device, hold.file.identity.inode)
+        by_file.setdefault(key, (hold.file, []))[1].append(hold)
+    if not by_file:
+        return present
+
+    def plain(inode: Inode) -> Inode:
+        found = by_file.get((inode.device, inode.number))
+        if found is None or found[0].identity.birth != inode.birth:
+            return inode
+        return _original_rights(inode, *found)
+
+    steps: list[Step] = []
+    for step in present.facts.steps:
+        directory = plain(step.directory)
+        steps.append(Search(directory) if isinstance(step, Search) else step._replace(directory=directory))
+    file = present.facts.file
+    facts = present.facts._replace(steps=tuple(steps), file=None if file is None else plain(file))
+    return present._replace(facts=facts)
+
+
+def _original_rights(inode: Inode, file: FileRecord, holds: list[Hold]) -> Inode:
+    """Undoes what is still as our jobs left it; an owner or ACL that somebody changed since is taken as it is."""
+    changes = [change for hold in holds for change in hold.changes]
+    if not changes:
+        return inode
+    granted = changed(file.original, changes)
+    if (inode.uid, inode.gid) == (granted.uid, granted.gid):
+        inode = inode._replace(uid=file.original.uid, gid=file.original.gid)
+    if inode.mode == granted.mode and _acl_of(granted) == inode.acl:
+        inode = inode._replace(mode=file.original.mode, acl=_acl_of(file.original))
+    return inode
+
+
+def _acl_of(state: FileState) -> Acl | None:
+    return None if state.acl is None else state.entries

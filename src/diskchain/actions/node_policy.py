@@ -1,0 +1,56 @@
+"""A disk's ``<driver>`` as the policy of its block nodes, which ``qemu`` cannot know: it knows no guests."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from diskchain.qemu.policy import NodePolicy, ThrottleFilter, ThrottleGroup
+
+if TYPE_CHECKING:
+    from diskchain.guest.disk import Disk
+    from diskchain.guest.iotune import IoTune
+
+
+#: ``cache=`` as QEMU's two flags of a node, ``direct`` and ``no-flush``.
+_CACHE: Final = {
+    "none": (True, False),
+    "directsync": (True, False),
+    "writeback": (False, False),
+    "writethrough": (False, False),
+    "unsafe": (False, True),
+}
+
+
+def _limits(group: "IoTune") -> tuple[tuple[str, int], ...]:
+    """In QEMU's words; what is 0 is no limit."""
+    words = {name: value for name, value in group._asdict().items() if isinstance(value, int) and value}
+    return tuple((_limit_name(name), value) for name, value in words.items())
+
+
+def _limit_name(name: str) -> str:
+    """``total_bytes_sec_max_length`` as ``bps-total-max-length``, ``size_iops_sec`` as ``iops-size``."""
+    which, unit, _, *rest = name.split("_")
+    return "-".join(("bps" if unit == "bytes" else unit, which, *rest))
+
+
+def _policy(disk: "Disk", groups: "Mapping[str, IoTune]") -> NodePolicy:
+    driver, runtime = disk.driver, disk.runtime
+    direct, no_flush = _CACHE[driver.cache] if driver.cache else (None, False)
+    if direct is None and disk.shared and not disk.readonly:
+        direct = True  # libvirt's choice for disks that others write, too
+    filters = () if runtime is None else tuple(ThrottleFilter(each.group, each.node) for each in runtime.filter_nodes)
+    return NodePolicy(
+        direct=direct,
+        no_flush=no_flush,
+        aio=driver.io.value if driver.io else None,
+        discard=driver.discard.value if driver.discard else None,
+        detect_zeroes=driver.detect_zeroes.value if driver.detect_zeroes else None,
+        discard_no_unref=driver.discard_no_unref,
+        copy_on_read=disk.target.dev if driver.copy_on_read else None,
+        throttle_filters=filters,
+        throttle_groups=tuple(
+            ThrottleGroup(name, _limits(groups[name]))
+            for name in dict.fromkeys((*disk.throttle_filters, *(each.group for each in filters)))
+            if name in groups
+        ),
+        floppy=disk.device == "floppy",
+    )

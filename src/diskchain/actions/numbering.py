@@ -1,0 +1,87 @@
+"""The numbers libvirt gives the nodes of all layers of a domain."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from diskchain.actions.blockdev import NodeTarget
+from diskchain.errors import StorageTimeout
+from diskchain.qemu.nodes import Numbering, highest_number
+from diskchain.qemu.policy import NodePolicy, ThrottleFilter
+from diskchain.storage.location import local_path
+from diskchain.storage.source import Source, chain_end, layers, stack
+from diskchain.storage.terms import Format
+from diskchain.system.deadline import real_path
+
+
+class NumberedChain(NamedTuple):
+    """A chain whose nodes have names, and what else shapes them. ``names``: of each layer, the first for people."""
+
+    disk: str
+    source: Source
+    policy: NodePolicy
+    names: tuple[tuple[str, ...], ...]
+
+
+def number_chains(disks: Sequence[NodeTarget], chains: Sequence[Source | None]) -> list[NumberedChain]:
+    """The discovered ``chains`` of ``disks`` with the numbers a start of the domain gives them; without empty drives.
+
+    First whatever the document declares, from the last disk to the first, then whatever was detected.
+    """
+    numbering = Numbering(1 + max((highest_number(chain) for chain in chains if chain is not None), default=0))
+    declared: list[tuple[Source | None, NodePolicy]] = []
+    for disk in reversed(disks):
+        source = numbering.chain(disk.source) if disk.source is not None else None
+        if source is None:
+            numbering.take()
+        policy = disk.policy
+        if not policy.throttle_filters:
+            new = [ThrottleFilter(group, f"libvirt-{numbering.take()}-filter") for group in disk.throttle_groups]
+            policy = policy._replace(throttle_filters=tuple(new))
+        declared.append((source, policy))
+    done: list[NumberedChain] = []
+    for disk, chain, (source, policy) in zip(reversed(disks), reversed(chains), declared, strict=True):
+        if chain is not None and source is not None:
+            whole = numbering.chain(_as_declared(source, chain))
+            done.append(NumberedChain(disk.name, whole, policy, layer_names(disk.name, chain)))
+    return done[::-1]
+
+
+def _as_declared(declared: Source, chain: Source) -> Source:
+    """``chain`` with the numbers of ``declared``, which is as much of it as the document says, and with its word on raw layers.
+
+    Discovery sees a LUKS header in a raw image; where the document says raw and no more, the guest gets that header and
+    decrypts by itself.
+    """
+    said, all_layers = list(layers(declared)), list(layers(chain))
+    for position, (layer, old) in enumerate(zip(all_layers, said, strict=False)):
+        data_file = layer.data_file
+        if data_file is not None and old.data_file is not None:
+            data_file = data_file._replace(chain_index=old.data_file.chain_index)
+        plain = old.format is Format.RAW and old.encryption is None
+        encryption = None if plain else layer.encryption
+        all_layers[position] = layer._replace(chain_index=old.chain_index, data_file=data_file, encryption=encryption)
+    return stack(all_layers, chain_end(chain))
+
+
+def layer_names(disk: str, chain: Source) -> tuple[tuple[str, ...], ...]:
+    """What each layer of ``chain`` may be called, the first for people: ``vda[2]``, its path as it stands and resolved.
+
+    Numbers are libvirt's in a live domain, else they count from 0 at the top; there ``vda`` is the top as well.
+    """
+    live = any(layer.chain_index is not None for layer in layers(chain))
+    names = []
+    for position, layer in enumerate(layers(chain)):
+        path = local_path(layer.location)
+        known = [f"{disk}[{layer.chain_index if live else position}]"]
+        known += [disk] if position == 0 else []
+        known += [path, _resolved(path)] if path else []
+        names.append(tuple(dict.fromkeys(known)))
+    return tuple(names)
+
+
+def _resolved(path: str) -> str:
+    """``path`` without symlinks; as it is when storage does not answer."""
+    try:
+        return real_path(path)
+    except StorageTimeout:
+        return path

@@ -1,0 +1,64 @@
+"""Opens layers on other hosts for discovery, and logs in where the document says how: user from there, key from ``--secret`` or libvirt.
+
+Imported only with ``--remote``.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from diskchain.actions.numbering import layer_names
+from diskchain.actions.target import Target
+from diskchain.cli.options.secrets import keys_of, tls_directory
+from diskchain.discover.layer_reader import OpenElsewhere
+from diskchain.qemu.bridge import Bridge
+from diskchain.readers.credentials import Credentials
+from diskchain.readers.open import Image, open_location
+from diskchain.secrets.keys import Keys
+from diskchain.storage.auth import Auth
+from diskchain.storage.location import Location, describe_location
+from diskchain.storage.source import Source, layers
+
+_Names = dict[tuple[Location, Auth], tuple[str, ...]]
+
+
+class RemoteReader:
+    """What is open elsewhere ends with it. ``timeout``: seconds for each answer."""
+
+    def __init__(self, keys: Keys, bridge: Bridge, timeout: float) -> None:
+        self.keys = keys
+        self._bridge = bridge
+        self._timeout = timeout
+
+    def of(self, chosen: Sequence[Target]) -> OpenElsewhere:
+        """What opens the layers of these targets, and of whatever they lead to. Their logins count as wanting the keys."""
+        names: _Names = {}
+        for target in chosen:
+            for layer, called in zip(layers(target.source), layer_names(target.name, target.source), strict=True):
+                for part in (layer, layer.data_file):
+                    if part is not None and part.auth is not None:
+                        self.keys.want(called, part.auth.secret)
+                        names.setdefault((part.location, part.auth), called)
+
+        def elsewhere(source: Source) -> Image:
+            if source.auth is None:
+                return open_location(source.location, timeout=self._timeout, bridge=self._bridge)
+            called = names.get((source.location, source.auth), (describe_location(source.location),))
+            return open_with_login(source, called, self.keys, timeout=self._timeout, bridge=self._bridge)
+
+        return elsewhere
+
+
+def open_with_login(source: Source, names: tuple[str, ...], keys: Keys, *, timeout: float, bridge: Bridge) -> Image:
+    """The image of a source with ``auth``. Raises SecretMissing, what :meth:`Keys.get` and ``open_location`` raise."""
+    assert source.auth is not None  # noqa: S101 (what the function is for)
+    with keys.get(names, source.auth.secret) as password:
+        credentials = Credentials(source.auth.username, password)
+        return open_location(source.location, timeout=timeout, bridge=bridge, credentials=credentials)
+
+
+@contextmanager
+def opened_reader(args: argparse.Namespace) -> Iterator[RemoteReader]:
+    """The reader that the arguments ask for. Raises UsageError for a malformed ``--secret``."""
+    with keys_of(args) as keys, Bridge(tls_directory=tls_directory(args)) as bridge:
+        yield RemoteReader(keys, bridge, args.timeout)

@@ -1,0 +1,108 @@
+"""Discover the chains of many images, quickly whether they are cached or not. Reads through ``walk`` and, ahead of it, ``readers``.
+
+Of every batch the first few are timed. If storage makes them wait, threads scout ahead through the rest: they open the images, ask
+the kernel for the heads without waiting for them, and follow the chains if those are longer than what was asked for. What they find
+they throw away: it is in the page cache, where the caller's thread finds it. If storage answers at once there are no threads: of
+20,000 cached images they would take a third more time.
+"""
+
+import gc
+from _thread import start_new_thread
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from time import perf_counter
+from typing import Final
+
+from diskchain.discover.cache import Tail, Tails
+from diskchain.discover.chain import BackingChain, Layer, Origin
+from diskchain.discover.walk import Discoverer
+from diskchain.readers.local import expect
+from diskchain.readers.policy import OpenPolicy
+from diskchain.storage.location import FileLocation, local_path
+from diskchain.storage.source import Source
+
+_BATCH: Final = 4096
+_TIMED: Final = 8  # of each batch
+#: Seconds for one of them, from which scouts are worth it. With everything cached it takes 15 µs, on a solid-state disk 90.
+_SLOW: Final = 50e-6
+#: … from which storage, not the processor, is what is waited for: then more threads help, where before they are in each other's way.
+_FAR: Final = 300e-6
+_FEW: Final = 3
+_MANY: Final = 8
+#: Objects made between two searches for cycles. Chains have none, but of 20,000 images, eight objects each, Python's 700 take 4 % of
+#: the time, and 50,000 still 1 %.
+_COLLECT_AFTER: Final = 250_000
+_STOP: Final = (None, Layer(Source(FileLocation("")), None, Origin.ASSUMED), 0)
+
+
+def discover_many(discoverer: Discoverer, sources: Iterable[Source], *, probe: bool = False) -> Iterator[BackingChain]:
+    """The chains of ``sources``, in their order, each as ``discoverer.discover`` gives it.
+
+    Takes up to 4096 sources in advance. Until it is exhausted or closed, Python's garbage collector searches less often.
+    """
+    discover: Callable[[Source], BackingChain] = discoverer.discover
+    if probe:
+        discover = partial(discoverer.discover, probe=True)
+    left = iter(sources)
+    usual = gc.get_threshold()
+    gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])  # 0: it is off
+    try:
+        while batch := list(islice(left, _BATCH)):
+            took, met = [], discoverer.files_met
+            for source in batch[:_TIMED]:
+                started = perf_counter()
+                chain = discover(source)
+                took.append(perf_counter() - started)
+                yield chain
+            del batch[:_TIMED]
+            usually = sorted(took)[len(took) // 2]
+            if usually > _SLOW and batch:
+                follow = discoverer.files_met - met > _TIMED
+                _Scouts(discoverer.policy, batch, _MANY if usually > _FAR else _FEW, probe=probe, follow=follow)
+            yield from map(discover, batch)
+    finally:
+        gc.set_threshold(*usual)
+
+
+class _Scouts:
+    """Threads that go through a batch once. Not of the threading module: none holds up the end of the process when storage hangs."""
+
+    def __init__(self, policy: OpenPolicy, batch: list[Source], threads: int, *, probe: bool, follow: bool) -> None:
+        self._probe = probe
+        self._walker = _Scout(policy) if follow else None
+        # next() of a list's iterator is atomic, so threads can share it.
+        self._to_open, self._to_follow = iter(batch), iter(batch if follow else ())
+        for _ in range(threads):
+            start_new_thread(self._run, ())
+
+    def _run(self) -> None:
+        for source in self._to_open:
+            path = local_path(source.location)
+            if path is not None:
+                expect(path)
+        for source in self._to_follow:
+            if self._walker is not None:
+                self._walker.discover(source, probe=self._probe)
+
+
+class _Scout(Discoverer):
+    """Walks through what no scout has walked through. Knows nothing of other hosts."""
+
+    def __init__(self, policy: OpenPolicy) -> None:
+        super().__init__(policy)
+        self._tails = _Visited()
+
+
+class _Visited(Tails):
+    """Ends the walk of a scout wherever another has been."""
+
+    __slots__ = ()
+
+    def find(self, source: Source, room: int) -> Tail | None:  # noqa: ARG002
+        """A tail that means nothing; None where nobody has been."""
+        path = source.location[0]
+        if path in self:
+            return _STOP
+        self[path] = _STOP
+        return None

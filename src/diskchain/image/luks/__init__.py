@@ -1,0 +1,1 @@
+"""LUKS headers of both versions: read, checked, and tried with a passphrase."""

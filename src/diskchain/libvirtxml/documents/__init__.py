@@ -1,0 +1,1 @@
+"""Whole documents of libvirt: domain, snapshot, status, backup."""

@@ -1,0 +1,1 @@
+"""Changes of a document that leave every other byte as it is."""

@@ -1,0 +1,146 @@
+"""``diskchain show --json``: schema ``diskchain/chain/1``."""
+
+import msgspec
+
+from diskchain.discover.chain import BackingChain, Layer
+from diskchain.schema.base import FindingDocument, finding_document
+from diskchain.storage.location import describe_location
+from diskchain.storage.reference import redacted
+from diskchain.storage.source import Terminator
+
+CHAIN_SCHEMA = "diskchain/chain/1"
+
+
+class DataFileDocument(msgspec.Struct, frozen=True, rename="kebab"):
+    """The external data file of a qcow2 layer."""
+
+    filename: str
+    type: str
+    virtual_size: int | None
+    actual_size: int | None
+    findings: tuple[FindingDocument, ...] = ()
+
+
+class ExtentDocument(msgspec.Struct, frozen=True, rename="kebab"):
+    """A file that holds data of a VMDK. ``reference``: its name as the descriptor has it. ``offset``: where in it the data begins."""
+
+    filename: str
+    type: str
+    reference: str | None
+    format: str | None
+    offset: int
+    virtual_size: int | None
+    actual_size: int | None
+    findings: tuple[FindingDocument, ...] = ()
+
+
+class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
+    """One layer. ``position`` counts from 0 at the top; ``index`` is libvirt's, in live domains only.
+
+    ``format-origin``: declared, recorded, probed or assumed. ``reference``: the string the overlay's header holds.
+    ``backing-filename``: the string this layer's header holds. Passwords in either are replaced by ``…``. ``size``: length of the
+    container.
+    """
+
+    position: int
+    index: int | None
+    type: str
+    filename: str
+    reference: str | None
+    format: str | None
+    format_origin: str
+    virtual_size: int | None
+    actual_size: int | None
+    size: int | None
+    cluster_size: int | None
+    backing_filename: str | None
+    backing_filename_format: str | None
+    encryption: str | None
+    snapshots: int
+    readonly: bool
+    detected: bool
+    data_file: DataFileDocument | None
+    findings: tuple[FindingDocument, ...]
+    extents: tuple[ExtentDocument, ...] = ()
+
+
+class DiskDocument(msgspec.Struct, frozen=True):
+    """One disk. ``end``: ``declared`` or ``detected`` where the chain is known to end, else ``unknown``."""
+
+    disk: str
+    complete: bool
+    end: str
+    layers: tuple[LayerDocument, ...]
+
+
+class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``diskchain show --json`` prints. ``findings`` belong to no single layer."""
+
+    schema: str = CHAIN_SCHEMA
+    target: str
+    disks: tuple[DiskDocument, ...]
+    findings: tuple[FindingDocument, ...] = ()
+
+
+def disk_document(name: str, chain: BackingChain) -> DiskDocument:
+    """The JSON form of one disk's chain."""
+    layers = tuple(chain.layers)
+    backing = layers[-1].source.backing
+    end = ("detected" if backing.detected else "declared") if isinstance(backing, Terminator) else "unknown"
+    return DiskDocument(name, chain.complete, end, tuple(_layer(i, layer) for i, layer in enumerate(layers)))
+
+
+def _layer(position: int, layer: Layer) -> LayerDocument:
+    source, header, facts = layer.source, layer.header, layer.facts
+    return LayerDocument(
+        position=position,
+        index=source.chain_index,
+        type=str(source.location.type),
+        filename=describe_location(source.location),
+        reference=redacted(source.reference) if source.reference is not None else None,
+        format=str(source.format) if source.format else None,
+        format_origin=str(layer.origin),
+        virtual_size=header.capacity if header else None,
+        actual_size=facts.allocated if facts else None,
+        size=facts.size if facts else None,
+        cluster_size=header.cluster_size if header else None,
+        backing_filename=redacted(header.backing.text) if header and header.backing else None,
+        backing_filename_format=header.backing.format if header and header.backing else None,
+        encryption=_encryption(layer),
+        snapshots=header.snapshot_count if header else 0,
+        readonly=source.readonly,
+        detected=source.detected,
+        data_file=_data_file(layer.data_file) if layer.data_file else None,
+        findings=tuple(map(finding_document, layer.findings)),
+        extents=tuple(map(_extent, layer.extents)),
+    )
+
+
+def _encryption(layer: Layer) -> str | None:
+    if layer.header is not None and layer.header.encryption is not None:
+        return layer.header.encryption.kind
+    return str(layer.source.encryption.format) if layer.source.encryption else None
+
+
+def _data_file(layer: Layer) -> DataFileDocument:
+    return DataFileDocument(
+        describe_location(layer.source.location),
+        str(layer.source.location.type),
+        layer.header.capacity if layer.header else None,
+        layer.facts.allocated if layer.facts else None,
+        tuple(map(finding_document, layer.findings)),
+    )
+
+
+def _extent(layer: Layer) -> ExtentDocument:
+    source, part = layer.source, layer.source.slice
+    return ExtentDocument(
+        describe_location(source.location),
+        str(source.location.type),
+        redacted(source.reference) if source.reference is not None else None,
+        str(source.format) if source.format else None,
+        part.offset if part is not None else 0,
+        layer.header.capacity if layer.header else part.size if part is not None else None,
+        layer.facts.allocated if layer.facts else None,
+        tuple(map(finding_document, layer.findings)),
+    )

@@ -1,0 +1,61 @@
+"""What is done to a chain, as values: each operation names the layers it is about."""
+
+from typing import Final, Literal, NamedTuple
+
+from diskchain.storage.source import Source
+
+
+class Start(NamedTuple):
+    """The domain starts, or simply runs."""
+
+    type: Literal["start"] = "start"
+
+
+class Commit(NamedTuple):
+    """The layers from ``top`` down to above ``base`` are merged into ``base``; None: the last layer.
+
+    ``top`` 0 is the active layer. ``online`` False: done by qemu-img, with no domain running.
+    """
+
+    base: int | None = None
+    top: int = 0
+    online: bool = True
+    type: Literal["commit"] = "commit"
+
+
+class Pull(NamedTuple):
+    """What is above ``base`` is copied up into the active layer; None: everything."""
+
+    base: int | None = None
+    type: Literal["pull"] = "pull"
+
+
+class Copy(NamedTuple):
+    """The disk is copied to ``destination``. ``shallow``: the copy keeps the active layer's backing file."""
+
+    destination: Source
+    shallow: bool = False
+    type: Literal["copy"] = "copy"
+
+
+class Snapshot(NamedTuple):
+    """``overlay`` becomes the new active layer, and the present one its backing file."""
+
+    overlay: Source
+    type: Literal["snapshot"] = "snapshot"
+
+
+class Rebase(NamedTuple):
+    """qemu-img gives ``layer`` another ``backing`` file (None: the header's). ``unsafe``: header only, nothing is read."""
+
+    layer: int = 0
+    backing: Source | None = None
+    unsafe: bool = False
+    type: Literal["rebase"] = "rebase"
+
+
+Operation = Start | Commit | Pull | Copy | Snapshot | Rebase
+
+
+#: The words for operations, as the command line takes them.
+OPERATIONS: Final = ("start", "commit", "pull", "copy", "snapshot", "rebase")

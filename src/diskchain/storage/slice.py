@@ -1,0 +1,10 @@
+"""A window of the container of an image."""
+
+from typing import NamedTuple
+
+
+class Slice(NamedTuple):
+    """A window of the container, below the format: ``offset`` and ``size`` in bytes."""
+
+    offset: int
+    size: int
