@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diskchain.errors import printable
-from diskchain.findings import file_word, shell_word
+from diskchain.system.shell_words import file_word, shell_word
 from tests.live.peers import requires
 
 

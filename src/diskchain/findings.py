@@ -16,12 +16,21 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class Stops(StrEnum):
+    """What libvirt refuses because of a finding: to define the domain, or to start it."""
+
+    DEFINE = "define"
+    START = "start"
+
+
 class Finding(NamedTuple):
     """One thing worth telling.
 
     ``id`` is a key of :data:`KINDS`; ``file`` is what the finding is about, ``referrer`` the file or document that
     names it; ``line`` counts from 1 in ``file`` when that is a document; ``fix`` is a shell command that would mend it
-    (never run by us); ``allowed`` lists accepted values.
+    (never run by us); ``allowed`` lists accepted values. ``stops``: what libvirt refuses because of it, None where it refuses
+    nothing or nobody can tell. ``disk`` is the target of the disk it is about (``vda``), ``layer`` that layer as every verb
+    takes it (``vda[2]``); None where it is about no disk.
     """
 
     id: str
@@ -32,39 +41,44 @@ class Finding(NamedTuple):
     line: int | None = None
     fix: str | None = None
     allowed: tuple[str, ...] = ()
+    stops: Stops | None = None
+    disk: str | None = None
+    layer: str | None = None
 
 
 class Kind(NamedTuple):
-    """A row of the table of findings: default severity, a title, and whether it means "could not tell" (exit 3)."""
+    """A row of the table of findings: default severity, a title, whether it means "could not tell" (exit 3), what libvirt refuses."""
 
     severity: Severity
     title: str
     unknown: bool = False
+    stops: Stops | None = None
 
 
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
+_DEFINE, _START = Stops.DEFINE, Stops.START
 
-#: Every kind of finding about storage, by id. Kinds about XML live in ``libvirtxml``, about access in ``labels``.
+#: Every kind of finding, by id.
 KINDS: dict[str, Kind] = {
-    "document": Kind(_E, "a document is not well-formed, or says what libvirt's parser refuses"),
-    "missing": Kind(_E, "a layer is not where its overlay says"),
+    "document": Kind(_E, "a document is not well-formed, or says what libvirt's parser refuses", stops=_DEFINE),
+    "missing": Kind(_E, "a layer is not where its overlay says", stops=_START),
     "candidate": Kind(_I, "a file that could be a missing layer"),
     "unreadable": Kind(_E, "a layer is there, and we may not read it", unknown=True),
     "timeout": Kind(_E, "a layer does not answer", unknown=True),
-    "not-storage": Kind(_E, "a layer is a FIFO, socket, character device or directory"),
-    "source-type": Kind(_E, "a layer is another kind of file than the document says"),
+    "not-storage": Kind(_E, "a layer is a FIFO, socket, character device or directory", stops=_START),
+    "source-type": Kind(_E, "a layer is another kind of file than the document says", stops=_START),
     "not-inspected": Kind(_W, "a layer is somewhere we did not look", unknown=True),
-    "malformed": Kind(_E, "the header is not what its format says"),
-    "loop": Kind(_E, "the chain comes back to a file it has already been through"),
-    "extent-repeated": Kind(_E, "the same bytes of a file stand for two parts of a chain"),
+    "malformed": Kind(_E, "the header is not what its format says", stops=_START),
+    "loop": Kind(_E, "the chain comes back to a file it has already been through", stops=_START),
+    "extent-repeated": Kind(_E, "the same bytes of a file stand for two parts of a chain", stops=_START),
     "too-deep": Kind(_E, "the chain is deeper than the policy allows"),
     "format-not-recorded": Kind(_W, "the overlay does not say what format its backing file has"),
     "format-unknown": Kind(_W, "the overlay records a format libvirt does not know"),
     "format-assumed-raw": Kind(_W, "nobody declared a format, so it is raw, and the header says otherwise"),
     "format-probed": Kind(_I, "nobody declared a format; it was guessed from the header"),
     "format-ambiguous": Kind(_E, "an image from a stranger could be taken for more than one format"),
-    "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says"),
-    "reference-syntax": Kind(_E, "a backing string cannot be understood"),
+    "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says", stops=_START),
+    "reference-syntax": Kind(_E, "a backing string cannot be understood", stops=_START),
     "inline-credentials": Kind(_W, "a backing string holds a user name or a password", unknown=True),
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
     "not-in-xml": Kind(_W, "a name has characters that no XML document can hold"),
@@ -73,13 +87,19 @@ KINDS: dict[str, Kind] = {
     "capacity-mismatch": Kind(_W, "an overlay and its backing file have different capacities"),
     "base-changed": Kind(_E, "a backing file is not, or no longer, the one its overlay was made over"),
     "dirty": Kind(_W, "an image is in use, or was not closed properly"),
-    "corrupt": Kind(_E, "an image is marked as damaged"),
-    "unknown-incompatible-feature": Kind(_E, "an image has a feature that forbids opening it"),
-    "legacy-qcow2-encryption": Kind(_E, "an image is encrypted in the old AES scheme, which no domain can use"),
-    "encryption-undeclared": Kind(_E, "an image is encrypted, and the document of its domain names no secret"),
-    "unsupported-image": Kind(_E, "an image is of a kind that QEMU does not read, or is one part of several"),
-    "parent-unsupported": Kind(_E, "an image holds only differences to a parent that QEMU does not read"),
-    "backing-on-raw": Kind(_E, "a document puts a backing file below a format that cannot have one"),
+    "corrupt": Kind(_E, "an image is marked as damaged", stops=_START),
+    "unknown-incompatible-feature": Kind(_E, "an image has a feature that forbids opening it", stops=_START),
+    "legacy-qcow2-encryption": Kind(
+        _E, "an image is encrypted in the old AES scheme, which no domain can use", stops=_START
+    ),
+    "encryption-undeclared": Kind(
+        _E, "an image is encrypted, and the document of its domain names no secret", stops=_START
+    ),
+    "unsupported-image": Kind(
+        _E, "an image is of a kind that QEMU does not read, or is one part of several", stops=_START
+    ),
+    "parent-unsupported": Kind(_E, "an image holds only differences to a parent that QEMU does not read", stops=_START),
+    "backing-on-raw": Kind(_E, "a document puts a backing file below a format that cannot have one", stops=_START),
     "reference-outside-allowed": Kind(_W, "a layer is outside the directories it should be in"),
     "relative-unresolvable": Kind(_W, "a layer has a relative name and nothing it is relative to", unknown=True),
     "absolute-reference": Kind(_I, "a backing file lies beside its overlay and is named by its absolute path"),
@@ -88,37 +108,127 @@ KINDS: dict[str, Kind] = {
     "world-writable-base": Kind(_W, "everybody may write a backing file"),
     "base-writable-while-shared": Kind(_E, "a backing file can be written while an overlay relies on it"),
     "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
+    # Rights: access.
+    "access-denied": Kind(_E, "a domain's user may not use a file the domain needs", stops=_START),
+    "grant-open": Kind(_W, "rights that diskchain granted were not given back"),
+    "label-left-behind": Kind(_W, "a file belongs to the hypervisor's user, and no running domain uses it"),
+    "label-writable": Kind(_W, "a domain may write a backing file that it only reads"),
+    "remembered-count": Kind(_W, "libvirt counts more users of a file than there are running domains"),
+    "remembered-stale": Kind(_W, "libvirt's note of a file's owner is from another boot, so it will be thrown away"),
+    # Documents, one layer, any hypervisor: libvirtxml.validate. libvirt does not define such a domain, or does not start it; a
+    # warning where it does and the document still cannot mean what it says.
+    "protocol-sheepdog": Kind(_E, "a source is on sheepdog, which QEMU has dropped", stops=_DEFINE),
+    "auth-protocol": Kind(_E, "a source has a log-in, and its protocol has none", stops=_DEFINE),
+    "auth-secret": Kind(_E, "the secret of a log-in is of the wrong type", stops=_DEFINE),
+    "encryption-cipher": Kind(_E, "the encryption of a disk says which cipher a new volume would get", stops=_DEFINE),
+    "data-store-format": Kind(_E, "an image that is not qcow2 has a data file", stops=_DEFINE),
+    "data-store-raw": Kind(_E, "a data file is not raw", stops=_DEFINE),
+    "data-store-nested": Kind(_E, "a data file has a data file or a backing file of its own", stops=_DEFINE),
+    "data-store-slice": Kind(_E, "a data file is used in slices", stops=_DEFINE),
+    "rbd-option": Kind(_W, "a source has an option of rbd, and is not on rbd"),
+    # One layer, QEMU.
+    "format-unsupported": Kind(_E, "QEMU does not read a format", stops=_DEFINE),
+    "fat-source": Kind(_E, "the format is fat, and the source is no directory", stops=_DEFINE),
+    "dir-format": Kind(_E, "the source is a directory, and the format is not fat", stops=_DEFINE),
+    "dir-writable": Kind(_E, "a directory is to be written", stops=_DEFINE),
+    "protocol-tftp": Kind(_E, "a source is on tftp, which QEMU has dropped", stops=_DEFINE),
+    "protocol-option": Kind(_E, "a source has an option that its protocol does not have", stops=_DEFINE),
+    "nfs-host": Kind(_E, "the host of an nfs source is not one name, reached over tcp, without a port", stops=_DEFINE),
+    "metadata-cache-format": Kind(_E, "an image that is not qcow2 has a metadata cache", stops=_DEFINE),
+    "encryption-legacy": Kind(
+        _E, "an image is to be decrypted in qcow2's old scheme, which QEMU has dropped", stops=_DEFINE
+    ),
+    "encryption-qemu": Kind(_E, "QEMU itself cannot decrypt an image in this way", stops=_DEFINE),
+    "encryption-librbd": Kind(_E, "librbd is to decrypt something that is not on rbd", stops=_DEFINE),
+    "encryption-secret": Kind(_E, "an encryption names no secret", stops=_DEFINE),
+    "tls-protocol": Kind(_E, "a source asks for TLS, and its protocol has none", stops=_DEFINE),
+    "hosts": Kind(_E, "a source has too few or too many hosts", stops=_DEFINE),
+    "hosts-ignored": Kind(_W, "a source has hosts that nobody will ask"),
+    "host-transport": Kind(_E, "a host cannot be reached in this way", stops=_START),
+    "iscsi-lun": Kind(_E, "the name of an iscsi source does not end in the number of a LUN", stops=_START),
+    # One disk, any hypervisor.
+    "target-missing": Kind(_E, "a disk has no target", stops=_DEFINE),
+    "target-name": Kind(_E, "the name of a target does not go with the device", stops=_DEFINE),
+    "source-missing": Kind(_E, "a disk that is no drive for media has no source", stops=_DEFINE),
+    "sgio-unfiltered": Kind(_E, "a lun asks for unfiltered SCSI commands, which Linux no longer has", stops=_DEFINE),
+    "iotune-total": Kind(_E, "a limit is given in total and for reads or writes as well", stops=_DEFINE),
+    "address-type": Kind(_E, "the type of an address does not go with the bus of a drive", stops=_DEFINE),
+    "address-unassigned": Kind(_E, "a disk has an address of type unassigned", stops=_DEFINE),
+    "virtio-only": Kind(_E, "a disk on another bus has an option of virtio", stops=_DEFINE),
+    "nvme-namespace": Kind(_E, "the namespace of an NVMe device is 0", stops=_DEFINE),
+    "seclabel-no-relabel": Kind(_E, "an image has a label, and the domain forbids relabelling", stops=_DEFINE),
+    "tray-device": Kind(_E, "a disk without a tray has its tray open", stops=_DEFINE),
+    "vendor-syntax": Kind(_E, "a vendor is too long or not printable", stops=_DEFINE),
+    "product-syntax": Kind(_E, "a product is too long or not printable", stops=_DEFINE),
+    "floppy-bus": Kind(_E, "a floppy is not on fdc, or something else is", stops=_DEFINE),
+    "removable-bus": Kind(_E, "a disk cannot be removable on this bus", stops=_DEFINE),
+    "startup-policy-source": Kind(_E, "a source that is not local has a startup policy", stops=_DEFINE),
+    "startup-policy-requisite": Kind(
+        _E, "a disk that is no drive for media has the startup policy requisite", stops=_DEFINE
+    ),
+    "wwn-syntax": Kind(_E, "a wwn is not 16 hex digits", stops=_DEFINE),
+    "discard-no-unref": Kind(
+        _E, "discard_no_unref is on for a disk that is not qcow2 or cannot be written", stops=_DEFINE
+    ),
+    "iothread-conflict": Kind(_E, "a disk has one I/O thread and a list of them", stops=_DEFINE),
+    "throttle-with-iotune": Kind(_E, "a disk is throttled in two ways", stops=_DEFINE),
+    "throttle-cdrom": Kind(_E, "a cdrom is throttled by filters", stops=_DEFINE),
+    "throttle-group-unknown": Kind(_E, "a disk is in a throttle group the domain does not have", stops=_DEFINE),
+    # Luns.
+    "lun-source": Kind(_E, "the source of a lun does not take SCSI commands", stops=_DEFINE),
+    "lun-format": Kind(_E, "a lun is not raw", stops=_DEFINE),
+    "lun-slice": Kind(_E, "a lun is a slice of a device", stops=_DEFINE),
+    "lun-encryption": Kind(_E, "a lun is encrypted by the host", stops=_DEFINE),
+    "lun-only": Kind(_E, "a disk that is no lun has something only luns can have", stops=_DEFINE),
+    # Vhost-user.
+    "vhostuser-bus": Kind(_E, "a vhostuser disk is not on virtio", stops=_DEFINE),
+    "vhostuser-snapshot": Kind(_E, "a vhostuser disk is to be in snapshots", stops=_DEFINE),
+    "vhostuser-option": Kind(
+        _E, "a vhostuser disk has something that is not the hypervisor's to decide", stops=_DEFINE
+    ),
+    # All disks of a domain, any hypervisor.
+    "target-duplicate": Kind(_E, "two disks have one target", stops=_DEFINE),
+    "address-duplicate": Kind(_E, "two disks have one address", stops=_DEFINE),
+    "address-hostdev": Kind(_E, "a disk and a SCSI host device have one address", stops=_DEFINE),
+    "target-index": Kind(_E, "nothing can be told from the name of a target", stops=_DEFINE),
+    "boot-order-duplicate": Kind(_E, "two disks have one place in the boot order", stops=_DEFINE),
+    "alias-duplicate": Kind(_E, "two disks have one alias", stops=_DEFINE),
+    # One disk, QEMU.
+    "driver-name": Kind(_E, "a disk has the driver of another hypervisor", stops=_DEFINE),
+    "serial-syntax": Kind(_E, "a serial holds characters QEMU would misunderstand", stops=_DEFINE),
+    "copy-on-read": Kind(_E, "copy_on_read is on for a disk that cannot have it", stops=_DEFINE),
+    "lun-identity": Kind(_E, "a lun is to have another identity than the device behind it", stops=_DEFINE),
+    "io-native-cache": Kind(_E, "io is native, and the cache mode uses the host's page cache", stops=_DEFINE),
+    "iotune-limit": Kind(_E, "a limit is higher than QEMU's limits can be", stops=_DEFINE),
+    "iotune-group": Kind(_E, "a throttling group has no limits, or several sets of them", stops=_DEFINE),
+    "transient": Kind(_E, "a disk cannot be transient", stops=_DEFINE),
+    "shareable-format": Kind(_E, "several writers are to share an image that has metadata", stops=_DEFINE),
+    "shared-memory": Kind(_E, "another process serves a disk, and cannot map the guest's memory", stops=_DEFINE),
+    "vdpa-cache": Kind(_E, "a vhostvdpa disk has a cache mode that uses the host's page cache", stops=_DEFINE),
+    # Buses, QEMU.
+    "target-partition": Kind(_E, "a target is the name of a partition", stops=_DEFINE),
+    "geometry-bus": Kind(_E, "a disk on this bus has no geometry or translation", stops=_DEFINE),
+    "serial-bus": Kind(_E, "a disk on this bus has no serial", stops=_DEFINE),
+    "cdrom-bus": Kind(_E, "a cdrom is on a bus whose media cannot be ejected", stops=_DEFINE),
+    "wwn-bus": Kind(_E, "a disk on this bus has no wwn", stops=_DEFINE),
+    "vendor-bus": Kind(_E, "a disk on this bus has no vendor", stops=_DEFINE),
+    "product-bus": Kind(_E, "a disk on this bus has no product", stops=_DEFINE),
+    "lun-bus": Kind(_E, "a lun is on a bus without SCSI commands", stops=_DEFINE),
+    "rotation-rate": Kind(_E, "a device on this bus has no rotation rate", stops=_DEFINE),
+    "usb-empty": Kind(_E, "a drive on usb is empty", stops=_DEFINE),
+    "address-bus": Kind(_E, "the type of an address does not go with usb or virtio", stops=_DEFINE),
+    "address-range": Kind(_E, "an address names a controller, bus or target that does not exist", stops=_DEFINE),
+    "acpi-index-bus": Kind(_E, "a disk that is no PCI device has an ACPI index", stops=_DEFINE),
+    "readonly-bus": Kind(_E, "a disk on this bus cannot be read-only", stops=_DEFINE),
+    "iotune-bus": Kind(_E, "a disk on sd has limits", stops=_DEFINE),
+    # I/O threads, QEMU.
+    "iothread-bus": Kind(_E, "a disk that is not on virtio has I/O threads", stops=_DEFINE),
+    "iothread-unknown": Kind(_E, "a disk has an I/O thread the domain does not have", stops=_DEFINE),
+    "iothread-mapping": Kind(_E, "I/O threads and queues of a disk do not fit together", stops=_DEFINE),
 }
 
 
-def shell_word(text: str) -> str:
-    """``text`` as one word of a shell command that can be shown and copied, whatever characters it has.
-
-    What no terminal shows as it is (a line break, bytes that are no UTF-8) is spelt in ``$'…'``, for which bash, zsh, busybox and
-    POSIX 2024 are good.
-    """
-    if text.isprintable():
-        from shlex import quote
-
-        return quote(text)
-    spelt = []
-    for character in text:
-        if character in "\\'":
-            spelt.append("\\" + character)
-        elif character.isprintable():
-            spelt.append(character)
-        else:
-            spelt += [f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape")]
-    return f"$'{''.join(spelt)}'"
-
-
-def file_word(path: str) -> str:
-    """``path`` as a word of a shell command that ``qemu-img`` takes for a file: for no option, and for no protocol. A URL stays one."""
-    no_path = path.startswith("-") or (":" in path.partition("/")[0] and "://" not in path)
-    return shell_word(f"./{path}" if no_path else path)
-
-
-def finding(
+def finding(  # noqa: PLR0913  # a keyword for each field
     id: str,
     message: str,
     *,
@@ -127,6 +237,10 @@ def finding(
     referrer: str | None = None,
     line: int | None = None,
     fix: str | None = None,
+    allowed: tuple[str, ...] = (),
 ) -> Finding:
-    """A finding of a kind in :data:`KINDS`, with that kind's severity unless told otherwise."""
-    return Finding(id, severity or KINDS[id].severity, message, file, referrer, line, fix)
+    """A finding of a kind in :data:`KINDS`, with that kind's severity unless told otherwise. What is no error stops nothing."""
+    kind = KINDS[id]
+    severity = severity or kind.severity
+    stops = kind.stops if severity is Severity.ERROR else None
+    return Finding(id, severity, message, file, referrer, line, fix, allowed, stops)

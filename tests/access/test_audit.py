@@ -8,12 +8,11 @@ from diskchain.access.grants.journal_schema import Job
 from diskchain.access.image_locks import ImageLocks, Right
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.path_facts import Inode, Kind, PathFacts, Search
-from diskchain.access.kinds import KINDS
 from diskchain.access.security.apparmor_profile import Profile
 from diskchain.access.security.apparmor_rules import chain_rules, job_rules
 from diskchain.access.security.libvirt_labels import DomainLabel
 from diskchain.access.security.saved_labels import Remembered
-from diskchain.findings import Finding
+from diskchain.findings import KINDS, Finding
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import TERMINATOR, Source, stack
 

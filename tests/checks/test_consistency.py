@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.discover.chains import discover, overlay
 from tests.checks.examining import MakeImage, declared, image, mend, only, refused, told
+from tests.discover.chains import discover, overlay
 from tests.image.makers import vhd
 from tests.live.daemons import libvirt
 from tests.live.domains import PausedDomain

@@ -5,8 +5,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.discover.chains import discover, overlay
 from tests.checks.examining import MakeImage, declared, image, mend, only, refused, told
+from tests.discover.chains import discover, overlay
 from tests.image.makers import vdi, vhd, vhdx, vmdk
 from tests.live.storage import QemuImg, run
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.discover.chains import discover, overlay
 from tests.checks.examining import MakeImage, image, told
+from tests.discover.chains import discover, overlay
 from tests.live.daemons import libvirt
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg

@@ -11,8 +11,8 @@ from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
-from tests.discover.chains import discover, ids
 from tests.checks.examining import mend
+from tests.discover.chains import discover, ids
 from tests.discover.written import write_qcow2
 from tests.live.daemons import libvirt
 from tests.live.domains import PausedDomain

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.access.strategies import IDS, PERMISSIONS, acls, identities
+from tests.live.peers import requires
 
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.open_check import permitted
@@ -28,8 +30,6 @@ from diskchain.system.posix_acl import (
     show,
     with_user,
 )
-from tests.access.strategies import IDS, PERMISSIONS, acls, identities
-from tests.live.peers import requires
 
 
 @given(acls())

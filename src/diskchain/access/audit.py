@@ -12,7 +12,6 @@ from diskchain.access.grants.journal_schema import Hold, Job
 from diskchain.access.judge import Verdict, judge
 from diskchain.access.kernel.identity import Identity, group_name, user_name
 from diskchain.access.kernel.path_facts import Inode, Kind
-from diskchain.access.kinds import label_finding
 from diskchain.access.requirements import Access, Need, Role, needs
 from diskchain.access.security.apparmor_profile import Profile, ask_profile
 from diskchain.access.security.libvirt_labels import DomainLabel
@@ -20,9 +19,10 @@ from diskchain.access.security.relabelled import as_relabelled, owners_by_libvir
 from diskchain.access.security.saved_labels import Remembered
 from diskchain.access.security.selinux import parse_context
 from diskchain.errors import printable
-from diskchain.findings import Finding, shell_word
+from diskchain.findings import Finding, finding
 from diskchain.storage.operation import Start
 from diskchain.storage.source import Source
+from diskchain.system.shell_words import shell_word
 
 _OWNER_WRITES = 0o200
 
@@ -109,7 +109,7 @@ def _left_behind(file: _File, hypervisors: set[int], host: HostState) -> list[Fi
     owner = f"{user_name(inode.uid)}:{group_name(inode.gid)}"
     message = f"{printable(inode.path)} belongs to {owner}, and no running domain uses it"
     return [
-        label_finding(
+        finding(
             "label-left-behind", message, file=inode.path, referrer=file.users[0][0].name, fix=_owner_fix(file, host)
         )
     ]
@@ -145,12 +145,12 @@ def _writable(file: _File) -> list[Finding]:
         ):
             message = f"{printable(path)} is labelled for {printable(use.name)} to write, which only reads it"
             fix = f"chcon {shell_word(use.dac.content_context)} {shell_word(path)}"
-            found.append(label_finding("label-writable", message, file=path, referrer=use.name, fix=fix))
+            found.append(finding("label-writable", message, file=path, referrer=use.name, fix=fix))
         if use.profile is not None and ask_profile(use.profile, path, Access.WRITE).allowed:
             message = (
                 f"the AppArmor profile of {printable(use.name)} lets it write {printable(path)}, which it only reads"
             )
-            found.append(label_finding("label-writable", message, file=path, referrer=use.name))
+            found.append(finding("label-writable", message, file=path, referrer=use.name))
     return found
 
 
@@ -167,13 +167,13 @@ def _notes(file: _File, boot_times: frozenset[int]) -> list[Finding]:
                 f"libvirt noted {_original(note)} as the {note.model} owner of {printable(path)} before this boot, and "
                 "will give it to root instead"
             )
-            found.append(label_finding("remembered-stale", message, file=path, fix=fix))
+            found.append(finding("remembered-stale", message, file=path, fix=fix))
         elif note.users is not None and note.users > len(file.running):
             message = (
                 f"libvirt counts {note.users} users of {printable(path)}, and {len(file.running)} running domains have "
                 f"it; {_original(note)} will not be given back"
             )
-            found.append(label_finding("remembered-count", message, file=path, fix=fix))
+            found.append(finding("remembered-count", message, file=path, fix=fix))
     return found
 
 
@@ -199,7 +199,7 @@ def _denied(domains: list[DomainUse], present: Mapping[str, Present]) -> list[Fi
                 )
                 message += f": {printable(first.reason)}"
                 found.append(
-                    label_finding("access-denied", message, file=access.need.path, referrer=use.name, fix=first.command)
+                    finding("access-denied", message, file=access.need.path, referrer=use.name, fix=first.command)
                 )
     return found
 
@@ -222,5 +222,5 @@ def _open_grants(host: HostState) -> list[Finding]:
             continue
         message = f"job {job.id} ({job.operation} of {printable(job.target)}) still has rights on {len(paths)} files"
         fix = f"diskchain revert {job.id}"
-        found.append(label_finding("grant-open", message, file=paths[0] if paths else None, fix=fix))
+        found.append(finding("grant-open", message, file=paths[0] if paths else None, fix=fix))
     return found

@@ -9,8 +9,8 @@ from diskchain.access.grants.changes import AddEntry, AddMode, Change, SetOwner
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.open_check import Obstacle, Rule, granted_bits
 from diskchain.access.kernel.path_facts import Inode
-from diskchain.findings import shell_word
 from diskchain.system.posix_acl import Entry, Tag, minimal, show_entry, show_permission, with_user
+from diskchain.system.shell_words import shell_word
 
 
 class Mending(NamedTuple):

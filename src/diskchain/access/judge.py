@@ -17,8 +17,8 @@ from diskchain.access.kernel.path_facts import Inode
 from diskchain.access.requirements import Access, Need
 from diskchain.access.security.apparmor_profile import Profile, ask_profile
 from diskchain.access.security.selinux import suffices
-from diskchain.findings import shell_word
 from diskchain.system.posix_acl import show_permission
+from diskchain.system.shell_words import shell_word
 
 
 class Verdict(StrEnum):

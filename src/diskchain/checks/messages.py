@@ -2,10 +2,11 @@
 
 from diskchain.discover.fixes import REBASABLE
 from diskchain.errors import printable
-from diskchain.findings import Finding, Severity, file_word, finding, shell_word
+from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format, StorageType
+from diskchain.system.shell_words import file_word, shell_word
 from diskchain.units import human_size
 
 #: Formats ``qemu-img check -r`` mends, or whose log it replays.

@@ -5,10 +5,10 @@ Each was run against QEMU 7.2; where QEMU has no command, there is none here. Im
 
 from typing import Final
 
-from diskchain.findings import file_word, shell_word
 from diskchain.image.header import ImageHeader
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
+from diskchain.system.shell_words import file_word, shell_word
 
 #: What stands for a file that somebody has to find first.
 NEW_PATH: Final = "NEW_PATH"

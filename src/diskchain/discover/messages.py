@@ -273,7 +273,7 @@ def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...], fix
 def unreadable_target(target: str, error: ParseError | StorageError) -> Finding:
     """What somebody asked about cannot be read, or is no document."""
     if isinstance(error, ParseError):
-        return Finding("document", Severity.ERROR, error.problem, target, line=error.line, allowed=error.allowed)
+        return finding("document", error.problem, file=target, line=error.line, allowed=error.allowed)
     if isinstance(error, StorageMissing):
         return missing(target, None)
     if isinstance(error, NotStorage):

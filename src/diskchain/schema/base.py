@@ -1,6 +1,7 @@
 """What all JSON documents share: how a finding looks, how a document becomes text, and its JSON Schema."""
 
 import json
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -33,5 +34,16 @@ def to_json(document: msgspec.Struct) -> str:
 
 
 def schema(document: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a document type."""
-    return msgspec.json.schema(document)
+    """The JSON Schema (2020-12) of a document type. The same whatever version of msgspec made it."""
+    found: dict[str, Any] = _tidied(msgspec.json.schema(document))
+    return found
+
+
+def _tidied(part: Any) -> Any:
+    """``part`` with docstrings unindented: msgspec does that from 0.20 to 0.22 only."""
+    if isinstance(part, dict):
+        return {
+            key: cleandoc(value) if key == "description" and isinstance(value, str) else _tidied(value)
+            for key, value in part.items()
+        }
+    return [_tidied(each) for each in part] if isinstance(part, list) else part

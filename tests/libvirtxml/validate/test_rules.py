@@ -4,10 +4,10 @@ import pytest
 from tests.libvirtxml.validate.cases import CASES
 from tests.libvirtxml.validate.fragments import Case, document
 
+from diskchain.findings import KINDS
 from diskchain.guest.disk import Disk
 from diskchain.guest.target import Target
 from diskchain.guest.terms import DiskBus
-from diskchain.libvirtxml.kinds import KINDS
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate import validate_disk
 from diskchain.libvirtxml.validate.document import check_document
@@ -24,6 +24,9 @@ def found(disks: str, case: Case) -> set[str]:
     return {finding.id for _, finding in check_document(document(disks, case)).findings}
 
 
+_IDS = {rule.id for group in RULES[Profile.QEMU] for rule in group}
+
+
 @pytest.mark.parametrize("case", CASES, ids=[f"{n}-{case.id}" for n, case in enumerate(CASES)])
 def test_a_rule_finds_what_breaks_it_and_not_its_neighbour(case: Case) -> None:
     assert case.id in found(case.bad, case)
@@ -31,12 +34,11 @@ def test_a_rule_finds_what_breaks_it_and_not_its_neighbour(case: Case) -> None:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case.id for case in CASES} | _FOR_VALUES_ONLY == set(KINDS)
+    assert {case.id for case in CASES} | _FOR_VALUES_ONLY == _IDS
 
 
-def test_every_rule_has_a_kind_and_every_kind_a_rule() -> None:
-    ids = {rule.id for group in RULES[Profile.QEMU] for rule in group}
-    assert ids == set(KINDS)
+def test_every_rule_has_a_kind() -> None:
+    assert set(KINDS) >= _IDS
 
 
 def test_the_generic_profile_has_no_rules_of_its_own() -> None:

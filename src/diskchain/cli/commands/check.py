@@ -102,11 +102,9 @@ def run(args: argparse.Namespace) -> int:
 
         print(to_json(check_document(names, found)))
     elif args.sarif:
-        from diskchain.access.kinds import KINDS as LABEL_KINDS
-        from diskchain.libvirtxml.kinds import KINDS as XML_KINDS
         from diskchain.report.sarif import sarif
 
-        print(sarif(found, {id: kind.title for id, kind in (KINDS | XML_KINDS | LABEL_KINDS).items()}))
+        print(sarif(found, {id: kind.title for id, kind in KINDS.items()}))
     else:
         _print(names, found)
     return exit_code(finding for _, finding in found)

@@ -10,7 +10,7 @@ from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.documents.domain import Domain
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate.domain_context import Surroundings, read_surroundings
-from diskchain.libvirtxml.validate.engine import finding, problems
+from diskchain.libvirtxml.validate.engine import as_finding, problems
 from diskchain.libvirtxml.validate.locate import element_at
 
 __all__ = ["validate", "validate_disk"]
@@ -37,7 +37,7 @@ def validate(domain: Domain, profile: Profile = Profile.QEMU) -> list[Finding]:
     places = [elements[domain.order[position]] for position in positions]
     found = problems(disks, profile, read_surroundings(root))
     lines = document.lines([element_at(places[one.disk], one.layer, one.problem.at) for one in found])
-    return [finding(one, disks[one.disk], document.origin, line) for one, line in zip(found, lines, strict=True)]
+    return [as_finding(one, disks[one.disk], document.origin, line) for one, line in zip(found, lines, strict=True)]
 
 
 def validate_disk(disk: Disk, profile: Profile = Profile.QEMU) -> list[Finding]:
@@ -49,4 +49,4 @@ def validate_disk(disk: Disk, profile: Profile = Profile.QEMU) -> list[Finding]:
     ['disk vda: nothing on virtio can be ejected (allowed: ide, sata, scsi, usb)']
     """
     found = problems([disk], profile, Surroundings())
-    return [finding(one, disk, None, None) for one in found]
+    return [as_finding(one, disk, None, None) for one in found]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from diskchain.errors import XmlError, printable
-from diskchain.findings import KINDS as STORAGE_KINDS
-from diskchain.findings import Finding
+from diskchain.findings import Finding, finding
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.documents.backup import parse_backup
 from diskchain.libvirtxml.documents.domain import DOMAIN_NAMES
@@ -17,7 +16,7 @@ from diskchain.libvirtxml.documents.status import parse_status
 from diskchain.libvirtxml.markup.document import Document, Element, Text, as_document
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate.domain_context import Surroundings, read_surroundings
-from diskchain.libvirtxml.validate.engine import Found, finding, problems
+from diskchain.libvirtxml.validate.engine import Found, as_finding, problems
 from diskchain.libvirtxml.validate.locate import element_at
 from diskchain.libvirtxml.validate.recovery import Refused, read_all
 from diskchain.libvirtxml.view import View
@@ -86,14 +85,8 @@ def _refused_elsewhere(document: Document) -> Iterator[Finding]:
     try:
         _WHOLE[document.root.tag](document)
     except XmlError as error:
-        yield Finding(
-            _REFUSED,
-            STORAGE_KINDS[_REFUSED].severity,
-            _with_allowed(error.problem, error.allowed),
-            document.origin,
-            line=error.line,
-            allowed=error.allowed,
-        )
+        message = _with_allowed(error.problem, error.allowed)
+        yield finding(_REFUSED, message, file=document.origin, line=error.line, allowed=error.allowed)
 
 
 def _check_disks(
@@ -130,17 +123,15 @@ def _check_disks(
 
 def _named(found: Found, disks: Sequence[Disk], origin: str | None) -> tuple[str | None, Finding]:
     disk = disks[found.disk]
-    return disk.target.dev or None, finding(found, disk, origin, None)
+    return disk.target.dev or None, as_finding(found, disk, origin, None)
 
 
 def _refusal(disk: Element, refused: Refused, origin: str | None) -> tuple[str | None, Finding]:
     target = disk.find("target")
     dev = None if target is None else target.get("dev")
     message = printable(_with_allowed(refused.problem, refused.allowed))
-    said = Finding(
-        _REFUSED, STORAGE_KINDS[_REFUSED].severity, message, origin, allowed=tuple(map(str, refused.allowed))
-    )
-    return dev, said
+    said = finding(_REFUSED, message, file=origin, allowed=tuple(map(str, refused.allowed)))
+    return dev, said._replace(disk=dev)
 
 
 def _with_allowed(problem: str, allowed: tuple[str, ...]) -> str:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from diskchain.errors import printable
-from diskchain.findings import Finding
+from diskchain.findings import Finding, finding
 from diskchain.guest.disk import Disk
 from diskchain.guest.order import libvirt_order
-from diskchain.libvirtxml.kinds import KINDS
 from diskchain.libvirtxml.postparse import Profile, post_parse
 from diskchain.libvirtxml.validate import (
     disk,
@@ -67,14 +66,16 @@ def problems(disks: Sequence[Disk], profile: Profile, around: Surroundings) -> l
     return sorted(found, key=lambda one: one.disk)
 
 
-def finding(found: Found, one: Disk, origin: str | None, line: int | None) -> Finding:
+def as_finding(found: Found, one: Disk, origin: str | None, line: int | None) -> Finding:
     """A problem in words. ``line`` is where in the document called ``origin``."""
     who = f"disk {one.target.dev}" if one.target.dev else f"disk number {found.disk + 1}"
     below = f", {found.layer} below the top" if found.layer else ""
     allowed = found.problem.allowed
     listed = f" (allowed: {', '.join(allowed)})" if allowed else ""
     message = printable(f"{who}{below}: {found.problem.message}{listed}")
-    return Finding(found.id, KINDS[found.id].severity, message, origin, line=line, allowed=tuple(map(str, allowed)))
+    return finding(found.id, message, file=origin, line=line, allowed=tuple(map(str, allowed)))._replace(
+        disk=one.target.dev or None
+    )
 
 
 def _with_defaults(disks: Sequence[Disk], profile: Profile) -> list[Disk]:
