@@ -1,6 +1,7 @@
 """Disks of every kind, as libvirt's XML can say them: the same value must come back from what is written."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from diskchain.guest.address import (
 )
 from diskchain.guest.disk import Disk, DiskRuntime, FilterNode
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
-from diskchain.guest.iotune import IoTune
+from diskchain.guest.iotune import IOTUNE_NAMES, IoTune
 from diskchain.guest.mirror import Mirror
 from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import (
@@ -79,7 +80,7 @@ DRIVERS = built(
     queue_size=maybe(COUNT),
     virtio=built(VirtioOptions, iommu=BOOLS, ats=BOOLS, packed=BOOLS, page_per_vq=BOOLS),
 )
-_LIMITS = {name: st.one_of(st.just(0), ULLONG) for name in IoTune._fields if name != "group_name"}
+_LIMITS = {name: st.one_of(st.just(0), ULLONG) for name in IOTUNE_NAMES if name != "group_name"}
 IOTUNES = built(IoTune, group_name=maybe(TEXT), **_LIMITS).map(said)
 GEOMETRIES = built(Geometry, cylinders=COUNT, heads=COUNT, sectors=COUNT, translation=members(Translation))
 BLOCKIOS = built(
@@ -103,7 +104,7 @@ _PCI = built(
 )
 ADDRESSES: st.SearchStrategy[Address] = st.one_of(
     _PCI,
-    st.builds(lambda pci, uid, fid: pci._replace(uid=uid, fid=fid), _PCI, st.integers(0, 0xFFFF), UINT),
+    st.builds(lambda pci, uid, fid: replace(pci, uid=uid, fid=fid), _PCI, st.integers(0, 0xFFFF), UINT),
     st.just(GuestPciAddress()),
     built(DriveAddress, controller=UINT, bus=UINT, target=UINT, unit=UINT),
     built(UsbAddress, bus=UINT, port=st.lists(st.integers(1, 99), max_size=4).map(tuple)),
@@ -157,7 +158,7 @@ def disks(
     if status:
         nodes = tuple(FilterNode(group, draw(NAMES)) for group in filters)
         runtime = draw(maybe(built(DiskRuntime, qom_name=maybe(PATHS), copy_on_read_node=maybe(NAMES))))
-        runtime = runtime if not nodes else (runtime or DiskRuntime())._replace(filter_nodes=nodes)
+        runtime = runtime if not nodes else replace(runtime or DiskRuntime(), filter_nodes=nodes)
         runtime = None if runtime == DiskRuntime() else runtime
     return Disk(
         source,

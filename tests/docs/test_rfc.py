@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from lxml import etree
+from tests.values import values
 
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.codec import format_disk, parse_disk
@@ -100,7 +102,7 @@ def class_of(home: str) -> tuple[Any, list[str]]:
 
 def annotation(owner: Any, attribute: str) -> Any:
     """The type of an attribute; of a union's, that of every member that is no None and no enum's."""
-    members = [member for member in variants(owner) if hasattr(member, "_fields")]
+    members = [member for member in variants(owner) if hasattr(member, "_fields") or is_dataclass(member)]
     found = []
     for member in members:
         hint = get_type_hints(member, localns=NAMED_LATE).get(attribute)
@@ -142,14 +144,6 @@ def found(disk: Disk, home: str) -> list[object]:
     for attribute in attributes:
         here = [getattr(value, attribute) for value in here if hasattr(value, attribute)]
     return here
-
-
-def values(value: object) -> Iterator[object]:
-    """``value`` and every value inside it."""
-    yield value
-    if isinstance(value, tuple):
-        for part in value:
-            yield from values(part)
 
 
 PLAIN = parse_disk(example("<disk/>"))

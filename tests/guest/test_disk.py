@@ -1,5 +1,7 @@
 """The guest model: values that compare and hash, with the host's half one step away."""
 
+from dataclasses import replace
+
 from diskchain.guest.address import Address, BareAddress, CcidAddress, DriveAddress, GuestPciAddress
 from diskchain.guest.disk import Disk
 from diskchain.guest.iotune import IoTune
@@ -19,9 +21,9 @@ def test_what_the_source_knows_is_asked_of_the_disk() -> None:
 
 def test_a_drive_without_a_path_is_empty() -> None:
     assert not DISK.is_empty
-    assert DISK._replace(source=Source(FileLocation(None))).is_empty
-    assert DISK._replace(source=Source(BlockLocation(""))).is_empty
-    assert not DISK._replace(source=Source(BlockLocation("/dev/sda"))).is_empty
+    assert replace(DISK, source=Source(FileLocation(None))).is_empty
+    assert replace(DISK, source=Source(BlockLocation(""))).is_empty
+    assert not replace(DISK, source=Source(BlockLocation("/dev/sda"))).is_empty
 
 
 def test_a_group_name_alone_is_no_limit() -> None:
@@ -35,5 +37,5 @@ def test_addresses_of_different_types_differ_even_with_equal_numbers() -> None:
 
 
 def test_equal_disks_have_equal_hashes() -> None:
-    assert hash(DISK) == hash(DISK._replace(serial=None))
-    assert len({DISK, DISK._replace(serial="1")}) == 2
+    assert hash(DISK) == hash(replace(DISK, serial=None))
+    assert len({DISK, replace(DISK, serial="1")}) == 2

@@ -3,6 +3,7 @@
 Mostly: what libvirt refuses costs nothing, and the rules are not repeated here.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -225,7 +226,8 @@ def _policy(draw: st.DrawFn, format: Format | None, *, virtio: bool, writable: b
     threads: Any = {"iothread": draw(maybe(st.integers(1, 4)))}
     if draw(st.integers(0, 9)) == 0:
         threads = {"iothreads": (IoThread(1), IoThread(2))}
-    return policy._replace(
+    return replace(
+        policy,
         ioeventfd=draw(BOOLS),
         event_idx=draw(BOOLS),
         queues=draw(maybe(st.integers(1, 8))),
@@ -241,7 +243,7 @@ def _vhost(draw: st.DrawFn, location: Location) -> Disk:
     user = isinstance(location, VhostUserLocation)
     policy = DriverPolicy("qemu", queues=draw(maybe(st.integers(1, 8))))
     if not user:
-        policy = policy._replace(cache=CacheMode.NONE)
+        policy = replace(policy, cache=CacheMode.NONE)
     info = DeviceInfo(boot_order=draw(maybe(st.integers(1, 9))))
     target = Target(draw(st.sampled_from(["vda", "vdb", "vdz"])), DiskBus.VIRTIO)
     return Disk(Source(location, Format.RAW), target, driver=policy, info=info)
@@ -300,13 +302,13 @@ def _finish(
     transient = writable and isinstance(source.location, FileLocation) and draw(st.integers(0, 5)) == 0
     drive = DriveAddress(controller=draw(st.integers(0, 1)), unit=draw(st.integers(0, 1)))
     if target.bus is DiskBus.IDE:
-        drive = drive._replace(controller=0, bus=draw(st.integers(0, 1)))
+        drive = replace(drive, controller=0, bus=draw(st.integers(0, 1)))
     if removable:
-        target = target._replace(tray=draw(members(Tray)))
+        target = replace(target, tray=draw(members(Tray)))
     if device is DiskDevice.DISK and target.bus in {DiskBus.IDE, DiskBus.SATA, DiskBus.SCSI}:
-        target = target._replace(rotation_rate=draw(maybe(st.integers(1, 15000))))
+        target = replace(target, rotation_rate=draw(maybe(st.integers(1, 15000))))
     if target.bus is DiskBus.USB:
-        target = target._replace(removable=draw(BOOLS))
+        target = replace(target, removable=draw(BOOLS))
     addressed = target.bus in {DiskBus.IDE, DiskBus.SATA, DiskBus.SCSI} and draw(st.booleans())
     return Disk(
         source,

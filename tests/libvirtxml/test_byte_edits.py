@@ -103,7 +103,7 @@ def test_edits_are_carried_out_like_replacing_one_after_the_other_from_the_end(
     edits = [Edit(*edit) for edit in drawn]
     expected = data
     last = len(data)
-    for edit in sorted(edits, key=lambda edit: edit[:2])[::-1]:
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end))[::-1]:
         if not edit.start <= edit.end <= last:
             with pytest.raises(ValueError, match="overlaps"):
                 apply(data, edits)

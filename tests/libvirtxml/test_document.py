@@ -16,6 +16,7 @@ from diskchain.libvirtxml.documents.snapshot import parse_snapshot
 from diskchain.libvirtxml.documents.status import parse_status
 from diskchain.libvirtxml.markup.document import Document
 from diskchain.libvirtxml.view import View
+from diskchain.storage.source import layers
 
 _PARSERS: list[Callable[..., object]] = [
     parse_disk,
@@ -82,7 +83,8 @@ def test_200_backing_stores_are_read_and_201_refused_with_the_line_of_that_one()
     chain = "\n<backingStore/>"
     for n in range(200):
         chain = "\n" + _CHAIN.format(n=n, below=chain)
-    assert parse_disk(f"<disk><source file='/top'/>{chain}<target dev='vda'/></disk>")
+    read = parse_disk(f"<disk><source file='/top'/>{chain}<target dev='vda'/></disk>")
+    assert len(list(layers(read.source))) == 201
     chain = "\n" + _CHAIN.format(n=200, below=chain)
     refused = error(f"<disk><source file='/top'/>{chain}<target dev='vda'/></disk>")
     assert refused.line == 202

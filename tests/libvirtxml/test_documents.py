@@ -1,5 +1,7 @@
 """Whole documents: domains, snapshots, backups, status; what libvirt keeps and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 
 from diskchain.errors import UsageError, XmlError
@@ -77,7 +79,7 @@ def test_domains_are_equal_when_disks_and_rest_are() -> None:
 def test_disks_can_be_put_into_a_domain_that_had_none() -> None:
     bare = parse_domain("<domain>\n  <devices>\n    <emulator>x</emulator>\n    <console/>\n  </devices>\n</domain>")
     disk = parse_domain(_DOMAIN).disks[:1]
-    text = format_domain(bare._replace(disks=disk))
+    text = format_domain(replace(bare, disks=disk))
     assert text.index("</emulator>") < text.index("    <disk ") < text.index("    <console/>")
     assert (
         format_domain(bare)
@@ -89,7 +91,7 @@ def test_a_domain_without_devices_takes_no_disks() -> None:
     bare = parse_domain("<domain><name>x</name></domain>")
     assert format_domain(bare) == "<domain><name>x</name></domain>"
     with pytest.raises(UsageError, match="devices"):
-        format_domain(bare._replace(disks=parse_domain(_DOMAIN).disks))
+        format_domain(replace(bare, disks=parse_domain(_DOMAIN).disks))
 
 
 def test_a_disk_is_found_by_its_target() -> None:
@@ -214,7 +216,7 @@ def test_a_pull_has_a_server_and_scratch_files() -> None:
         (BackupDisk("vda", export_name="e", export_bitmap="b", store=scratch),),
     )
     text = format_backup(backup)
-    assert parse_backup(text) == backup._replace(disks=(backup.disks[0]._replace(backup=True),))
+    assert parse_backup(text) == replace(backup, disks=(replace(backup.disks[0], backup=True),))
     assert "<server transport='tcp' tls='yes' name='h' port='10809'/>" in text
     assert "<scratch file='/s'/>" in text
 

@@ -1,5 +1,6 @@
 """What the model does not know survives in its place."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ _PLACES = ["", "driver", "target", "geometry", "iotune", "source", "alias"]
 @given(disks(), st.lists(st.sampled_from(_PLACES), max_size=4), st.sampled_from(["", "driver", "target", "serial"]))
 def test_writing_strangers_again_changes_nothing(disk: Disk, places: list[str], after: str) -> None:
     strangers = [Foreign(place, None, f"stranger{n}='1'") for n, place in enumerate(places)]
-    disk = disk._replace(foreign=(*strangers, Foreign("", after, "<stranger/>"), Foreign("", after, "<second/>")))
+    disk = replace(disk, foreign=(*strangers, Foreign("", after, "<stranger/>"), Foreign("", after, "<second/>")))
     once = format_disk(disk)
     again = parse_disk(once)
     assert format_disk(again) == once

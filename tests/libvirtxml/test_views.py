@@ -96,7 +96,7 @@ def test_reading_a_live_document_ignores_what_the_daemon_keeps_for_itself() -> N
     assert disk.mirror == Mirror(
         Source(FileLocation("/m"), Format.QCOW2, TERMINATOR, chain_index=5),
         MirrorJob.COPY,
-        disk.mirror and disk.mirror.ready,
+        None if disk.mirror is None else disk.mirror.ready,
     )
     assert disk.source.runtime is None
     assert disk.runtime is None

@@ -22,8 +22,7 @@ _CACHE: Final = {
 
 def _limits(group: "IoTune") -> tuple[tuple[str, int], ...]:
     """In QEMU's words; what is 0 is no limit."""
-    words = {name: value for name, value in group._asdict().items() if isinstance(value, int) and value}
-    return tuple((_limit_name(name), value) for name, value in words.items())
+    return tuple((_limit_name(name), value) for name, value in group.limits.items() if value)
 
 
 def _limit_name(name: str) -> str:

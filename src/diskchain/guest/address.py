@@ -3,12 +3,14 @@
 Source: libvirt 11.3.0 (``conf/device_conf.c``). Knows only ``terms``.
 """
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from diskchain.guest.terms import AddressType
 
 
-class GuestPciAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class GuestPciAddress:
     """A PCI function of the guest. ``uid`` and ``fid`` are the identifiers of a zPCI device (s390)."""
 
     domain: int = 0
@@ -21,7 +23,8 @@ class GuestPciAddress(NamedTuple):
     type: Literal[AddressType.PCI] = AddressType.PCI
 
 
-class DriveAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DriveAddress:
     """A place on an IDE, SCSI, SATA or floppy controller."""
 
     controller: int = 0
@@ -31,7 +34,8 @@ class DriveAddress(NamedTuple):
     type: Literal[AddressType.DRIVE] = AddressType.DRIVE
 
 
-class UsbAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class UsbAddress:
     """A USB port: numbers joined by dots, one per hub on the way, at most four."""
 
     bus: int
@@ -39,7 +43,8 @@ class UsbAddress(NamedTuple):
     type: Literal[AddressType.USB] = AddressType.USB
 
 
-class VirtioSerialAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class VirtioSerialAddress:
     """A port of a virtio serial controller. No disk sits there; libvirt's parser takes it all the same."""
 
     controller: int = 0
@@ -48,7 +53,8 @@ class VirtioSerialAddress(NamedTuple):
     type: Literal[AddressType.VIRTIO_SERIAL] = AddressType.VIRTIO_SERIAL
 
 
-class CcidAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CcidAddress:
     """A slot of a smart card reader. No disk sits there; libvirt's parser takes it all the same."""
 
     controller: int = 0
@@ -56,14 +62,16 @@ class CcidAddress(NamedTuple):
     type: Literal[AddressType.CCID] = AddressType.CCID
 
 
-class SpaprVioAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SpaprVioAddress:
     """A register of the pSeries virtual bus; None: chosen by libvirt."""
 
     reg: int | None = None
     type: Literal[AddressType.SPAPR_VIO] = AddressType.SPAPR_VIO
 
 
-class CcwAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CcwAddress:
     """A channel device (s390); all 0 is how libvirt reads an address it is to choose."""
 
     cssid: int = 0
@@ -72,7 +80,8 @@ class CcwAddress(NamedTuple):
     type: Literal[AddressType.CCW] = AddressType.CCW
 
 
-class IsaAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IsaAddress:
     """An ISA device. No disk sits there; libvirt's parser takes it all the same."""
 
     iobase: int = 0
@@ -80,7 +89,8 @@ class IsaAddress(NamedTuple):
     type: Literal[AddressType.ISA] = AddressType.ISA
 
 
-class DimmAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DimmAddress:
     """A memory slot. No disk sits there; libvirt's parser takes it all the same."""
 
     slot: int = 0
@@ -88,7 +98,8 @@ class DimmAddress(NamedTuple):
     type: Literal[AddressType.DIMM] = AddressType.DIMM
 
 
-class BareAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BareAddress:
     """An address that has a type and nothing else (``virtio-mmio``, ``unassigned``)."""
 
     type: AddressType
@@ -108,7 +119,8 @@ Address = (
 )
 
 
-class DeviceInfo(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
     """What every device has: its address, its alias, its place in the boot order.
 
     ``boot_order`` counts from 1, ``loadparm`` is for s390's boot loader; ``alias`` is libvirt's own in a live domain and

@@ -3,7 +3,7 @@
 Source: libvirt 11.3.0 ``struct _virDomainDiskDef``. Pure; knows its siblings and the host's model.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.guest.address import DeviceInfo
 from diskchain.guest.driver import DriverPolicy
@@ -15,15 +15,20 @@ from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 
+_NO_POLICY = DriverPolicy()
+_NO_INFO = DeviceInfo()
 
-class FilterNode(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class FilterNode:
     """The QEMU node of one throttle filter, by the name of its group."""
 
     group: str
     node: str
 
 
-class DiskRuntime(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DiskRuntime:
     """What only a running disk has: QEMU's name of the device, and of the nodes above the top image's."""
 
     qom_name: str | None = None
@@ -31,7 +36,8 @@ class DiskRuntime(NamedTuple):
     filter_nodes: tuple[FilterNode, ...] = ()
 
 
-class Disk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Disk:
     """One disk of a domain.
 
     ``source`` is the top image; an empty drive has a :class:`FileLocation` without a path. ``readonly`` and ``shared``
@@ -45,7 +51,7 @@ class Disk(NamedTuple):
     target: Target
     device: DiskDevice = DiskDevice.DISK
     model: DiskModel | None = None
-    driver: DriverPolicy = DriverPolicy()
+    driver: DriverPolicy = _NO_POLICY
     mirror: Mirror | None = None
     iotune: IoTune | None = None
     throttle_filters: tuple[str, ...] = ()
@@ -62,7 +68,7 @@ class Disk(NamedTuple):
     rawio: bool | None = None
     sgio: SgIo | None = None
     backend_domain: str | None = None
-    info: DeviceInfo = DeviceInfo()
+    info: DeviceInfo = _NO_INFO
     auth_in_disk: bool = False
     encryption_in_disk: bool = False
     runtime: DiskRuntime | None = None

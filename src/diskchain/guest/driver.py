@@ -3,19 +3,21 @@
 Source: libvirt 11.3.0 ``<disk><driver>``. Knows only ``terms``.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.guest.terms import CacheMode, DetectZeroes, Discard, ErrorPolicy, IoMode
 
 
-class IoThread(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IoThread:
     """An I/O thread of the domain (``id`` from 1) and the virtqueues it serves; no queues: libvirt spreads them."""
 
     id: int
     queues: tuple[int, ...] = ()
 
 
-class VirtioOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class VirtioOptions:
     """Options any virtio device has."""
 
     iommu: bool | None = None
@@ -24,7 +26,8 @@ class VirtioOptions(NamedTuple):
     page_per_vq: bool | None = None
 
 
-class DriverPolicy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DriverPolicy:
     """Everything ``<driver>`` says about the *device*.
 
     ``name`` is the hypervisor's driver (``qemu``). ``iothread`` is one thread's number, from 1; ``iothreads`` a mapping

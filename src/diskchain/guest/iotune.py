@@ -1,9 +1,11 @@
 """Limits on a disk's throughput. Source: libvirt 11.3.0 ``<iotune>``. Knows no other module."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Final
 
 
-class IoTune(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IoTune:
     """Limits: bytes and operations per second, bursts (``_max``) and how long they may last (seconds). 0: no limit.
 
     ``size_iops_sec``: bytes that count as one operation. Disks with the same ``group_name`` share their limits.
@@ -33,4 +35,13 @@ class IoTune(NamedTuple):
     @property
     def has_limits(self) -> bool:
         """Whether anything but the group's name is set."""
-        return any(value for value in self if isinstance(value, int))
+        return any(self.limits.values())
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Each limit under the name of its field, in libvirt's order."""
+        return {name: getattr(self, name) for name in IOTUNE_NAMES if name != "group_name"}
+
+
+#: The fields, which have the names and the order of libvirt's elements.
+IOTUNE_NAMES: Final = tuple(each.name for each in fields(IoTune))

@@ -5,13 +5,14 @@ Source: libvirt 11.3.0 ``<target>``, ``<geometry>``, ``<blockio>``, and ``virDis
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from diskchain.guest.terms import DiskBus, Translation, Tray
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Target:
     """``dev`` is a name such as ``vda``; it orders the disks and need not be the guest's name.
 
     ``bus`` None: nobody said, post-parse guesses it from ``dev``. ``rotation_rate`` in revolutions per minute, 1 means
@@ -25,7 +26,8 @@ class Target(NamedTuple):
     rotation_rate: int | None = None
 
 
-class Geometry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Geometry:
     """Cylinders, heads and sectors the guest is told; libvirt prints them only when all three are above 0."""
 
     cylinders: int = 0
@@ -34,7 +36,8 @@ class Geometry(NamedTuple):
     translation: Translation | None = None
 
 
-class BlockIo(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BlockIo:
     """Block sizes the guest is told, in bytes."""
 
     logical_block_size: int | None = None

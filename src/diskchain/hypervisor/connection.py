@@ -1,6 +1,7 @@
 """Ask a libvirt daemon for its domains and their XML. Read-only. Needs libvirt-python (extra ``libvirt``)."""
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from diskchain.errors import MissingExtra, PeerError, UsageError
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
     import libvirt
 
 
-class DomainDocument(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DomainDocument:
     """One domain as its connection describes it. ``live`` is None when it does not run, ``inactive`` when it is transient."""
 
     name: str

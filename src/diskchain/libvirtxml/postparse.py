@@ -6,6 +6,7 @@ Two profiles: ``GENERIC`` is what every hypervisor driver gets, ``QEMU`` adds wh
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum
 
 from diskchain.guest.address import DriveAddress
@@ -62,7 +63,7 @@ def post_parse(disks: Sequence[Disk], profile: Profile = Profile.QEMU) -> tuple[
     for position, disk in enumerate(filled):
         tune = disk.iotune
         if tune is not None and tune.group_name in groups and not tune.has_limits:
-            filled[position] = disk._replace(iotune=groups[tune.group_name])
+            filled[position] = replace(disk, iotune=groups[tune.group_name])
     return tuple(filled)
 
 
@@ -109,24 +110,24 @@ def _needs_no_port(host: NetworkHost) -> bool:
 
 
 def _with_defaults(disk: Disk) -> Disk:
-    disk = disk._replace(source=post_parse_source(disk.source))
+    disk = replace(disk, source=post_parse_source(disk.source))
     if disk.mirror is not None:
-        disk = disk._replace(mirror=disk.mirror._replace(source=post_parse_source(disk.mirror.source)))
+        disk = replace(disk, mirror=replace(disk.mirror, source=post_parse_source(disk.mirror.source)))
     target = disk.target
     if target.dev.startswith(_XEN_PREFIX):
-        target = target._replace(dev=target.dev.removeprefix(_XEN_PREFIX))
+        target = replace(target, dev=target.dev.removeprefix(_XEN_PREFIX))
     if disk.device is DiskDevice.CDROM and not disk.readonly:
-        disk = disk._replace(source=disk.source._replace(readonly=True))
+        disk = replace(disk, source=disk.source._replace(readonly=True))
     if target.bus is None:
-        target = target._replace(bus=_guess_bus(disk.device, target.dev))
+        target = replace(target, bus=_guess_bus(disk.device, target.dev))
     location = _with_location_defaults(disk.source.location)
     if location is not disk.source.location:
-        disk = disk._replace(source=disk.source._replace(location=location))
+        disk = replace(disk, source=disk.source._replace(location=location))
     if disk.snapshot is None and (disk.readonly or isinstance(location, VhostUserLocation)):
-        disk = disk._replace(snapshot=SnapshotPolicy.NO)
+        disk = replace(disk, snapshot=SnapshotPolicy.NO)
     if disk.info.address is None and target.bus is not None:
-        disk = disk._replace(info=disk.info._replace(address=_drive_address(target.bus, target_index(target.dev))))
-    return disk if target is disk.target else disk._replace(target=target)
+        disk = replace(disk, info=replace(disk.info, address=_drive_address(target.bus, target_index(target.dev))))
+    return disk if target is disk.target else replace(disk, target=target)
 
 
 def _guess_bus(device: DiskDevice, dev: str) -> DiskBus:
@@ -165,12 +166,12 @@ def _drive_address(bus: DiskBus, index: int | None) -> DriveAddress | None:
 
 def _with_qemu_defaults(disk: Disk) -> Disk:
     if disk.driver.name is None:
-        disk = disk._replace(driver=disk.driver._replace(name="qemu"))
+        disk = replace(disk, driver=replace(disk.driver, name="qemu"))
     if disk.source.format is None and disk.source.location.type is not StorageType.VOLUME:
-        disk = disk._replace(source=disk.source._replace(format=Format.RAW))
+        disk = replace(disk, source=disk.source._replace(format=Format.RAW))
     if disk.mirror is not None and disk.mirror.source.format is None:
-        disk = disk._replace(mirror=disk.mirror._replace(source=disk.mirror.source._replace(format=Format.RAW)))
-    return disk._replace(source=_each_layer(disk.source, _decrypted_by_qemu))
+        disk = replace(disk, mirror=replace(disk.mirror, source=disk.mirror.source._replace(format=Format.RAW)))
+    return replace(disk, source=_each_layer(disk.source, _decrypted_by_qemu))
 
 
 def _decrypted_by_qemu(layer: Source) -> Source:

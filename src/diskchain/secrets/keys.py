@@ -6,7 +6,8 @@ Knows names and places of keys; libvirt is a callable handed in, so that this wo
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import SecretMissing, UsageError, printable
 from diskchain.secrets.places import PLACES, check_place, read_place, variable_of
@@ -20,14 +21,16 @@ _RULE: Final = re.compile(r"(.+?)=((?:file|env|fd|keyring):.+|ask)", re.DOTALL)
 LibvirtLookUp = Callable[[SecretReference], SecretValue | None]
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rule:
     """The key of ``which`` (a layer's name or path, or a secret's UUID or usage) is kept in ``place``."""
 
     which: str
     place: str
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """A key and where it was: ``file:…``, ``env:…``, ``libvirt``."""
 
     value: SecretValue

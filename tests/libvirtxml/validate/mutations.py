@@ -1,6 +1,7 @@
 """Changes to a disk that libvirt accepts, each of which may break a rule, or none."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -76,37 +77,37 @@ _GEOMETRIES = [
 
 
 def _set(name: str, *values: Any) -> st.SearchStrategy[Change]:
-    return st.sampled_from(values).map(lambda value: lambda disk: disk._replace(**{name: value}))
+    return st.sampled_from(values).map(lambda value: lambda disk: replace(disk, **{name: value}))
 
 
 def _driver(name: str, *values: Any) -> st.SearchStrategy[Change]:
     return st.sampled_from(values).map(
-        lambda value: lambda disk: disk._replace(driver=disk.driver._replace(**{name: value}))
+        lambda value: lambda disk: replace(disk, driver=replace(disk.driver, **{name: value}))
     )
 
 
 def _virtio(name: str) -> st.SearchStrategy[Change]:
     return st.booleans().map(
         lambda value: (
-            lambda disk: disk._replace(driver=disk.driver._replace(virtio=disk.driver.virtio._replace(**{name: value})))
+            lambda disk: replace(disk, driver=replace(disk.driver, virtio=replace(disk.driver.virtio, **{name: value})))
         )
     )
 
 
 def _target(name: str, *values: Any) -> st.SearchStrategy[Change]:
     return st.sampled_from(values).map(
-        lambda value: lambda disk: disk._replace(target=disk.target._replace(**{name: value}))
+        lambda value: lambda disk: replace(disk, target=replace(disk.target, **{name: value}))
     )
 
 
 def _source(name: str, *values: Any) -> st.SearchStrategy[Change]:
     return st.sampled_from(values).map(
-        lambda value: lambda disk: disk._replace(source=disk.source._replace(**{name: value}))
+        lambda value: lambda disk: replace(disk, source=disk.source._replace(**{name: value}))
     )
 
 
 def _address(address: Any) -> Change:
-    return lambda disk: disk._replace(info=disk.info._replace(address=address))
+    return lambda disk: replace(disk, info=replace(disk.info, address=address))
 
 
 def _bottom(change: Callable[[Source], Source]) -> Change:
@@ -116,7 +117,7 @@ def _bottom(change: Callable[[Source], Source]) -> Change:
         below = disk.source.backing
         if not isinstance(below, Source):
             below = Source(FileLocation("/below"), Format.QCOW2, readonly=True)
-        return disk._replace(source=disk.source._replace(backing=change(below)))
+        return replace(disk, source=disk.source._replace(backing=change(below)))
 
     return apply
 
@@ -156,7 +157,7 @@ _LOCATIONS = [
 def _no_namespace(disk: Disk) -> Disk:
     if not isinstance(disk.source.location, NvmeLocation):
         return disk
-    return disk._replace(source=disk.source._replace(location=disk.source.location._replace(namespace=0)))
+    return replace(disk, source=disk.source._replace(location=disk.source.location._replace(namespace=0)))
 
 
 #: Each changes one thing. What they do together is left to chance.

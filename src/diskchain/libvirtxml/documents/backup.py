@@ -3,8 +3,9 @@
 Source: libvirt 11.3.0 (``conf/backup_conf.c``).
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from diskchain.libvirtxml.format.foreign import ORDER, strangers_of_chain
 from diskchain.libvirtxml.format.source import Within, format_name, source_element
@@ -54,7 +55,8 @@ class DiskBackupState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class BackupServer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BackupServer:
     """The NBD server of a pull. ``port`` None: libvirt takes NBD's."""
 
     transport: BackupTransport = BackupTransport.TCP
@@ -65,7 +67,8 @@ class BackupServer(NamedTuple):
     tls: bool | None = None
 
 
-class BackupDisk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BackupDisk:
     """One disk of a backup.
 
     ``store`` is the target of a push, the scratch space of a pull; without a path, libvirt makes one up. It is None
@@ -83,7 +86,8 @@ class BackupDisk(NamedTuple):
     foreign: tuple[Foreign, ...] = ()
 
 
-class Backup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Backup:
     """A backup job. ``tls_key`` and ``tls_credentials`` are ids of QEMU's objects, in status documents only."""
 
     mode: BackupMode | None = None

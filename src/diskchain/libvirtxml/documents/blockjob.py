@@ -3,8 +3,8 @@
 Source: libvirt 11.3.0 ``qemu/qemu_domain.c`` (``qemuDomainObjPrivateXMLFormatBlockjobs`` and its parser).
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 from diskchain.libvirtxml.format.foreign import ORDER, strangers_of_chain
 from diskchain.libvirtxml.format.source import backing_element, format_name, source_element
@@ -50,7 +50,8 @@ class BlockJobState(StrEnum):
     PENDING = "pending"
 
 
-class BlockJob(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BlockJob:
     """One job. What libvirt would not understand is None, and libvirt then takes the job for broken.
 
     ``disk`` is the target of the job's disk, ``mirror``: with the disk's mirror. A job whose disk is gone has its chains

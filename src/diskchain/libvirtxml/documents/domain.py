@@ -1,7 +1,7 @@
 """``<domain>``: its disks as values in libvirt's order, the rest as it stood."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from diskchain.errors import UsageError
 from diskchain.guest.disk import Disk
@@ -20,7 +20,8 @@ _DISKS = (Hole(("devices",), "disk", before=("emulator",)),)
 DOMAIN_NAMES = ("domain", "inactiveDomain")
 
 
-class Domain(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Domain:
     """A domain. ``disks`` are in libvirt's order; ``order`` has for each its position in the document, from 0.
 
     ``id`` is there when the domain runs. ``frame`` is the rest of the document, and knows lines.
@@ -91,7 +92,7 @@ def read_domain(document: Document, path: tuple[str, ...], element: Element, vie
 
 def post_parse_domain(domain: Domain, profile: Profile = Profile.QEMU) -> Domain:
     """``domain`` with libvirt's defaults for its disks filled in; see :func:`~diskchain.libvirtxml.postparse.post_parse`."""
-    return domain._replace(disks=post_parse(domain.disks, profile))
+    return replace(domain, disks=post_parse(domain.disks, profile))
 
 
 def format_domain(domain: Domain, *, view: View = View.INACTIVE, secure: bool = False, foreign: bool = True) -> str:

@@ -5,14 +5,15 @@ Knows the domain level only; an image's ``<seclabel>`` is part of its source. So
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.libvirtxml.documents.domain import DOMAIN_NAMES
 from diskchain.libvirtxml.markup.document import Element, Text, as_document, refuse
 from diskchain.libvirtxml.markup.scalars import text_of
 
 
-class DomainSeclabel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DomainSeclabel:
     """One ``<seclabel>``. ``label``: the process, ``imagelabel``: its files; both are there when the domain runs.
 
     ``relabel``: whether libvirt labels files; not said: it does, except where the label is static.
@@ -24,7 +25,8 @@ class DomainSeclabel(NamedTuple):
     relabel: bool
 
 
-class DomainLabels(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DomainLabels:
     """Who a domain is to the security modules. ``running``: the document has an id."""
 
     name: str

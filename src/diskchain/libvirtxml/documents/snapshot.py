@@ -3,7 +3,8 @@
 Source: libvirt 11.3.0 (``conf/snapshot_conf.c``).
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from diskchain.guest.terms import SnapshotPolicy
 from diskchain.libvirtxml.documents.domain import Domain, format_domain, read_domain
@@ -41,7 +42,8 @@ _type = one_of({word: type for word, type in STORAGE_TYPES.items() if type not i
 _format = one_of({word: format for word, format in FORMATS.items() if format in BACKING_FORMATS})
 
 
-class SnapshotDisk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SnapshotDisk:
     """One disk of a snapshot: ``name`` is its target or its path.
 
     ``source`` is the new overlay of an external snapshot; with no path yet, libvirt makes one up. None: not said.
@@ -55,7 +57,8 @@ class SnapshotDisk(NamedTuple):
     foreign: tuple[Foreign, ...] = ()
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """A snapshot of a domain.
 
     ``domain`` is the domain as it ran (or was defined), ``inactive_domain`` its configuration beside that.
@@ -163,8 +166,10 @@ def _read_overlay(disk: Element, said: str | None, parts: dict[str, list[Element
 
 def post_parse_snapshot(snapshot: Snapshot) -> Snapshot:
     """``snapshot`` with what libvirt's parser fills in: a disk with an overlay is external, ports are there."""
-    return snapshot._replace(
-        disks=tuple(map(_with_defaults, snapshot.disks)), revert_disks=tuple(map(_with_defaults, snapshot.revert_disks))
+    return replace(
+        snapshot,
+        disks=tuple(map(_with_defaults, snapshot.disks)),
+        revert_disks=tuple(map(_with_defaults, snapshot.revert_disks)),
     )
 
 
@@ -173,7 +178,7 @@ def _with_defaults(disk: SnapshotDisk) -> SnapshotDisk:
         return disk
     overlay = _is_said(disk.source)
     snapshot = SnapshotPolicy.EXTERNAL if disk.snapshot is None and overlay else disk.snapshot
-    return disk._replace(snapshot=snapshot, source=post_parse_source(disk.source))
+    return replace(disk, snapshot=snapshot, source=post_parse_source(disk.source))
 
 
 def _is_said(source: Source) -> bool:

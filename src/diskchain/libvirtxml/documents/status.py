@@ -3,7 +3,7 @@
 Source: libvirt 11.3.0 (``virDomainObjFormat``, ``qemuDomainObjPrivateXMLFormat``).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.libvirtxml.documents.backup import Backup, format_backup, read_backup
 from diskchain.libvirtxml.documents.blockjob import BlockJob, block_job_element, read_block_job
@@ -19,7 +19,8 @@ _HOLES = (Hole((), "blockjobs"), Hole((), "backups"), Hole((), "domain"))
 _yes_no = one_of(YES_NO)
 
 
-class DomainStatus(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DomainStatus:
     """A running domain.
 
     ``node_index`` is the last number a node name got. ``jobs_active`` says whether any block job is running, None when

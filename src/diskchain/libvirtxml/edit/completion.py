@@ -9,6 +9,7 @@ comments, so what comes back from it can no longer be stripped.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -109,6 +110,9 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, tuple):
         for part in value:
             yield from _strings(part)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _strings(getattr(value, field.name))
 
 
 def _insertions(document: bytes, encoding: Encoding, disk: Element, top: Source) -> Iterator[Edit]:

@@ -1,7 +1,7 @@
 """``<disk>``. Source: libvirt 11.3.0 (``virDomainDiskDefFormat``)."""
 
 from diskchain.guest.disk import Disk
-from diskchain.guest.iotune import IoTune
+from diskchain.guest.iotune import IOTUNE_NAMES, IoTune
 from diskchain.guest.mirror import Mirror
 from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import DiskBus, MirrorJob, SnapshotPolicy, Tray
@@ -135,7 +135,7 @@ def _target(pad: str, target: Target) -> str:
 
 def _iotune(pad: str, tune: IoTune) -> str:
     inner = pad + "  "
-    limits = (leaf(inner, name, value or None) for name, value in zip(IoTune._fields, tune, strict=True))
+    limits = (leaf(inner, name, getattr(tune, name) or None) for name in IOTUNE_NAMES)
     return element(pad, "iotune", "", "".join(limits))
 
 

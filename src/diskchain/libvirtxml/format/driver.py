@@ -3,6 +3,9 @@
 Source: libvirt 11.3.0 (``virDomainDiskDefFormatDriver``).
 """
 
+from dataclasses import fields
+from operator import attrgetter
+
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
 from diskchain.libvirtxml.format.source import format_name, metadata_cache_element
 from diskchain.libvirtxml.markup.writer import attribute, element, escape, switch
@@ -25,7 +28,8 @@ _ATTRIBUTES = [
     "queues",
     "queue_size",
 ]
-_FIELDS = [(name, DriverPolicy._fields.index(name)) for name in _ATTRIBUTES[1:]]
+_policy_values = attrgetter(*_ATTRIBUTES[1:])
+_VIRTIO = [each.name for each in fields(VirtioOptions)]
 _NO_VIRTIO = VirtioOptions()
 
 
@@ -34,13 +38,12 @@ def driver_element(pad: str, policy: DriverPolicy, source: Source) -> str:
     attributes = "" if policy.name is None else f" name='{escape(policy.name)}'"
     if source.format is not None:
         attributes += f" type='{format_name(source.format)}'"
-    for name, field in _FIELDS:
-        value = policy[field]
+    for name, value in zip(_ATTRIBUTES[1:], _policy_values(policy), strict=True):
         if value is not None:
             attributes += f" {name}='{switch(value) if isinstance(value, bool) else value}'"
     if policy.virtio != _NO_VIRTIO:
-        for name, value in zip(VirtioOptions._fields, policy.virtio, strict=True):
-            attributes += attribute(name, switch(value))
+        for name in _VIRTIO:
+            attributes += attribute(name, switch(getattr(policy.virtio, name)))
     if not policy.iothreads and not source.metadata_cache:
         return f"{pad}<driver{attributes}/>\n" if attributes else ""
     inner = pad + "  "

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from diskchain.guest.disk import Disk
-from diskchain.guest.iotune import IoTune
+from diskchain.guest.iotune import IOTUNE_NAMES
 from diskchain.libvirtxml.format.style import Style
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.source import Backing, Source, layers
@@ -23,7 +23,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "dataStore": "format source",
         "format": "metadata_cache",
         "encryption": "secret cipher ivgen",
-        "iotune": " ".join(IoTune._fields),
+        "iotune": " ".join(IOTUNE_NAMES),
     }.items()
 }
 

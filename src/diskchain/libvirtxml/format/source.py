@@ -4,7 +4,7 @@ Source: libvirt 11.3.0 (``virDomainDiskSourceFormat``, ``virDomainDiskBackingSto
 ``virDomainDiskDataStoreFormat``).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.errors import UsageError
 from diskchain.guest.terms import StartupPolicy
@@ -29,7 +29,8 @@ from diskchain.storage.source import Backing, Reservations, Source, Terminator
 from diskchain.storage.terms import Format
 
 
-class Within(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Within:
     """What the element around ``<source>`` decides: where the index goes, and what it has already said itself."""
 
     indexed: bool = False

@@ -1,11 +1,12 @@
 """What is to be written: the view, and whether secrets in the clear are wanted. Knows only ``View``."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.libvirtxml.view import View
 
 
-class Style(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Style:
     """``inactive``: nothing that exists in a running domain only. ``secure``: with cookies.
 
     ``migratable``: without what the host decided for itself. ``status``: with what libvirt's daemon keeps for itself.

@@ -10,8 +10,9 @@ edition), sections 2.4 (where a tag ends), 2.5 (comments), 4.3.3 and appendix F 
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 from xml.parsers import expat
 
 from diskchain.errors import XmlError
@@ -46,7 +47,8 @@ _DECLARATION = 1024  # bytes that are enough for one
 _DECLARED = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*['"]([\w.-]{1,40})""")
 
 
-class Encoding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Encoding:
     """How a document's characters are bytes.
 
     ``codec`` is Python's name of UTF-8 or of UTF-16 with its byte order, or ``ascii``: then all else is written as
@@ -64,7 +66,8 @@ class Encoding(NamedTuple):
         return raw.decode(self.codec, "replace")
 
 
-class Comment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Comment:
     """A comment. ``text`` is what is between ``<!--`` and ``-->``; ``start`` and ``end`` are offsets in bytes."""
 
     text: str
@@ -72,7 +75,8 @@ class Comment(NamedTuple):
     end: int
 
 
-class Element(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Element:
     """An element as a place in the document: offsets are in bytes, ends exclusive; ``line`` counts from 1.
 
     ``name`` is as written, with its prefix; in a default namespace (libvirt has none) that and a space come before it.
@@ -101,7 +105,8 @@ class Element(NamedTuple):
         return next((child for child in self.elements() if child.name == name), None)
 
 
-class Layout(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Layout:
     """Where things are in a document. ``root`` is the name of its outermost element; ``disks`` in document order."""
 
     root: str
@@ -109,7 +114,8 @@ class Layout(NamedTuple):
     disks: tuple[Element, ...]
 
 
-class Edit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Edit:
     """``document[start:end]`` becomes ``replacement``."""
 
     start: int
@@ -124,11 +130,11 @@ def apply(document: bytes, edits: Iterable[Edit]) -> bytes:
     """
     pieces: list[bytes] = []
     done = 0
-    for start, end, replacement in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-        if not done <= start <= end <= len(document):
-            raise ValueError(f"edit of bytes {start}…{end} overlaps another or lies outside the document")
-        pieces += (document[done:start], replacement)
-        done = end
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if not done <= edit.start <= edit.end <= len(document):
+            raise ValueError(f"edit of bytes {edit.start}…{edit.end} overlaps another or lies outside the document")
+        pieces += (document[done : edit.start], edit.replacement)
+        done = edit.end
     pieces.append(document[done:])
     return b"".join(pieces)
 

@@ -6,7 +6,7 @@ Knows XML; must not know what the elements mean. The document has been parsed be
 import codecs
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from diskchain.errors import XmlError
@@ -18,7 +18,8 @@ _TAB = 8
 _UTF16 = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
-class Wanted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Wanted:
     """What to look for: the children ``name`` of the first element at ``container``, and siblings to stand behind."""
 
     container: Path
@@ -26,14 +27,16 @@ class Wanted(NamedTuple):
     before: tuple[str, ...]
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Span:
     """A stretch of the document, offsets in bytes, the end exclusive."""
 
     start: int
     end: int
 
 
-class Slot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Slot:
     """Where an element that is missing would go, and where its container begins."""
 
     offset: int

@@ -4,7 +4,7 @@ Knows line ends, indentation and quotes; must not know what elements mean.
 """
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -21,7 +21,8 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\t": "&#9;", "\n": "&#10;",
 _TEXT_ESCAPES = str.maketrans({c: _ESCAPES[c] for c in "&<>\r"})
 
 
-class Handwriting(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Handwriting:
     """``newline`` is empty when all is on one line; ``indent`` is that of the spot, ``step`` is what each level adds."""
 
     newline: str
@@ -35,7 +36,7 @@ class Handwriting(NamedTuple):
 
     def deeper(self) -> "Handwriting":
         """The same hand one level further in."""
-        return self._replace(indent=self.indent + self.step)
+        return replace(self, indent=self.indent + self.step)
 
     def rewrite(self, markup: str) -> str:
         """The element ``markup`` in this hand, its children on lines of their own. Text is kept; comments are not."""

@@ -4,9 +4,9 @@ A frame costs nothing until somebody writes the document, compares it or asks fo
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
 
 from diskchain.libvirtxml.markup.byte_ranges import Ranges, Span, Wanted
 from diskchain.libvirtxml.markup.document import Document, Element
@@ -14,7 +14,8 @@ from diskchain.libvirtxml.markup.document import Document, Element
 _STEP = 2  # blanks a level, where the document does not show its own
 
 
-class Hole(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hole:
     """A part that is modelled: the children ``name`` of what is at ``path`` below the element (nothing: of itself).
 
     ``before`` names the siblings a new part stands behind when the document has none yet.
@@ -101,7 +102,7 @@ class Frame:
             indents.append(indent)
         pieces: list[str | int] = []
         done = ranges.whole.start
-        for span, hole in sorted(cuts, key=lambda cut: cut[0]):
+        for span, hole in sorted(cuts, key=lambda cut: (cut[0].start, cut[0].end)):
             pieces.append(ranges.text(done, span.start))
             pieces += [] if hole is None else [hole]
             done = span.end

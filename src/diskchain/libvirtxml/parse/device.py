@@ -5,13 +5,14 @@ Source: libvirt 11.3.0 (``virDomainDiskDefParseXML``, ``virDomainDiskDefIotunePa
 
 from typing import Any
 
-from diskchain.guest.iotune import IoTune
+from diskchain.guest.iotune import IOTUNE_NAMES, IoTune
 from diskchain.guest.mirror import Mirror
 from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import MirrorJob
 from diskchain.libvirtxml.markup.document import Element, refuse
 from diskchain.libvirtxml.markup.scalars import (
     SWITCH,
+    Reader,
     big_number,
     count_or_none,
     number,
@@ -47,8 +48,7 @@ from diskchain.storage.terms import Format, StorageType
 _TARGET = frozenset({"dev", "bus", "tray", "removable", "rotation_rate"})
 _BARE_TARGET = 2  # a name and a bus
 _GEOMETRY = frozenset({"cyls", "heads", "secs", "trans"})
-_BLOCKIO = frozenset({"logical_block_size", "physical_block_size", "discard_granularity"})
-_IOTUNE = frozenset(IoTune._fields)
+_IOTUNE = frozenset(IOTUNE_NAMES)
 _MIRROR = frozenset({"type", "file", "format", "job", "ready"})
 _MIRROR_CHILDREN = frozenset({"format", "source", "backingStore"})
 
@@ -61,6 +61,14 @@ _state = one_of(MIRROR_STATES)
 _type = one_of(STORAGE_TYPES)
 _format = one_of(FORMATS)
 _any_number = number()
+
+# Attribute and field have one name.
+_BLOCK_SIZES: dict[str, Reader] = {
+    "logical_block_size": count_or_none,
+    "physical_block_size": count_or_none,
+    "discard_granularity": _any_number,
+}
+_BLOCKIO = frozenset(_BLOCK_SIZES)
 
 
 def read_target(element: Element, found: list[Foreign]) -> Target:
@@ -94,10 +102,11 @@ def read_blockio(element: Element, found: list[Foreign]) -> BlockIo | None:
     """Block sizes. 0 says the same as nothing, but for the discard granularity."""
     names = attributes(element, _BLOCKIO, "blockio", found)
     sizes = BlockIo(
-        *(
-            reader(element, f"{name} of <blockio>", names[name]) if name in names else None
-            for name, reader in zip(BlockIo._fields, (count_or_none, count_or_none, _any_number), strict=True)
-        )
+        **{
+            name: reader(element, f"{name} of <blockio>", names[name])
+            for name, reader in _BLOCK_SIZES.items()
+            if name in names
+        }
     )
     return None if sizes == BlockIo() else sizes
 

@@ -1,5 +1,6 @@
 """``<disk>``. Source: libvirt 11.3.0 (``virDomainDiskDefParseXML``, ``virDomainDiskDefParseSourceXML``)."""
 
+from dataclasses import replace
 from typing import Any
 
 from diskchain.guest.disk import Disk
@@ -150,11 +151,11 @@ def _read_top(
     if "auth" in parts:
         if contents.auth is not None:
             refuse(parts["auth"][0], "<auth> under <disk> and under <source>")
-        contents = contents._replace(auth=read_auth(parts["auth"][0], "auth", of_disk))
+        contents = replace(contents, auth=read_auth(parts["auth"][0], "auth", of_disk))
     if "encryption" in parts:
         if contents.encryption is not None:
             refuse(parts["encryption"][0], "<encryption> under <disk> and under <source>")
-        contents = contents._replace(encryption=read_encryption(parts["encryption"][0], "encryption", of_disk))
+        contents = replace(contents, encryption=read_encryption(parts["encryption"][0], "encryption", of_disk))
     backing = read_backing(parts["backingStore"][0], view) if "backingStore" in parts else UNKNOWN
     wrapper = Wrapper(driver.format, driver.metadata_cache, "readonly" in parts, index)
     source = layer(contents, wrapper, backing, found)

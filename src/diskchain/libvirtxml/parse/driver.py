@@ -3,8 +3,9 @@
 Source: libvirt 11.3.0 (``virDomainDiskDefDriverParseXML``, ``virDomainDiskDefDriverSourceParseXML``).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from diskchain.guest.driver import DriverPolicy, IoThread, VirtioOptions
 from diskchain.libvirtxml.markup.document import Element, Refusal, refuse
@@ -49,7 +50,8 @@ _CHILDREN = frozenset({"metadata_cache", "iothreads"})
 _ID = frozenset({"id"})
 
 
-class Driver(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Driver:
     """What ``<driver>`` says: of the device, and of the top image."""
 
     policy: DriverPolicy

@@ -4,7 +4,7 @@ Source: libvirt 11.3.0 (``virDomainStorageSourceParse``, ``virDomainDiskBackingS
 ``virDomainDiskDataStoreParse``).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from diskchain.libvirtxml.markup.document import Element, refuse
 from diskchain.libvirtxml.markup.scalars import ULLONG_MAX, YES_NO, one_of, read_number, scaled, text_of
@@ -46,7 +46,8 @@ _format = one_of(FORMATS)
 _yes_no = one_of(YES_NO)
 
 
-class Contents(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Contents:
     """What ``<source>`` itself says of a layer."""
 
     location: Location
@@ -59,7 +60,8 @@ class Contents(NamedTuple):
     runtime: Runtime | None = None
 
 
-class Wrapper(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Wrapper:
     """What stands around ``<source>`` in ``<backingStore>``, ``<mirror>`` or ``<dataStore>``."""
 
     format: Format | None = None
@@ -175,7 +177,7 @@ def _read_backing_layer(element: Element, view: View) -> tuple[Contents, Wrapper
     )
     contents = read_contents(source, type, view, found, readonly=True)
     if data_store is not None:  # older place; <source> has it now
-        contents = contents._replace(data_file=read_data_store(data_store, view, readonly=True))
+        contents = replace(contents, data_file=read_data_store(data_store, view, readonly=True))
     return contents, wrapper, found, below
 
 

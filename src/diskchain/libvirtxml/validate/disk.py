@@ -5,6 +5,7 @@ Source: libvirt 11.3.0 ``conf/domain_validate.c`` (``virDomainDiskDefValidate``)
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from diskchain.guest.address import BareAddress, DriveAddress
 from diskchain.guest.disk import Disk
@@ -70,7 +71,7 @@ def _totals(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
     tune = disk.iotune
     if tune is None:
         return
-    limits = tune._asdict()
+    limits = tune.limits
     for what in _TOTALS:
         if limits[f"total_{what}"] and (limits[f"read_{what}"] or limits[f"write_{what}"]):
             yield Problem(f"total_{what} excludes read_{what} and write_{what}", f"iotune/total_{what}")
@@ -100,7 +101,7 @@ def _virtio(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
     driver = disk.driver
     said = {name: getattr(driver, name) for name in ("queues", "queue_size", "event_idx", "ioeventfd")}
     if driver.virtio != VirtioOptions():
-        said |= driver.virtio._asdict()
+        said |= asdict(driver.virtio)
     for name, value in said.items():
         if value is not None:
             yield Problem(f"the driver's {name} is for virtio, not for {disk.bus}", "driver", ("virtio",))

@@ -4,7 +4,7 @@ Domains, what holds domains (snapshots, status), backups, and single disks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.errors import XmlError, printable
 from diskchain.findings import Finding, finding
@@ -29,7 +29,8 @@ _WHOLE: dict[str, Callable[[Document], object]] = {
 }
 
 
-class Checked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Checked:
     """A document and what there is to say about it.
 
     ``disks`` are those that can be read, in document order. ``findings`` go with the target of the disk they are about,

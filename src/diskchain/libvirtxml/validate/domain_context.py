@@ -1,7 +1,7 @@
 """What the rest of a domain says that decides whether its disks are right: threads, labels, groups, memory."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.guest.address import DriveAddress
 from diskchain.libvirtxml.markup.document import Element
@@ -11,7 +11,8 @@ _MANY_THREADS = 10_000  # more than any host runs
 _NUMBER = re.compile("[0-9]{1,9}", re.ASCII)
 
 
-class Surroundings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Surroundings:
     """The domain around the disks. ``known`` False: there is none, so nothing can be missing in it.
 
     ``iothreads`` are the ids of its I/O threads, ``throttle_groups`` the names of its groups, ``fixed_labels`` the

@@ -1,7 +1,7 @@
 """Run the rules of a profile over disks, and say what they find and where."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from diskchain.errors import printable
 from diskchain.findings import Finding, finding
@@ -26,7 +26,8 @@ from diskchain.libvirtxml.validate.rule import DiskCheck, DomainCheck, Problem, 
 from diskchain.storage.source import layers
 
 
-class RuleSet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RuleSet:
     """The rules of a profile, by what they look at."""
 
     sources: tuple[Rule[SourceCheck], ...]
@@ -47,7 +48,8 @@ RULES = {
 }
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """A problem of ``disks[disk]``: the rule it breaks, and the layer it is in (0: the top image, or the disk itself)."""
 
     disk: int
@@ -98,5 +100,5 @@ def _of_disk(position: int, one: Disk, rules: RuleSet, around: Surroundings) -> 
                 yield Found(position, rule.id, number, problem)
             if layer.data_file is not None:
                 for problem in rule.check(layer.data_file):
-                    inside = problem._replace(at=f"source/dataStore/{problem.at}")
+                    inside = replace(problem, at=f"source/dataStore/{problem.at}")
                     yield Found(position, rule.id, number, inside)

@@ -66,8 +66,8 @@ def _native(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
 def _limits(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
     if disk.iotune is None:
         return
-    for name, value in disk.iotune._asdict().items():
-        if isinstance(value, int) and value > _LIMIT_MOST and not name.endswith("_length"):
+    for name, value in disk.iotune.limits.items():
+        if value > _LIMIT_MOST and not name.endswith("_length"):
             yield Problem(f"{name} is {value}, and QEMU's limits end at {_LIMIT_MOST}", f"iotune/{name}")
 
 

@@ -5,7 +5,8 @@ a copy of the element, and the copy is read again, until nothing is wrong any mo
 """
 
 from copy import deepcopy
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.markup.document import Element, Refusal
@@ -21,7 +22,8 @@ _UUID = "00000000-0000-0000-0000-000000000000"
 _DECISIVE = frozenset({"type", "device", "bus", "protocol", "format", "engine", "dev", "name", "namespace"})
 
 
-class Refused(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Refused:
     """What the parser says about ``element``, a part of the document."""
 
     element: Element
@@ -29,7 +31,8 @@ class Refused(NamedTuple):
     allowed: tuple[str, ...]
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reading:
     """A disk, as far as it can be understood (None: too little of it), and all that the parser refuses."""
 
     disk: Disk | None

@@ -1,14 +1,16 @@
 """What a rule is, and what rules may look at: one layer, one disk, or all disks of a domain."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.storage.source import Source
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Problem:
     """Something that breaks a rule.
 
     ``at`` is where, as a path below the disk (for a rule about a layer: below the element that has its ``<source>``);
@@ -20,7 +22,8 @@ class Problem(NamedTuple):
     allowed: tuple[str, ...] = ()
 
 
-class DiskProblem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DiskProblem:
     """A problem that only all disks together have. ``disk`` is the position of the one that is told."""
 
     disk: int
@@ -34,7 +37,8 @@ DomainCheck = Callable[[Sequence[Disk], Surroundings], Iterator[DiskProblem]]
 Check = TypeVar("Check", SourceCheck, DiskCheck, DomainCheck)
 
 
-class Rule(NamedTuple, Generic[Check]):
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[Check]):
     """A check and the id of what it finds, a key of :data:`~diskchain.libvirtxml.kinds.KINDS`."""
 
     id: str
