@@ -22,12 +22,20 @@ from diskchain.libvirtxml.parse.driver import Driver, read_driver
 from diskchain.libvirtxml.parse.network import Parts
 from diskchain.libvirtxml.parse.runtime import read_disk_runtime
 from diskchain.libvirtxml.parse.secrets import read_auth, read_encryption
-from diskchain.libvirtxml.parse.source import Contents, Wrapper, layer, read_backing, read_contents, read_index
+from diskchain.libvirtxml.parse.source import (
+    Contents,
+    Wrapper,
+    layer,
+    plain_file,
+    read_backing,
+    read_contents,
+    read_index,
+)
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import DEVICES, MODELS, SGIO, SNAPSHOTS, STARTUP_POLICIES, STORAGE_TYPES
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import FileLocation
-from diskchain.storage.source import UNKNOWN, Source
+from diskchain.storage.source import UNKNOWN, Backing, Source
 from diskchain.storage.terms import StorageType
 
 _type = one_of(STORAGE_TYPES)
@@ -48,6 +56,7 @@ _CHILDREN = words(
     " diskSecretsPlacement"
 )
 _NO_DRIVER = Driver(DriverPolicy(), None, None)
+_SECRETS = frozenset({"auth", "encryption"})
 _INFO = frozenset({"boot", "alias", "acpi", "address"})
 
 
@@ -139,6 +148,11 @@ def _read_top(
 ) -> Source:
     """The top image. Without ``<source>`` the type counts for nothing: an empty drive is a file without a path."""
     type = StorageType.FILE if said_type is None else _type(element, "type of <disk>", said_type)
+    readonly, shared = "readonly" in parts, "shareable" in parts
+    file = plain_file(parts["source"][0], type) if "source" in parts and _SECRETS.isdisjoint(parts) else None
+    if file is not None:
+        backing, cache = _read_below(parts, view), driver.metadata_cache
+        return Source(file, driver.format, backing, metadata_cache=cache, readonly=readonly, shared=shared)
     found: list[Foreign] = []
     index: int | None = None
     if "source" in parts:
@@ -156,7 +170,10 @@ def _read_top(
         if contents.encryption is not None:
             refuse(parts["encryption"][0], "<encryption> under <disk> and under <source>")
         contents = replace(contents, encryption=read_encryption(parts["encryption"][0], "encryption", of_disk))
-    backing = read_backing(parts["backingStore"][0], view) if "backingStore" in parts else UNKNOWN
-    wrapper = Wrapper(driver.format, driver.metadata_cache, "readonly" in parts, index)
-    source = layer(contents, wrapper, backing, found)
-    return source._replace(shared=True) if "shareable" in parts else source
+    wrapper = Wrapper(driver.format, driver.metadata_cache, readonly, index)
+    source = layer(contents, wrapper, _read_below(parts, view), found)
+    return source._replace(shared=True) if shared else source
+
+
+def _read_below(parts: Parts, view: View) -> Backing:
+    return read_backing(parts["backingStore"][0], view) if "backingStore" in parts else UNKNOWN

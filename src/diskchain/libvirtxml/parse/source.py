@@ -74,12 +74,11 @@ def read_contents(
     element: Element, type: StorageType, view: View, found: list[Foreign], *, readonly: bool = False
 ) -> Contents:
     """``<source>`` of a layer of ``type``; ``readonly`` is what its data file takes over from it."""
-    items = element.items()
-    empty = not len(element)
-    if empty and len(items) == 1 and type is StorageType.FILE and items[0][0] == "file":
-        return Contents(FileLocation(items[0][1] or None))  # nothing else, nearly always
+    file = plain_file(element, type)
+    if file is not None:
+        return Contents(file)
     names = attributes(element, _ATTRIBUTES, "source", found)
-    if empty:
+    if not len(element):
         return Contents(read_location(element, type, names, {}, view, "source", found))
     parts = children(element, _CHILDREN, "source", found)
     location = read_location(element, type, names, parts, view, "source", found)
@@ -95,6 +94,14 @@ def read_contents(
         _read_reservations(parts["reservations"][0], found) if "reservations" in parts else None,
         read_source_runtime(private[0], "source/privateData", found) if private else None,
     )
+
+
+def plain_file(element: Element, type: StorageType) -> FileLocation | None:
+    """What ``<source>`` says where it names a file and says nothing else, as nearly always; else None."""
+    items = element.items()
+    if len(items) == 1 and type is StorageType.FILE and items[0][0] == "file" and not len(element):
+        return FileLocation(items[0][1] or None)
+    return None
 
 
 def layer(contents: Contents, wrapper: Wrapper, backing: Backing, found: list[Foreign]) -> Source:
