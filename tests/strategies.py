@@ -1,6 +1,7 @@
 """Chains of every kind, as libvirt's XML can say them: the same value must come back from what is written."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -72,13 +73,13 @@ def said(options: Any) -> Any:
 
 SECRETS = st.one_of(built(SecretReference, uuid=UUIDS), built(SecretReference, usage=TEXT))
 AUTHS = st.builds(
-    lambda name, secret, kind, type: Auth(name, secret._replace(usage_type=kind), type),
+    lambda name, secret, kind, type: Auth(name, replace(secret, usage_type=kind), type),
     TEXT,
     SECRETS,
     maybe(st.sampled_from(["ceph", "iscsi"])),
     members([AuthType.CHAP, AuthType.CEPH]),
 )
-_PASSPHRASES = SECRETS.map(lambda secret: secret._replace(usage_type="passphrase"))
+_PASSPHRASES = SECRETS.map(lambda secret: replace(secret, usage_type="passphrase"))
 
 
 @st.composite

@@ -140,10 +140,10 @@ def _layer(draw: st.DrawFn, location: Location, format: Format | None) -> dict[s
     """What a layer may have besides."""
     parts: dict[str, Any] = {"location": location, "format": format}
     if isinstance(location, NetworkLocation) and location.protocol in _AUTH_OF and draw(st.booleans()):
-        secret = draw(_SECRETS)._replace(usage_type=_AUTH_OF[location.protocol])
+        secret = replace(draw(_SECRETS), usage_type=_AUTH_OF[location.protocol])
         parts["auth"] = Auth(draw(NAMES), secret, draw(members([AuthType.CHAP, AuthType.CEPH])))
     if format in {Format.RAW, Format.QCOW2, None} and draw(st.integers(0, 3)) == 0:
-        secret = draw(_SECRETS)._replace(usage_type="passphrase")
+        secret = replace(draw(_SECRETS), usage_type="passphrase")
         engine = draw(members([EncryptionEngine.QEMU]))
         parts["encryption"] = Encryption(EncryptionFormat.LUKS, (secret,), engine)
     if isinstance(location, FileLocation | BlockLocation):

@@ -17,6 +17,7 @@ from diskchain.libvirtxml.codec import format_disk, parse_disk
 from diskchain.libvirtxml.postparse import post_parse
 from diskchain.libvirtxml.view import View
 from diskchain.storage.location import NetworkLocation
+from diskchain.storage.protocol_options import NfsOptions
 from diskchain.storage.source import layers
 from diskchain.storage.terms import Protocol, StorageType
 from diskchain.units import GiB
@@ -52,7 +53,7 @@ STRICTER: dict[str, Callable[[Disk], bool]] = {
     "nfs has an identity, whole": lambda disk: any(
         isinstance(layer.location, NetworkLocation)
         and layer.location.protocol is Protocol.NFS
-        and None in (layer.location.options or (None,))
+        and (not isinstance(ids := layer.location.options, NfsOptions) or None in (ids.user, ids.group))
         for layer in layers(disk.source)
     ),
     "auth has no type": lambda disk: any(layer.auth is not None and layer.auth.type for layer in layers(disk.source)),

@@ -11,7 +11,7 @@ from diskchain.errors import PeerError, UsageError
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.emission import SecretItem
 from diskchain.qemu.network import Login, network_node
-from diskchain.qemu.nodes import Numbering, highest_number, node_names
+from diskchain.qemu.nodes import NodeNames, Numbering, highest_number, node_names
 from diskchain.qemu.policy import LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD, NodePolicy, profile_named
 from diskchain.qemu.query_nodes import read_chain
 from diskchain.storage.auth import SecretReference
@@ -27,12 +27,14 @@ QCOW2 = Source(FileLocation("/b"), Format.QCOW2)
 
 
 def test_names_are_libvirts() -> None:
-    assert node_names(RAW._replace(chain_index=7)) == ("libvirt-7-storage", "libvirt-7-format", "libvirt-7-slice-sto")
+    assert node_names(RAW._replace(chain_index=7)) == NodeNames(
+        "libvirt-7-storage", "libvirt-7-format", "libvirt-7-slice-sto"
+    )
 
 
 def test_the_names_of_a_running_domain_are_used_as_they_are() -> None:
     running = RAW._replace(runtime=Runtime(storage_node="s", format_node="f"), chain_index=3)
-    assert node_names(running) == ("s", "f", "libvirt-3-slice-sto")
+    assert node_names(running) == NodeNames("s", "f", "libvirt-3-slice-sto")
 
 
 def test_a_layer_without_a_number_has_no_names() -> None:

@@ -46,7 +46,10 @@ def vm(tmp_path: Path) -> Path:
 
 def secrets(document: str) -> list[list[tuple[SecretReference, ...] | None]]:
     disks = declared_disks(document.encode())
-    return [[layer.encryption and layer.encryption.secrets for layer in layers(disk.source)] for disk in disks]
+    return [
+        [None if layer.encryption is None else layer.encryption.secrets for layer in layers(disk.source)]
+        for disk in disks
+    ]
 
 
 @pytest.mark.parametrize(

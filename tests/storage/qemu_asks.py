@@ -126,7 +126,7 @@ def as_asked(reference: Reference) -> Asked:
         )
     if location.protocol is Protocol.NFS:
         ids = location.options if isinstance(location.options, NfsOptions) else NfsOptions()
-        user = ":".join((each or "").removeprefix("+") for each in ids)
+        user = ":".join((each or "").removeprefix("+") for each in (ids.user, ids.group))
         return Asked((name,), servers, user)
     if location.protocol is Protocol.ISCSI:
         # Nobody is logged in without a password.

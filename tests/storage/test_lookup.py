@@ -7,7 +7,7 @@ import pytest
 
 from diskchain.errors import LayerNotFound
 from diskchain.storage.location import FileLocation, NetworkHost, NetworkLocation, describe_location
-from diskchain.storage.lookup import lookup_layer, parse_index
+from diskchain.storage.lookup import Found, lookup_layer, parse_index
 from diskchain.storage.runtime import Runtime
 from diskchain.storage.source import TERMINATOR, Source, layers, stack
 from diskchain.storage.terms import Protocol
@@ -62,7 +62,7 @@ def test_a_name_means_the_layer_with_that_path_or_relative_string(name: str, pos
 
 
 def test_no_name_means_the_last_layer() -> None:
-    assert lookup_layer(TOP, None) == (LAYERS[3], LAYERS[2])
+    assert lookup_layer(TOP, None) == Found(LAYERS[3], LAYERS[2])
     assert lookup_layer(TOP, None, beneath=LAYERS[1]).layer is LAYERS[3]
 
 

@@ -60,7 +60,8 @@ def pass_over(disks: Iterable[NodeTarget], keys: Keys) -> None:
         known: list[str] = []
         if disk.source is not None:
             for layer, called in zip(layers(disk.source), layer_names(disk.name, disk.source), strict=True):
-                references = (*(layer.encryption.secrets if layer.encryption else ()), layer.auth and layer.auth.secret)
+                auth = None if layer.auth is None else layer.auth.secret
+                references = (*(layer.encryption.secrets if layer.encryption else ()), auth)
                 known += called
                 known += [text for each in references if each is not None for text in (each.uuid, each.usage) if text]
         keys.pass_over(disk.name, known)

@@ -1,6 +1,7 @@
 """The numbers libvirt gives the nodes of all layers of a domain."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from diskchain.actions.blockdev import NodeTarget
@@ -36,7 +37,7 @@ def number_chains(disks: Sequence[NodeTarget], chains: Sequence[Source | None]) 
         policy = disk.policy
         if not policy.throttle_filters:
             new = [ThrottleFilter(group, f"libvirt-{numbering.take()}-filter") for group in disk.throttle_groups]
-            policy = policy._replace(throttle_filters=tuple(new))
+            policy = replace(policy, throttle_filters=tuple(new))
         declared.append((source, policy))
     done: list[NumberedChain] = []
     for disk, chain, (source, policy) in zip(reversed(disks), reversed(chains), declared, strict=True):

@@ -5,6 +5,8 @@ libvirt's parser refuses, so does this one. What libvirt fills in after parsing 
 :func:`~diskchain.libvirtxml.postparse.post_parse`.
 """
 
+from dataclasses import replace
+
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.format.disk import disk_element
 from diskchain.libvirtxml.format.foreign import ORDER, strangers_of_chain, strangers_of_disk
@@ -115,7 +117,7 @@ def format_source(
         return xml
     top = source._replace(backing=UNKNOWN)
     strangers = (one for one in strangers_of_chain(top, said) if one.place.partition("/")[0] == "source")
-    inside = tuple(one._replace(place=one.place.partition("/")[2]) for one in strangers)
+    inside = tuple(replace(one, place=one.place.partition("/")[2]) for one in strangers)
     return restore(xml or f"{' ' * indent}<source/>\n", inside, ORDER) if inside else xml
 
 

@@ -177,4 +177,4 @@ def _with_qemu_defaults(disk: Disk) -> Disk:
 def _decrypted_by_qemu(layer: Source) -> Source:
     if layer.encryption is None or layer.encryption.engine is not None:
         return layer
-    return layer._replace(encryption=layer.encryption._replace(engine=EncryptionEngine.QEMU))
+    return layer._replace(encryption=replace(layer.encryption, engine=EncryptionEngine.QEMU))

@@ -7,7 +7,8 @@ Knows the order and the properties that all nodes share; the drivers' own are in
 libvirt ``qemuBuildStorageSourceChainAttachPrepareBlockdev``, ``qemuBlockStorageSourceGetBackendProps`` (9.0 as measured, 11.3.0).
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from diskchain.errors import UsageError
 from diskchain.qemu.emission import Emission, Item, NodeItem, ObjectItem, Purpose, SecretItem
@@ -32,7 +33,8 @@ from diskchain.storage.terms import BACKING_FORMATS, Format, Protocol
 _PLAIN_POLICY = NodePolicy()
 
 
-class _Look(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Look:
     """What the nodes of one layer depend on besides its Source."""
 
     policy: NodePolicy
@@ -47,7 +49,7 @@ def blockdev(source: Source, policy: NodePolicy = _PLAIN_POLICY, profile: Profil
     Raises UsageError, which names the layer, for what QEMU or the profile's libvirt refuses.
     """
     if profile.read_only:
-        policy = _PLAIN_POLICY._replace(tls_directory=policy.tls_directory)
+        policy = replace(_PLAIN_POLICY, tls_directory=policy.tls_directory)
     chain = list(layers(source))
     items: list[Item] = []
     effective: list[str] = []
@@ -87,7 +89,7 @@ def _emit(source: Source, below: str | None, look: _Look, items: list[Item]) -> 
     items.append(NodeItem(storage, look.layer, effective=not (formatted or apart)))
     standing_on = names.storage
     if apart and source.slice is not None:
-        ordered = look._replace(profile=look.profile._replace(cache_last=True))
+        ordered = replace(look, profile=replace(look.profile, cache_last=True))
         window = {"driver": "raw", **_common(names.slice, source, ordered, effective=not formatted)}
         window = _after(
             window, "node-name", {"offset": source.slice.offset, "size": source.slice.size, "file": names.storage}
@@ -114,8 +116,8 @@ def _emit_data_file(data_file: Source, look: _Look, items: list[Item]) -> str:
     if isinstance(data_file.backing, Source) or data_file.data_file is not None:
         raise UsageError("a data file has nothing below it")
     # It stands in for part of the image, so what concerns the image alone does not concern it.
-    plain = look.policy._replace(detect_zeroes=None, discard_no_unref=None)
-    return _emit(data_file._replace(backing=UNKNOWN), None, look._replace(policy=plain, top=False), items)
+    plain = replace(look.policy, detect_zeroes=None, discard_no_unref=None)
+    return _emit(data_file._replace(backing=UNKNOWN), None, replace(look, policy=plain, top=False), items)
 
 
 def _common(name: str, source: Source, look: _Look, *, effective: bool) -> dict[str, Any]:
@@ -221,11 +223,11 @@ def _login(source: Source, location: NetworkLocation, names: NodeNames, look: _L
     if source.auth is not None:
         if location.protocol in (Protocol.NBD, Protocol.GLUSTER, Protocol.NFS):
             raise UsageError(f"{location.protocol} knows no login")
-        login = login._replace(user=source.auth.username, secret=secret("auth", "auth", source.auth.secret))
+        login = replace(login, user=source.auth.username, secret=secret("auth", "auth", source.auth.secret))
     elif isinstance(location.options, RbdOptions):
-        login = login._replace(user=location.options.user)
+        login = replace(login, user=location.options.user)
     if isinstance(location.options, HttpOptions) and location.options.cookies:
-        login = login._replace(cookies=secret("cookie", "httpcookie", None, location.options.cookies))
+        login = replace(login, cookies=secret("cookie", "httpcookie", None, location.options.cookies))
     encryption = source.encryption
     if encryption is not None and not decrypted_by_qemu(source):
         base = f"{names.format if look.profile.raw_nodes else names.storage}-encryption-secret"
@@ -234,14 +236,14 @@ def _login(source: Source, location: NetworkLocation, names: NodeNames, look: _L
             SecretItem(key, "encryption", look.layer, reference)
             for key, reference in zip(keys, encryption.secrets, strict=True)
         )
-        login = login._replace(encryption=(str(encryption.format), keys))
+        login = replace(login, encryption=(str(encryption.format), keys))
     if location.tls:
         if location.protocol is not Protocol.NBD:
             raise UsageError(f"{location.protocol} knows no TLS")
         id = f"obj{names.storage}_tls0"
         credentials = {"dir": look.policy.tls_directory, "endpoint": "client", "verify-peer": True}
         items.append(ObjectItem({"qom-type": "tls-creds-x509", "id": id, **credentials}, look.layer))
-        login = login._replace(tls=id)
+        login = replace(login, tls=id)
     return login
 
 
@@ -252,7 +254,8 @@ def _filters(top: str, policy: NodePolicy) -> list[dict[str, Any]]:
         name = f"libvirt-CoR-{policy.copy_on_read}"
         nodes.append({"driver": "copy-on-read", "node-name": name, "file": top, "discard": "unmap"})
         top = name
-    for group, name in policy.throttle_filters:
-        nodes.append({"driver": "throttle", "node-name": name, "throttle-group": f"throttle-{group}", "file": top})
-        top = name
+    for throttle in policy.throttle_filters:
+        group = f"throttle-{throttle.group}"
+        nodes.append({"driver": "throttle", "node-name": throttle.node, "throttle-group": group, "file": top})
+        top = throttle.node
     return nodes

@@ -9,6 +9,7 @@ import os
 import socket
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -111,18 +112,18 @@ class Bridge:
         name = f"bridge-{self._number}"
         login = Login()
         if credentials is not None:
-            login = login._replace(user=credentials.user)
+            login = replace(login, user=credentials.user)
             if credentials.password is not None:
-                login = login._replace(secret=f"{name}-password")
+                login = replace(login, secret=f"{name}-password")
                 with credentials.password.reveal() as password:
                     daemon.add_secret(f"{name}-password", password)
         if isinstance(location.options, HttpOptions) and location.options.cookies:
             from diskchain.qemu.open_nodes import cookie_text
 
-            login = login._replace(cookies=f"{name}-cookies")
+            login = replace(login, cookies=f"{name}-cookies")
             daemon.add_secret(f"{name}-cookies", cookie_text(location.options.cookies).encode())
         if location.tls:
-            login = login._replace(tls=_TLS)
+            login = replace(login, tls=_TLS)
             with suppress(QmpRefused):  # there already
                 certificates = {"dir": self._tls_directory, "endpoint": "client", "verify-peer": True}
                 daemon.execute("object-add", {"qom-type": "tls-creds-x509", "id": _TLS, **certificates})

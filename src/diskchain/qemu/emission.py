@@ -3,7 +3,8 @@
 A secret is named, never held: its value joins when it goes over QMP.
 """
 
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.protocol_options import Cookie
@@ -11,7 +12,8 @@ from diskchain.storage.protocol_options import Cookie
 Purpose = Literal["encryption", "auth", "cookie"]
 
 
-class SecretItem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecretItem:
     """A secret QEMU needs before the node that comes after it.
 
     ``id``: QEMU's name of the object. ``layer`` counts from the top, 0 being the top. ``reference``: the libvirt secret; None
@@ -26,7 +28,8 @@ class SecretItem(NamedTuple):
     type: Literal["secret"] = "secret"
 
 
-class ObjectItem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ObjectItem:
     """Another object: TLS credentials, a reservation helper. ``properties`` as ``object-add`` takes them."""
 
     properties: dict[str, Any]
@@ -34,7 +37,8 @@ class ObjectItem(NamedTuple):
     type: Literal["object"] = "object"
 
 
-class NodeItem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NodeItem:
     """A node. ``properties`` as ``blockdev-add`` takes them. ``effective``: the topmost of its layer.
 
     QEMU takes a URL with its query, which may sign it: the repr hides that.
@@ -56,7 +60,8 @@ class NodeItem(NamedTuple):
 Item = SecretItem | ObjectItem | NodeItem
 
 
-class Emission(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Emission:
     """All of one disk, bottom up. ``top`` is the node the guest's device gets; ``layers`` the effective node of each, top first."""
 
     items: tuple[Item, ...]

@@ -6,7 +6,8 @@ parts (9.0, as ``domxml-to-native`` shows them; 11.3.0).
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from diskchain.errors import UsageError, printable
 from diskchain.storage.location import NetworkHost, NetworkLocation
@@ -48,7 +49,8 @@ def refused_login(text: str, *, tls: bool | None) -> str | None:
     return None
 
 
-class Login(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Login:
     """Names of QEMU objects that hold what logs us in; None: not needed. ``user`` is no secret."""
 
     user: str | None = None
@@ -113,7 +115,7 @@ def _curl(node: Properties, location: NetworkLocation, login: Login) -> None:
     _inet(host, location.protocol)
     options = location.options if isinstance(location.options, HttpOptions) else HttpOptions()
     port = int(_port(host, location.protocol))
-    node["url"] = url(location._replace(hosts=(host._replace(port=port),), options=options._replace(query=None)))
+    node["url"] = url(location._replace(hosts=(host._replace(port=port),), options=replace(options, query=None)))
     if options.query is not None:
         node["url"] += f"?{options.query}"
     if login.secret is not None:

@@ -3,7 +3,8 @@
 Source: libvirt 11.3.0 ``qemuDomainPrepareStorageSourceBlockdevNodename``, ``qemuDomainStorageIDNew``.
 """
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import UsageError, printable
 from diskchain.storage.runtime import Runtime
@@ -13,7 +14,8 @@ from diskchain.storage.source import Backing, Source, layers, stack
 NODE_NAME_MAX: Final = 31
 
 
-class NodeNames(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NodeNames:
     """The nodes of one layer, whether or not all of them are needed."""
 
     storage: str
@@ -34,7 +36,7 @@ def node_names(source: Source) -> NodeNames:
         runtime.format_node or f"libvirt-{number}-format",
         runtime.slice_node or f"libvirt-{number}-slice-sto",
     )
-    for name in names:
+    for name in (names.storage, names.format, names.slice):
         if len(name.encode("utf-8", "surrogateescape")) > NODE_NAME_MAX:
             raise UsageError(f"the node name {printable(name)} is longer than {NODE_NAME_MAX} bytes")
     return names

@@ -1,25 +1,29 @@
 """What shapes block nodes besides the Source: what the disk asks for, and whose habits are followed. Pure values."""
 
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from diskchain.errors import UsageError
 
 
-class ThrottleFilter(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ThrottleFilter:
     """A filter node, by the name of its throttle group."""
 
     group: str
     node: str
 
 
-class ThrottleGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ThrottleGroup:
     """Limits that filters share, in QEMU's words (``ThrottleLimits``)."""
 
     name: str
     limits: tuple[tuple[str, int], ...] = ()
 
 
-class NodePolicy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NodePolicy:
     """What a disk says about all nodes of its chain; None: not said.
 
     ``direct`` (bypass the host's page cache) and ``no_flush`` are two thirds of ``cache=``; the third belongs to the device.
@@ -43,7 +47,8 @@ class NodePolicy(NamedTuple):
     helper_directory: str = "/var/lib/libvirt/qemu"
 
 
-class Profile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Profile:
     """Whose nodes these are.
 
     ``raw_nodes``: a plain raw image has a format node of its own. ``raw_slices``: the format node of a raw image does the
@@ -69,7 +74,7 @@ LIBVIRT_11_QEMU_9: Final = Profile("libvirt-11-qemu-9", raw_nodes=False)
 #: What diskchain itself hands to a qemu-storage-daemon.
 QSD: Final = Profile("qsd", read_only=True)
 #: The same for images in use.
-QSD_SHARED: Final = QSD._replace(share=True)
+QSD_SHARED: Final = replace(QSD, share=True)
 
 PROFILES: Final = {profile.name: profile for profile in (LIBVIRT_9, LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD)}
 

@@ -1,7 +1,7 @@
 """How a source logs in to its server. Names a secret, never holds one. Source: libvirt ``<auth>``."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 
 class AuthType(StrEnum):
@@ -12,7 +12,8 @@ class AuthType(StrEnum):
     CEPH = "ceph"
 
 
-class SecretReference(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecretReference:
     """Names a libvirt secret by ``uuid`` or by ``usage`` (exactly one), and says what kind it is (``usage_type``)."""
 
     usage_type: str | None = None
@@ -20,7 +21,8 @@ class SecretReference(NamedTuple):
     usage: str | None = None
 
 
-class Auth(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Auth:
     """A user name and the secret that goes with it. ``type`` is None when the XML leaves it to the secret's type."""
 
     username: str

@@ -1,7 +1,7 @@
 """How a source is encrypted, and which secrets open it. Names secrets, never holds one. Source: libvirt ``<encryption>``."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 from diskchain.storage.auth import SecretReference
 
@@ -23,7 +23,8 @@ class EncryptionEngine(StrEnum):
     LIBRBD = "librbd"
 
 
-class Cipher(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Cipher:
     """The cipher of a LUKS volume to be created. ``size`` in bits."""
 
     name: str
@@ -32,14 +33,16 @@ class Cipher(NamedTuple):
     hash: str | None = None
 
 
-class InitVector(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class InitVector:
     """The IV generator of a LUKS volume to be created."""
 
     name: str
     hash: str | None = None
 
 
-class Encryption(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Encryption:
     """Encryption of one layer. ``secrets`` are ordered outermost first (librbd); QEMU takes exactly one.
 
     ``engine`` None means the XML did not say (QEMU's own is the default).

@@ -4,10 +4,11 @@ Newer libvirt versions and vendors add elements and attributes; losing them on t
 asked for. Knows no other module and nothing about the meaning of what it carries.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Foreign(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Foreign:
     """One unknown attribute or element.
 
     ``place`` is the known element it belongs to, as a path below the value that carries it (``""``: its own element,

@@ -7,7 +7,8 @@ two paths. Source: libvirt 11.3.0 ``virStorageSourceChainLookup``, ``virStorageF
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import LayerNotFound
 from diskchain.storage.location import NetworkLocation, describe_location, local_path
@@ -21,7 +22,8 @@ _UINT_MAX: Final = (1 << 32) - 1
 SameFile = Callable[[str, str], bool]
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """A layer, and the one above it (None for the top)."""
 
     layer: Source
@@ -81,7 +83,7 @@ def _below(top: Source, beneath: Source | None, name: str | None) -> Iterator[Fo
 
 
 def _answers(found: Found, name: str, same_file: SameFile | None) -> bool:
-    layer, overlay = found
+    layer, overlay = found.layer, found.overlay
     if name in (layer.reference, layer.runtime.relative if layer.runtime else None):
         return True
     path = local_path(layer.location)

@@ -1,17 +1,20 @@
 """What is done to a chain, as values: each operation names the layers it is about."""
 
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from diskchain.storage.source import Source
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Start:
     """The domain starts, or simply runs."""
 
     type: Literal["start"] = "start"
 
 
-class Commit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Commit:
     """The layers from ``top`` down to above ``base`` are merged into ``base``; None: the last layer.
 
     ``top`` 0 is the active layer. ``online`` False: done by qemu-img, with no domain running.
@@ -23,14 +26,16 @@ class Commit(NamedTuple):
     type: Literal["commit"] = "commit"
 
 
-class Pull(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Pull:
     """What is above ``base`` is copied up into the active layer; None: everything."""
 
     base: int | None = None
     type: Literal["pull"] = "pull"
 
 
-class Copy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Copy:
     """The disk is copied to ``destination``. ``shallow``: the copy keeps the active layer's backing file."""
 
     destination: Source
@@ -38,14 +43,16 @@ class Copy(NamedTuple):
     type: Literal["copy"] = "copy"
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """``overlay`` becomes the new active layer, and the present one its backing file."""
 
     overlay: Source
     type: Literal["snapshot"] = "snapshot"
 
 
-class Rebase(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rebase:
     """qemu-img gives ``layer`` another ``backing`` file (None: the header's). ``unsafe``: header only, nothing is read."""
 
     layer: int = 0

@@ -1,9 +1,10 @@
 """What only one protocol has to say of a location: a class for each. Source: libvirt 11.3.0 ``<source>``. Knows no other module."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Cookie(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Cookie:
     """One HTTP cookie. The value is a secret: it is not in the repr."""
 
     name: str
@@ -13,7 +14,8 @@ class Cookie(NamedTuple):
         return f"Cookie(name={self.name!r}, value=…)"
 
 
-class HttpOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
     """http, https, ftp, ftps. ``readahead`` in bytes, ``timeout`` in seconds; 0 and None both mean the default.
 
     A query may sign the URL, which is a login: it is not in the repr.
@@ -33,14 +35,16 @@ class HttpOptions(NamedTuple):
         )
 
 
-class NbdOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NbdOptions:
     """nbd. ``reconnect_delay`` in seconds; ``tls_hostname`` overrides the name checked against the certificate."""
 
     reconnect_delay: int | None = None
     tls_hostname: str | None = None
 
 
-class SshOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SshOptions:
     """ssh. Either a ``keyfile`` or an ``agentsock`` goes with ``username``.
 
     ``check_host_key`` False comes from a ``json:`` reference only; libvirt's XML cannot say it.
@@ -53,20 +57,23 @@ class SshOptions(NamedTuple):
     check_host_key: bool = True
 
 
-class NfsOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NfsOptions:
     """nfs. Names, or ``+N`` for numeric ids."""
 
     user: str | None = None
     group: str | None = None
 
 
-class IscsiOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IscsiOptions:
     """iscsi. The initiator's IQN."""
 
     initiator: str | None = None
 
 
-class RbdOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RbdOptions:
     """rbd. Who logs in, as a reference says it (``id=``); libvirt's XML says it in ``<auth>``."""
 
     user: str | None = None

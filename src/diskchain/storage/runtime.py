@@ -3,10 +3,11 @@
 Source: libvirt 11.3.0 status documents (``<privateData>`` of a source). Knows no other module.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class QemuObjects(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class QemuObjects:
     """Ids of QEMU objects made for a source. ``encryption`` has one per secret of the source's encryption."""
 
     auth: str | None = None
@@ -17,14 +18,16 @@ class QemuObjects(NamedTuple):
     reservations: str | None = None
 
 
-class Nbdkit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Nbdkit:
     """The nbdkit process that serves a source: where it wrote its process id, and the socket it listens on."""
 
     pidfile: str
     socket: str
 
 
-class Runtime(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Runtime:
     """What a running domain has for one layer.
 
     ``storage_node``, ``format_node`` and ``slice_node`` are QEMU node names. ``relative`` is the backing string the

@@ -1,9 +1,10 @@
 """Security labels of one source: an override of what the domain's label says. Source: libvirt ``<source><seclabel>``."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class SecLabel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecLabel:
     """A label for one security model (``dac``, ``selinux``, ``apparmor``).
 
     ``relabel`` None: not said. ``labelskip`` appears in live XML only: the label could not be set and nobody minds.

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diskchain.actions.blockdev import NodeTarget, node_targets
@@ -92,7 +93,7 @@ def _once(disks: list[tuple[NumberedChain, Emission]]) -> list[tuple[NumberedCha
     for chain, emission in disks:
         items = [item for item in emission.items if not (isinstance(item, ObjectItem) and item.properties["id"] in met)]
         met |= {item.properties["id"] for item in items if isinstance(item, ObjectItem)}
-        done.append((chain, emission._replace(items=tuple(items))))
+        done.append((chain, replace(emission, items=tuple(items))))
     return done
 
 

@@ -1,6 +1,7 @@
 """``diskchain set-secret``: write into a document which libvirt secret opens a layer; every other byte stays."""
 
 import argparse
+from dataclasses import replace
 
 from diskchain.actions.target import read_document
 from diskchain.errors import UsageError
@@ -55,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
             f"{args.layer} is encrypted {len(old.secrets)} times over, each with a secret of its own; one would replace them all"
         )
     reference = SecretReference("passphrase", uuid=_uuid(args.uuid), usage=args.usage)
-    encryption = (old or Encryption(EncryptionFormat.LUKS))._replace(secrets=(reference,))
+    encryption = replace(old or Encryption(EncryptionFormat.LUKS), secrets=(reference,))
     if args.format is not None:
-        encryption = encryption._replace(format=EncryptionFormat(args.format))
+        encryption = replace(encryption, format=EncryptionFormat(args.format))
     edited = set_encryption(document, disk, layer, encryption, args.document)
     if seen is not None:
         replace_file(args.document, edited, seen)

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from diskchain.actions.keys import _no_core_dumps
 from diskchain.qemu.policy import NodePolicy
@@ -34,7 +35,7 @@ def tls_directory(args: argparse.Namespace) -> str:
 
 def with_tls(policy: NodePolicy, args: argparse.Namespace) -> NodePolicy:
     """``policy`` with the certificates the arguments name."""
-    return policy._replace(tls_directory=tls_directory(args))
+    return replace(policy, tls_directory=tls_directory(args))
 
 
 @contextmanager

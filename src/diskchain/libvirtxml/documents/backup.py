@@ -3,7 +3,7 @@
 Source: libvirt 11.3.0 (``conf/backup_conf.c``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -291,11 +291,11 @@ def _strangers(backup: Backup, mode: BackupMode, said: Style) -> list[Foreign]:
     strangers = list(backup.foreign)
     for position, disk in enumerate(backup.disks):
         place = numbered("disks/disk", position)
-        strangers += [one._replace(place=f"{place}/{one.place}".rstrip("/")) for one in disk.foreign]
+        strangers += [replace(one, place=f"{place}/{one.place}".rstrip("/")) for one in disk.foreign]
         if disk.store is not None:
             name = "target" if mode is BackupMode.PUSH else "scratch"
             strangers += [
-                one._replace(place=f"{place}/{name}{one.place.removeprefix('source')}")
+                replace(one, place=f"{place}/{name}{one.place.removeprefix('source')}")
                 for one in strangers_of_chain(disk.store, said)
             ]
     return strangers

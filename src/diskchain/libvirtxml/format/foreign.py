@@ -1,6 +1,7 @@
 """The strangers of a disk, each with its place counted from ``<disk>``, and the order of the known around them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from diskchain.guest.disk import Disk
 from diskchain.guest.iotune import IOTUNE_NAMES
@@ -43,7 +44,7 @@ def strangers_of_chain(top: Source, style: Style, place: str = "") -> Iterator[F
         return
     while isinstance(layer, Source):
         for stranger in layer.foreign:
-            yield stranger._replace(place=_join(place, stranger.place))
+            yield replace(stranger, place=_join(place, stranger.place))
         if layer.data_file is not None and not (style.inactive and layer.data_file.detected):
             yield from strangers_of_chain(layer.data_file, style, _join(place, "source/dataStore"))
         layer = layer.backing

@@ -3,6 +3,8 @@
 Source: libvirt 11.3.0 (``virStorageAuthDefFormat``, ``virStorageEncryptionFormat``, ``virSecurityDeviceLabelDefFormat``).
 """
 
+from dataclasses import replace
+
 from diskchain.libvirtxml.format.style import Style
 from diskchain.libvirtxml.markup.writer import attribute, leaf
 from diskchain.storage.auth import Auth, AuthType, SecretReference
@@ -30,7 +32,7 @@ def encryption_element(pad: str, encryption: Encryption) -> str:
     """Format, engine, secrets; the cipher for LUKS only."""
     inner = pad + "  "
     lines = [f"{pad}<encryption{attribute('format', encryption.format)}{attribute('engine', encryption.engine)}>\n"]
-    lines += [_secret(inner, secret._replace(usage_type="passphrase")) for secret in encryption.secrets]
+    lines += [_secret(inner, replace(secret, usage_type="passphrase")) for secret in encryption.secrets]
     cipher, ivgen = encryption.cipher, encryption.ivgen
     if cipher is not None and encryption.format is EncryptionFormat.LUKS:
         lines.append(

@@ -6,6 +6,7 @@ Knows QEMU 7.2's ``nbd_parse_uri``, ``curl_parse_filename``, ``parse_uri`` (ssh)
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
@@ -88,7 +89,7 @@ def _nbd(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
 
 
 def _gluster(uri: Uri, protocol: Protocol, transport: Transport) -> Reference:
-    host = server(uri if uri.host else uri._replace(host="localhost"), protocol, transport, _socket(uri, transport))
+    host = server(uri if uri.host else replace(uri, host="localhost"), protocol, transport, _socket(uri, transport))
     volume, _, file = checked(unescaped(uri.path)).lstrip("/").partition("/")
     name = named(protocol, f"{volume}/{file.lstrip('/')}")
     return with_login(NetworkLocation(protocol, name, (host,)), uri, unfollowed=False)

@@ -1,7 +1,8 @@
 """The parts of a URI, as libvirt and QEMU take it apart."""
 
 import re
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
 from diskchain.storage.location import NetworkHost, NetworkLocation
@@ -57,7 +58,8 @@ _ISCSI: Final = Protocol.ISCSI
 _GLUSTER: Final = Protocol.GLUSTER
 
 
-class Uri(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Uri:
     """The parts, still escaped. ``host`` without brackets; ``port`` None when absent or 0; ``path`` with its slash, or empty."""
 
     scheme: str

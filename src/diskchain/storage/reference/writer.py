@@ -110,10 +110,10 @@ def _fits_uri(location: NetworkLocation) -> bool:
         return False
     if isinstance(options, IscsiOptions) and options.initiator:
         return False
-    if isinstance(options, HttpOptions):
-        _, verify, cookies, readahead, timeout = options
-        if verify is not None or cookies or readahead or timeout:
-            return False
+    if isinstance(options, HttpOptions) and (
+        options.ssl_verify is not None or options.cookies or options.readahead or options.timeout
+    ):
+        return False
     first, _, rest = name.partition("/")
     if protocol is Protocol.ISCSI:
         from diskchain.storage.reference.iscsi import survives
