@@ -107,7 +107,7 @@ def left_out(disks: Sequence[NodeTarget], chosen: Sequence[NumberedChain], wante
 def below(whole: "BackingChain", chain: NumberedChain) -> "BackingChain":
     """``whole`` from the layer down that ``chain`` begins with."""
     every = list(whole.layers)
-    return whole._replace(top=every[len(every) - len(chain.names)])
+    return BackingChain(every[len(every) - len(chain.names)])
 
 
 def layer_position(chain: Source, text: str, seconds: float = PATIENCE) -> int:

@@ -1,14 +1,15 @@
 """A discovered chain: each layer with the evidence for it. Pure values that share their tails."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple, overload
 
 from diskchain._forward import Late
 from diskchain.findings import Finding, Severity
 from diskchain.image.header import ImageHeader
 from diskchain.readers.file_facts import ImageFacts
-from diskchain.storage.source import Source, Terminator
+from diskchain.storage.location import short_name
+from diskchain.storage.source import Source, Terminator, describe_source
 
 
 class Origin(StrEnum):
@@ -45,24 +46,95 @@ class Layer(NamedTuple):
             yield self.data_file
         yield from self.extents
 
+    def __repr__(self) -> str:
+        below = 0
+        layer = self.below
+        while layer is not None:
+            below, layer = below + 1, layer.below
+        said = f", {len(self.findings)} findings" if self.findings else ""
+        return f"<Layer {describe_source(self.source)} ({self.origin}), {below} below{said}>"
 
-class BackingChain(NamedTuple):
-    """A chain, top first."""
 
-    top: Layer
+_new: Final = tuple.__new__
+
+
+def layer_of(  # noqa: PLR0913, PLR0917 - one for each field
+    source: Source,
+    below: Layer | None,
+    origin: Origin,
+    header: ImageHeader | None,
+    facts: ImageFacts | None,
+    findings: tuple[Finding, ...],
+    data_file: Layer | None,
+    extents: tuple[Layer, ...],
+) -> Layer:
+    """``Layer(…)`` at half the cost. Each layer of each chain is made by it."""
+    return _new(Layer, (source, below, origin, header, facts, findings, data_file, extents))
+
+
+def with_source(layer: Layer, source: Source, origin: Origin) -> Layer:
+    """``layer`` with the same evidence for another ``source``."""
+    _, below, _, *evidence = layer
+    return _new(Layer, (source, below, origin, *evidence))
+
+
+class BackingChain(Sequence[Layer]):
+    """A chain: the sequence of its layers, top first.
+
+    ``chain[0]`` is the top, ``chain[-1]`` the last layer that is known; a slice is a tuple of layers. ``chain["vda[2]"]`` and
+    ``chain["/vm/base.raw"]`` are :meth:`find`. A layer holds those below it, so a chain from one of them down is
+    ``BackingChain(chain[1])``, at no cost. Chains are equal when all of their evidence is.
+    """
+
+    __slots__ = ("_top",)
+
+    def __init__(self, top: Layer) -> None:
+        self._top = top
+
+    @property
+    def top(self) -> Layer:
+        """The layer that a guest would write."""
+        return self._top
 
     @property
     def source(self) -> Source:
         """The top Source, with everything that is known below it."""
-        return self.top.source
+        return self._top.source
 
     @property
     def layers(self) -> Iterator[Layer]:
         """Every layer, top first; data files and extents are inside their layer."""
-        layer: Layer | None = self.top
+        layer: Layer | None = self._top
         while layer is not None:
             yield layer
             layer = layer.below
+
+    def __iter__(self) -> Iterator[Layer]:
+        return self.layers
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.layers)
+
+    @overload
+    def __getitem__(self, which: int | str) -> Layer: ...
+    @overload
+    def __getitem__(self, which: slice) -> tuple[Layer, ...]: ...
+
+    def __getitem__(self, which: int | str | slice) -> Layer | tuple[Layer, ...]:
+        """Raises IndexError for a number, and LayerNotFound for a name, that no layer has."""
+        if isinstance(which, str):
+            return self.find(which)
+        return tuple(self.layers)[which]
+
+    def find(self, name: str) -> Layer:
+        """The layer called ``name``: by libvirt's index, as in ``vda[2]``, by its path, or by the string its overlay stores.
+
+        Looks at names alone, never at storage. Raises LayerNotFound.
+        """
+        from diskchain.storage.lookup import lookup_layer
+
+        found = lookup_layer(self.source, name).layer
+        return next(layer for layer in self.layers if layer.source is found)
 
     @property
     def findings(self) -> Iterator[Finding]:
@@ -74,12 +146,26 @@ class BackingChain(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether the chain is known down to where it ends."""
-        last = self.top
-        while last.below is not None:
-            last = last.below
-        return isinstance(last.source.backing, Terminator)
+        return isinstance(self[-1].source.backing, Terminator)
 
     @property
     def faulty(self) -> bool:
         """Whether some layer carries an error."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BackingChain) and self._top == other._top
+
+    def __hash__(self) -> int:
+        return hash((BackingChain, self._top))
+
+    def __repr__(self) -> str:
+        names = [short_name(layer.source.location) for layer in self.layers]
+        number = len(names)
+        if number > _MOST_SHOWN:
+            names[2:-2] = [f"{number - 4} more"]
+        shown, some = " ← ".join(names), "" if number == 1 else "s"
+        return f"<BackingChain {number} layer{some}: {shown}, {'complete' if self.complete else 'incomplete'}>"
+
+
+_MOST_SHOWN: Final = 8

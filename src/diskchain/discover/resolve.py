@@ -8,8 +8,8 @@ from typing import Final
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation, Location, NetworkLocation, local_path
 from diskchain.storage.reference.value import is_file_name
-from diskchain.storage.source import UNKNOWN, Source
-from diskchain.storage.terms import Format, StorageType
+from diskchain.storage.source import Source, detected_source
+from diskchain.storage.terms import Format
 
 #: Format names libvirt knows, in its spelling, and what it reads them as. Any other name an overlay records is read as raw.
 RECORDED_FORMATS: Final[dict[str, Format]] = {
@@ -20,11 +20,6 @@ RECORDED_FORMATS: Final[dict[str, Format]] = {
 }
 #: The name libvirt has for *no* format: an overlay that records it does not start.
 NO_FORMAT: Final = "none"
-
-
-_FILE: Final = StorageType.FILE
-#: Makes a value at a third of the cost of calling its class, for every layer of every chain. A test keeps the fields in step.
-_new: Final = tuple.__new__
 
 
 class CredentialsInside(Exception):
@@ -47,35 +42,15 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
             raise CredentialsInside
         location, window = parsed.location, parsed.slice
     elif text[:1] == "/":
-        location = _new(FileLocation, (text, None, _FILE))
+        location = FileLocation(text)
     elif isinstance(location, NetworkLocation):
         directory, slash, _ = (location.name or "").rpartition("/")
         location = location._replace(name=directory + slash + text)
     else:
         path = location.path if isinstance(location, FileLocation) else local_path(location)
         directory, slash, _ = (path or "").rpartition("/")
-        location = _new(FileLocation, (f"{directory}/{text}" if slash else f"./{text}", None, _FILE))
-    fields = (
-        location,
-        format,
-        UNKNOWN,
-        None,  # data file
-        None,  # encryption
-        None,  # auth
-        parent.seclabels,
-        window,
-        None,  # reservations
-        None,  # metadata cache
-        True,  # read-only
-        parent.shared,
-        text,
-        True,  # detected
-        None,  # chain index
-        None,  # runtime
-        (),  # foreign
-        (),  # extents
-    )
-    return _new(Source, fields)
+        location = FileLocation(f"{directory}/{text}" if slash else f"./{text}")
+    return detected_source(location, format, parent, text, window)
 
 
 def followed_credentials(text: str) -> tuple[str, ...]:

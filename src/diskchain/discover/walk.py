@@ -12,7 +12,7 @@ from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.cache import Tails
-from diskchain.discover.chain import BackingChain, Layer, Origin
+from diskchain.discover.chain import BackingChain, Layer, Origin, layer_of
 from diskchain.discover.layer_reader import Look, OpenElsewhere, look, looks_like
 from diskchain.discover.resolve import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
@@ -27,8 +27,6 @@ from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType, Unknow
 _RECORDED: Final = Origin.RECORDED
 _DECLARED: Final = Origin.DECLARED
 _RAW: Final = Format.RAW
-_BACKING: Final = Source._fields.index("backing")
-_new: Final = tuple.__new__  # makes a value at a third of the cost of calling its class
 
 
 class Discoverer:
@@ -244,16 +242,13 @@ class Discoverer:
         remembered = (layer is not None or below is DETECTED_TERMINATOR) and self._remembers
         for step in reversed(seen):
             source, origin = step.source, step.origin
-            fields = [*source]  # with_backing() costs twice as much
-            fields[_BACKING] = below
-            below = _new(Source, fields)
-            parts = below, layer, origin, step.header, step.facts, step.findings, step.data_file, step.extents
-            layer = _new(Layer, parts)
+            below = with_backing(source, below)
+            layer = layer_of(below, layer, origin, step.header, step.facts, step.findings, step.data_file, step.extents)
             size += 1
             remembered = remembered and source.backing is UNKNOWN
             if remembered and (origin is _RECORDED or origin is _DECLARED):
                 self._tails[source.location[0]] = None if step.asked is source else step.asked, layer, size
-        return _new(BackingChain, (layer,))
+        return BackingChain(layer)  # type: ignore[arg-type] # seen is never empty
 
 
 def _refused(source: Source, above: Look, error: PolicyRefusal) -> Finding:

@@ -140,6 +140,14 @@ def local_path(location: Location) -> str | None:
     return None
 
 
+def short_name(location: Location) -> str:
+    """The last part of a path, or a server's storage in one line, fit for a terminal. Never contains a secret."""
+    from diskchain.errors import printable
+
+    path = local_path(location)
+    return printable(path.rpartition("/")[2] or path if path else describe_location(location) or "an empty drive")
+
+
 def describe_location(location: Location) -> str:
     """One short line for people: a path, or something URL-like. Never contains a secret."""
     if isinstance(location, _LOCAL):

@@ -10,11 +10,11 @@ Values are immutable and share tails: a base under a thousand overlays is one ob
 Source: libvirt 11.3.0 ``struct _virStorageSource``.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from diskchain._forward import Late
-from diskchain.storage.location import Location
+from diskchain.storage.location import Location, describe_location
 from diskchain.storage.slice import Slice
 from diskchain.storage.terms import Format, Unknown
 
@@ -76,33 +76,94 @@ class Source(NamedTuple):
     extents: tuple["Source", ...] = ()
 
     def __repr__(self) -> str:
-        """With ``reference`` as people may see it: the string in the header may hold a password. From the bottom up, not recursive."""
-        shown = repr(chain_end(self))
-        for layer in reversed([*layers(self)]):
-            shown = _shown(layer, shown)
-        return shown
+        """One line, of a chain of any length, and without the string in the header, which may hold a password."""
+        number = sum(1 for _ in layers(self)) - 1
+        below = f", {number} below" if number else ""
+        return f"<Source {describe_source(self)}{below}, {_ENDS[type(chain_end(self))]}>"
 
 
 Backing = Unknown | Terminator | Source
 
 
-def _shown(layer: Source, backing: str) -> str:
-    from diskchain.storage.reference import redacted
+_ENDS: Final = {Unknown: "not known to its end", Terminator: "complete"}
 
-    text = "Source("
-    for name, value in zip(layer._fields, layer, strict=True):
-        if name == "backing":
-            text += f"backing={backing}, "
-        elif name == "reference" and layer.reference is not None:
-            text += f"reference={redacted(layer.reference)!r}, "
-        else:
-            text += f"{name}={value!r}, "
-    return text.removesuffix(", ") + ")"
+
+def describe_source(source: Source) -> str:
+    """One layer in a few words: where it is, its format, and the names of what else is said of it. Never contains a secret."""
+    from diskchain.errors import printable
+
+    words = [printable(describe_location(source.location)) or "an empty drive"]
+    if source.format is not None:
+        words.append(source.format)
+    if source.chain_index is not None:
+        words.append(f"[{source.chain_index}]")
+    words += [name.replace("_", " ") for name in _TOLD if getattr(source, name)]
+    return " ".join(words)
+
+
+_TOLD: Final = (
+    "readonly", "shared", "detected", "data_file", "encryption", "auth", "seclabels", "slice", "reservations",
+    "metadata_cache", "runtime", "foreign", "extents",
+)  # fmt: skip
+
+
+# What follows makes Sources, or compares them, by the position of their fields: at a third of the cost of calling the class, and for
+# every layer of every chain. No other module may.
+
+_new: Final = tuple.__new__
+_BACKING: Final = Source._fields.index("backing")
+#: The fields that say how a layer is read, but for location, format and ``shared``; and behind them, how it is used.
+_HOW: Final = slice(_BACKING + 1, Source._fields.index("reservations"))
+_USE: Final = slice(_HOW.stop, None)
 
 
 def with_backing(source: Source, backing: Backing) -> Source:
     """``source`` over another ``backing``: as ``_replace`` does it, at a tenth of the cost. Chains are built with this."""
-    return tuple.__new__(Source, (source[0], source[1], backing, *source[3:]))
+    fields: list[Any] = [*source]
+    fields[_BACKING] = backing
+    return _new(Source, fields)
+
+
+def detected_source(
+    location: Location, format: Format | None, above: Source, text: str, window: Slice | None
+) -> Source:
+    """What ``text`` in the header of ``above`` names: read-only, detected, labelled and shared as ``above`` is; nothing known below."""
+    seclabels, shared = above.seclabels, above.shared
+    told = (location, format, UNKNOWN, None, None, None, seclabels, window)
+    return _new(Source, (*told, None, None, True, shared, text, True, None, None, (), ()))
+
+
+def like(pattern: Source) -> Callable[[Location, Format | None, Backing], Source]:
+    """What makes Sources that differ from ``pattern`` in location, format and backing alone."""
+    fields: tuple[Any, ...] = pattern
+    behind = fields[_BACKING + 1 :]
+
+    def make(location: Location, format: Format | None, backing: Backing) -> Source:
+        return _new(Source, (location, format, backing) + behind)  # noqa: RUF005 - measured: quicker
+
+    return make
+
+
+def read_alike(one: Source, other: Source) -> bool:
+    """Whether all is the same that decides how a layer is read; what is below it does not count."""
+    return (
+        one.location == other.location
+        and one.format is other.format
+        and one[_HOW] == other[_HOW]
+        and one.shared is other.shared
+    )
+
+
+def used_alike(one: Source, other: Source) -> bool:
+    """Whether all is the same that does not decide how a layer is read: read-only, index, the words that name it."""
+    return one[_USE] == other[_USE]
+
+
+def used_as(source: Source, other: Source) -> Source:
+    """``source``, used as ``other`` is."""
+    fields: tuple[Any, ...] = source
+    wanted: tuple[Any, ...] = other
+    return _new(Source, fields[: _USE.start] + wanted[_USE])
 
 
 def layers(top: Source) -> Iterator[Source]:

@@ -5,14 +5,15 @@ subtree in one call; when that list has the one shape a plain chain has, its lay
 all is left to :mod:`~diskchain.libvirtxml.parse.source`.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from diskchain.libvirtxml.markup.document import Element
 from diskchain.libvirtxml.view import View
 from diskchain.libvirtxml.vocabulary import FORMATS
-from diskchain.storage.location import BlockLocation, FileLocation
-from diskchain.storage.source import TERMINATOR, UNKNOWN, Backing, Source
+from diskchain.storage.location import BlockLocation, FileLocation, Location
+from diskchain.storage.source import TERMINATOR, UNKNOWN, Backing, Source, like
+from diskchain.storage.terms import Format
 
 #: The deepest chain libvirt accepts: libxml2 stops at 256 levels, and each layer is one.
 MAX_BACKING_STORES = 200
@@ -23,16 +24,15 @@ _LAYER = ("backingStore", "format", "source")
 _NAMES = [*_LAYER * MAX_BACKING_STORES, "backingStore"]
 _FULL = 3
 
-# By the type of a layer: the attribute with its path, the class of its location, and that class's other fields.
-_FILE, _BLOCK = FileLocation(None), BlockLocation(None)
-_LOCATIONS = {
-    "file": ("file", FileLocation, tuple(_FILE[1:])),
-    "block": ("dev", BlockLocation, tuple(_BLOCK[1:])),
+# By the type of a layer: the attribute with its path, and the class of its location.
+_LOCATIONS: dict[str, tuple[str, type[FileLocation | BlockLocation]]] = {
+    "file": ("file", FileLocation),
+    "block": ("dev", BlockLocation),
 }
 
-# A layer's fields behind location, format and backing; all but the index are the same for every plain layer.
-_PLAIN = Source(_FILE, readonly=True)
-_BEHIND = tuple(_PLAIN[3:])
+# Plain layers differ in location, format, backing and index alone.
+_PLAIN = Source(FileLocation(None), readonly=True)
+_plain_layer = like(_PLAIN)
 
 _MOST_DIGITS = 9  # of an index; more could overflow libvirt's
 
@@ -60,26 +60,25 @@ def read_plain_chain(element: Element, view: View) -> Backing | None:
 def _read_layers(
     stores: list[Element], formats: list[Element], sources: list[Element], backing: Backing, *, running: bool
 ) -> Backing | None:
-    new, layer_class, known_locations, known_formats = tuple.__new__, Source, _LOCATIONS, FORMATS
+    known_locations, known_formats = _LOCATIONS, FORMATS
     children = _FULL if backing is TERMINATOR else _FULL - 1
     for store, format, source in zip(reversed(stores), reversed(formats), reversed(sources), strict=True):
         said = store.items()
-        behind = _behind(*said.pop(), running=running) if len(said) > 1 else _BEHIND
+        layer = _indexed_layer(*said.pop(), running=running) if len(said) > 1 else _plain_layer
         ((type_name, type),) = said
         ((format_name, word),) = format.items()
         ((path_name, path),) = source.items()
-        known_name, make, fields = known_locations[type]
+        known_name, location = known_locations[type]
         if path_name != known_name or type_name != "type" or format_name != "type" or len(store) != children:
             return None
         children = _FULL
-        location: Any = new(make, (path or None,) + fields)  # noqa: RUF005 - measured: quicker
-        backing = new(layer_class, (location, known_formats[word], backing) + behind)  # noqa: RUF005 - the same
+        backing = layer(location(path or None), known_formats[word], backing)
     return backing
 
 
 @lru_cache(maxsize=1024)  # libvirt counts its layers from 1, in every domain anew
-def _behind(name: str, digits: str, *, running: bool) -> tuple[Any, ...]:
-    """The fields behind the first three for a layer with that second attribute; ValueError when it is no index."""
+def _indexed_layer(name: str, digits: str, *, running: bool) -> Callable[[Location, Format | None, Backing], Source]:
+    """What makes plain layers with that second attribute; ValueError when it is no index."""
     if name != "index" or not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS:
         raise ValueError(name)
-    return tuple(_PLAIN._replace(chain_index=int(digits) or None if running else None)[3:])
+    return like(_PLAIN._replace(chain_index=int(digits) or None if running else None))
