@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import pytest
@@ -27,13 +27,6 @@ DISK_FIELDS = """
     cachemode error_policy rerror_policy iomode ioeventfd event_idx copy_on_read snapshot startupPolicy readonly shared transient
     info info.address info.alias info.boot rawio sgio discard
 """.split()  # noqa: SIM905
-
-#: Types that the model names and imports only for type checkers, because a plain image has no value of them.
-NAMED_LATE = {
-    name: value
-    for module in ("auth", "encryption", "foreign", "protocol_options", "runtime", "seclabel")
-    for name, value in vars(import_module(f"diskchain.storage.{module}")).items()
-}
 
 #: The type of a disk, by an attribute that its source has.
 TYPES = {"file": "file", "dev": "block", "protocol": "network", "pool": "volume"}
@@ -102,10 +95,10 @@ def class_of(home: str) -> tuple[Any, list[str]]:
 
 def annotation(owner: Any, attribute: str) -> Any:
     """The type of an attribute; of a union's, that of every member that is no None and no enum's."""
-    members = [member for member in variants(owner) if hasattr(member, "_fields") or is_dataclass(member)]
+    members = [member for member in variants(owner) if member is not NoneType and not issubclass(member, Enum)]
     found = []
     for member in members:
-        hint = get_type_hints(member, localns=NAMED_LATE).get(attribute)
+        hint = get_type_hints(member).get(attribute)
         if hint is None:
             reader = getattr(member, attribute, None)
             assert isinstance(reader, property), f"{member.__name__} has no {attribute}"

@@ -89,4 +89,4 @@ def test_kinds_and_names_are_bounded() -> None:
     for number in range(1000):
         name = struct.pack(">I", number).replace(b"\0", b"\1")
         assert recognised(heads[-1][:-4] + name) is not None
-    assert len(alike._kinds[heads[-1][:-4]][3]) <= 256
+    assert len(alike._kinds[heads[-1][:-4]][1]) <= 256

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, overload
 
-from diskchain._forward import Late
+from diskchain._forward import Late, named_late
 from diskchain.findings import Finding, Severity
 from diskchain.image.header import ImageHeader
 from diskchain.readers.file_facts import ImageFacts
@@ -21,6 +21,7 @@ class Origin(StrEnum):
     ASSUMED = "assumed"
 
 
+@named_late()
 class Layer(NamedTuple):
     """One layer and what is below it.
 

@@ -1,9 +1,10 @@
 """What a header says of a dirty bitmap. Knows no other module."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Bitmap(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bitmap:
     """A dirty bitmap. ``flags`` from ``in-use``, ``auto``; ``granularity`` in bytes."""
 
     name: str

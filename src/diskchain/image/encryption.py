@@ -1,9 +1,10 @@
 """How an image is encrypted, as its header says. Never key material. Knows no other module."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class KeySlot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KeySlot:
     """A LUKS key slot: whether in use, and how it slows guessing. Never key material.
 
     ``key_offset`` is where the (encrypted) key material is, in bytes from the LUKS header; ``stripes``: how thin it is spread.
@@ -17,7 +18,8 @@ class KeySlot(NamedTuple):
     stripes: int | None = None
 
 
-class ImageEncryption(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ImageEncryption:
     """How the header says the image is encrypted.
 
     ``kind``: ``luks1``, ``luks2``, ``aes`` (the legacy qcow scheme, which is broken) or ``dmg`` (Apple's, which QEMU does not know).

@@ -4,9 +4,10 @@ Strings from images are attacker-controlled: names are decoded as UTF-8 with sur
 same file again, and are escaped only when shown.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from diskchain._forward import Late
+from diskchain._forward import Late, named_late
 from diskchain.storage.terms import Format
 
 if TYPE_CHECKING:  # most images have none of them: start-up
@@ -71,6 +72,11 @@ class Identity(NamedTuple):
         return _fields(self, {"parent_names": names})
 
 
+@named_late(
+    Bitmap="diskchain.image.bitmap",
+    ImageEncryption="diskchain.image.encryption",
+    Snapshot="diskchain.image.snapshot",
+)
 class ImageHeader(NamedTuple):
     """What one header says. Sizes in bytes.
 
@@ -101,6 +107,22 @@ class ImageHeader(NamedTuple):
 
     def __repr__(self) -> str:
         return _fields(self, {} if self.data_file is None else {"data_file": _shown(self.data_file)})
+
+
+_new: Final = tuple.__new__
+_BACKING: Final = ImageHeader._fields.index("backing")
+
+
+def like(pattern: ImageHeader, named: BackingReference) -> Callable[[str], ImageHeader]:
+    """What makes headers that differ from ``pattern``, over ``named``, in the name of the backing file alone."""
+    fields: tuple[Any, ...] = pattern
+    before, recorded, behind = fields[:_BACKING], named.format, fields[_BACKING + 1 :]
+
+    def make(name: str) -> ImageHeader:
+        backing = _new(BackingReference, (name, recorded, False))
+        return _new(ImageHeader, before + (backing,) + behind)  # noqa: RUF005 - half the cost of unpacking
+
+    return make
 
 
 def _fields(value: "Identity | ImageHeader", instead: dict[str, str]) -> str:

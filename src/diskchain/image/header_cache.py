@@ -6,9 +6,10 @@ common, too: they share one header.
 """
 
 import struct
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from diskchain.image.header import BackingReference, ImageHeader
+from diskchain.image.header import ImageHeader, like
 
 _unpack_place = struct.Struct(">8xQI").unpack_from  # backing_file_offset, backing_file_size
 _unpack_length = struct.Struct(">100xI").unpack_from  # header_length, of version 3
@@ -17,13 +18,11 @@ _VERSION_3_SIZE: Final = 104
 _LONGEST: Final = 1024  # bytes up to the name; QEMU's own headers take 600
 _MOST_KINDS: Final = 64
 _MOST_NAMES: Final = 256  # of each kind; all together take 8 MB
-_BACKING: Final = ImageHeader._fields.index("backing")
 
-#: All of a header before its ``backing``, the format recorded there, all behind it, and the headers with this or that name.
-_Kind = tuple[tuple[Any, ...], str | None, tuple[Any, ...], dict[bytes, ImageHeader]]
+#: What makes headers of this kind of the backing files' names, and those made so far.
+_Kind = tuple[Callable[[str], ImageHeader], dict[bytes, ImageHeader]]
 
 _kinds: dict[bytes, _Kind] = {}
-_new: Final = tuple.__new__  # makes a value at a third of the cost of calling its class
 
 
 def recognised(head: bytes) -> ImageHeader | None:
@@ -34,14 +33,13 @@ def recognised(head: bytes) -> ImageHeader | None:
     kind = _kinds.get(head[:start]) if start <= _LONGEST else None
     if kind is None:
         return None
-    before, recorded, behind, named = kind
+    make, named = kind
     name = head[start : start + length]
     header = named.get(name)
     if header is None:
         if 0 in name or len(name) != length:
             return None
-        backing = _new(BackingReference, (name.decode("utf-8", "surrogateescape"), recorded, False))
-        header = _new(ImageHeader, before + (backing,) + behind)  # noqa: RUF005  # half the cost of unpacking
+        header = make(name.decode("utf-8", "surrogateescape"))
         if len(named) < _MOST_NAMES:
             named[name] = header
     return header
@@ -56,4 +54,4 @@ def remember(head: bytes, header: ImageHeader) -> None:
     if fixed <= start <= _LONGEST:
         if len(_kinds) >= _MOST_KINDS:
             _kinds.clear()
-        _kinds[head[:start]] = header[:_BACKING], header.backing.format, header[_BACKING + 1 :], {}
+        _kinds[head[:start]] = like(header, header.backing), {}

@@ -6,7 +6,8 @@ into them. Sources: *UEFI Specification* 2.10, section 5 (GPT and protective MBR
 
 import struct
 import zlib
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import ImageError
 from diskchain.image.encryption import ImageEncryption
@@ -36,7 +37,8 @@ _GPT_ENTRY = struct.Struct("<16s16sQQQ72s")
 _MOST_GPT_BYTES: Final = MiB  # ours; 128 entries of 128 bytes are usual
 
 
-class Partition(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Partition:
     """``start`` and ``size`` in bytes. ``kind``: the MBR type as two hex digits, or the GPT type GUID."""
 
     start: int
@@ -45,7 +47,8 @@ class Partition(NamedTuple):
     name: str = ""
 
 
-class PartitionTable(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PartitionTable:
     """``scheme``: ``mbr`` or ``gpt``. ``sound``: whether a GPT's checksums are right (an MBR has none)."""
 
     scheme: str
@@ -54,7 +57,8 @@ class PartitionTable(NamedTuple):
     guid: str | None = None
 
 
-class Content(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Content:
     """What was recognised. ``signatures``: image formats the bytes look like; ``raw`` among them means: bootable as raw, too."""
 
     signatures: tuple[Format, ...]

@@ -1,9 +1,10 @@
 """What a header says of an internal snapshot. Knows no other module."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """An internal snapshot. ``vm_state_size`` and ``disk_size`` in bytes, ``date`` in seconds since 1970, ``vm_clock`` in ns."""
 
     id: str

@@ -34,3 +34,13 @@ class ImageFacts(NamedTuple):
         if self.blocks is None:
             return None
         return self.size if self.type is StorageType.BLOCK else self.blocks * _SECTOR
+
+
+_new: Final = tuple.__new__
+
+
+def host_facts(
+    type: StorageType, size: int, device: int, inode: int, mode: int, modified: float, blocks: int
+) -> ImageFacts:
+    """``ImageFacts(…)`` of a file on this host, at half the cost: every file of every chain has some."""
+    return _new(ImageFacts, (type, size, device, inode, mode, modified, blocks))

@@ -1,5 +1,6 @@
 """``diskchain info --json``: schema ``diskchain/info/1``."""
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import msgspec
@@ -76,9 +77,10 @@ def info_document(
 
 
 def _plain(value: Any) -> Any:
-    """A NamedTuple as an object, whatever is in it."""
-    if hasattr(value, "_asdict"):
-        return {key.replace("_", "-"): _plain(part) for key, part in value._asdict().items()}
+    """A value as a JSON object, whatever is in it."""
+    names = [field.name for field in fields(value)] if is_dataclass(value) else getattr(value, "_fields", None)
+    if names is not None:
+        return {name.replace("_", "-"): _plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     return value

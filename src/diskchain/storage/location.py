@@ -5,7 +5,7 @@ Source: libvirt 11.3.0 ``<source>``. Knows only ``terms``.
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from diskchain._forward import Late
+from diskchain._forward import Late, named_late
 from diskchain.storage.terms import Protocol, StorageType, Transport, VolumeMode
 
 if TYPE_CHECKING:  # local images have none: start-up
@@ -43,6 +43,7 @@ class NetworkHost(NamedTuple):
     transport: Transport = Transport.TCP
 
 
+@named_late(ProtocolOptions="diskchain.storage.protocol_options")
 class NetworkLocation(NamedTuple):
     """Storage QEMU reaches over a network protocol.
 
@@ -63,6 +64,7 @@ class NetworkLocation(NamedTuple):
     type: Literal[StorageType.NETWORK] = StorageType.NETWORK
 
 
+@named_late()
 class VolumeLocation(NamedTuple):
     """A volume of a libvirt storage pool. Both names empty: an empty drive.
 

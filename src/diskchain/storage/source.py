@@ -13,7 +13,7 @@ Source: libvirt 11.3.0 ``struct _virStorageSource``.
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from diskchain._forward import Late
+from diskchain._forward import Late, named_late
 from diskchain.storage.location import Location, describe_location
 from diskchain.storage.slice import Slice
 from diskchain.storage.terms import Format, Unknown
@@ -45,6 +45,13 @@ class Reservations(NamedTuple):
     socket: str | None = None
 
 
+@named_late(
+    Auth="diskchain.storage.auth",
+    Encryption="diskchain.storage.encryption",
+    Foreign="diskchain.storage.foreign",
+    Runtime="diskchain.storage.runtime",
+    SecLabel="diskchain.storage.seclabel",
+)
 class Source(NamedTuple):
     """One layer.
 
@@ -128,9 +135,11 @@ def detected_source(
     location: Location, format: Format | None, above: Source, text: str, window: Slice | None
 ) -> Source:
     """What ``text`` in the header of ``above`` names: read-only, detected, labelled and shared as ``above`` is; nothing known below."""
-    seclabels, shared = above.seclabels, above.shared
-    told = (location, format, UNKNOWN, None, None, None, seclabels, window)
-    return _new(Source, (*told, None, None, True, shared, text, True, None, None, (), ()))
+    labels, shared = above.seclabels, above.shared
+    fields = (
+        location, format, UNKNOWN, None, None, None, labels, window, None, None, True, shared, text, True, None, None, (), (),
+    )  # fmt: skip
+    return _new(Source, fields)
 
 
 def like(pattern: Source) -> Callable[[Location, Format | None, Backing], Source]:

@@ -6,7 +6,6 @@ Specification* 1.1.4 (its binary header and the JSON area).
 
 import re
 import struct
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from diskchain.errors import ImageError
@@ -69,10 +68,17 @@ def _read_luks1(window: Window, offset: int, *, full: bool) -> ImageEncryption:
     slots: tuple[KeySlot, ...] | None = None
     if full:
         slots = tuple(
-            KeySlot(number, active=True, iterations=rounds, kdf="pbkdf2", key_offset=start * SECTOR, stripes=stripes)
-            if state == KEY_ENABLED
-            else KeySlot(number, active=False, kdf="pbkdf2", key_offset=start * SECTOR)
-            for number, (state, rounds, _salt, start, stripes) in enumerate(rows)
+            KeySlot(
+                number,
+                active=True,
+                iterations=row.iterations,
+                kdf="pbkdf2",
+                key_offset=row.start * SECTOR,
+                stripes=row.stripes,
+            )
+            if row.state == KEY_ENABLED
+            else KeySlot(number, active=False, kdf="pbkdf2", key_offset=row.start * SECTOR)
+            for number, row in enumerate(rows)
         )
     return ImageEncryption(
         "luks1",
@@ -128,7 +134,7 @@ def _luks2_encryption(metadata: "Metadata", uuid: str) -> ImageEncryption:
         segment.encryption if segment else None,
         next((digest.hash for digest in metadata.digests.values()), None),
         uuid,
-        tuple(sorted(slots, key=itemgetter(0))),
+        tuple(sorted(slots, key=lambda slot: slot.number)),
         _decimal(segment.offset) if segment else None,
         key_bits=next((slot.key_size * 8 for slot in metadata.keyslots.values()), None),
         payload_size=_decimal(segment.size) if segment else None,

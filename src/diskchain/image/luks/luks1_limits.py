@@ -5,8 +5,9 @@ Source: *LUKS1 On-Disk Format Specification* 1.2.3; limits as ``qcrypto_block_lu
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.errors import ImageError
 from diskchain.image.encryption import ImageEncryption
@@ -26,7 +27,8 @@ _KEY_HASHES: Final = frozenset({"md5", "sha256"})
 _HASHES: Final = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160"})
 
 
-class Slot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Slot:
     """A key slot as it stands in the header; ``start`` in sectors."""
 
     state: int

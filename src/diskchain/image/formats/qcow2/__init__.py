@@ -125,27 +125,23 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     features = _NO_FEATURES
     if incompatible or compatible or autoclear:
         features = _features(incompatible, compatible, autoclear, extension(_FEATURE_NAMES, b""))
-    header = (
+    return ImageHeader(
         _QCOW2,
         capacity & _WHOLE_SECTORS,
         version,
         cluster_size,
         backing,
-        header_text(extension(_DATA_FILE, b"").split(b"\0", 1)[0]) if incompatible & _EXTERNAL_DATA else None,
-        autoclear & _RAW_EXTERNAL != 0,
-        _encryption(window, crypt, crypto, full=full) if crypt else None,
-        features,
-        incompatible & _DIRTY != 0,
-        incompatible & _CORRUPT != 0,
-        snapshot_count,
-        _snapshots(window, snapshots_at, snapshot_count) if full and snapshot_count else (),
-        _bitmaps(window, bitmaps) if full and bitmaps and autoclear & _BITMAPS_VALID else (),
-        (),
-        None,
-        _details(window, fixed) if full else (),
-        (),
+        data_file=header_text(extension(_DATA_FILE, b"").split(b"\0", 1)[0]) if incompatible & _EXTERNAL_DATA else None,
+        data_file_raw=autoclear & _RAW_EXTERNAL != 0,
+        encryption=_encryption(window, crypt, crypto, full=full) if crypt else None,
+        features=features,
+        dirty=incompatible & _DIRTY != 0,
+        corrupt=incompatible & _CORRUPT != 0,
+        snapshot_count=snapshot_count,
+        snapshots=_snapshots(window, snapshots_at, snapshot_count) if full and snapshot_count else (),
+        bitmaps=_bitmaps(window, bitmaps) if full and bitmaps and autoclear & _BITMAPS_VALID else (),
+        details=_details(window, fixed) if full else (),
     )
-    return tuple.__new__(ImageHeader, header)  # a third of the cost of ImageHeader(…), on every layer of every chain
 
 
 def _check_backing_place(at: int, length: int, cluster_size: int) -> None:
