@@ -46,7 +46,9 @@ class Judge(NamedTuple):
         ours, our_refusal = "", None
         try:
             parsed = post_parse_domain(parse_domain(text, view=View.INACTIVE), self.profile)
-            ours = "".join(format_disk(disk, secure=True, indent=4, foreign=False) for disk in parsed.disks)
+            ours = "".join(
+                format_disk(disk, view=View.INACTIVE, secure=True, indent=4, foreign=False) for disk in parsed.disks
+            )
         except XmlError as error:
             our_refusal = str(error)
         try:

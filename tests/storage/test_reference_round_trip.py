@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import assume, given
 from tests.storage.strategies import nearly_references, sources, unknown_keys
+from tests.values import same
 
 from diskchain.errors import ReferenceSyntaxError, UsageError
 from diskchain.storage.location import (
@@ -17,7 +18,7 @@ from diskchain.storage.location import (
     VhostUserLocation,
     VolumeLocation,
 )
-from diskchain.storage.protocol_options import HttpOptions, NbdOptions, NfsOptions, SshOptions
+from diskchain.storage.protocol_options import HttpOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.reference import format_reference, parse_reference
 from diskchain.storage.reference.value import Dialect, Reference, Scalar, is_file_name
 from diskchain.storage.slice import Slice
@@ -43,8 +44,8 @@ def test_qemu_reads_back_what_was_written(source: Source, unknown: tuple[tuple[s
         assert_that_no_string_can_say(source, unknown)
         return
     back = parse_reference(text, "qemu")
-    assert back.location == as_held(source, unknown)
-    assert back.slice == source.slice
+    assert same(back.location, as_held(source, unknown))
+    assert same(back.slice, source.slice)
     assert dict(back.unknown) == dict(unknown)
     assert back.format in (None, Format.FAT)
 
@@ -63,7 +64,7 @@ def assert_that_no_string_can_say(source: Source, unknown: tuple[tuple[str, Scal
 
 
 def written_anew(reference: Reference) -> str:
-    return format_reference(Source(reference.location, reference.format, slice=reference.slice), reference.unknown)
+    return format_reference(reference.source(), reference.unknown)
 
 
 @given(sources(), unknown_keys())
@@ -95,9 +96,55 @@ def test_what_is_read_and_written_again_reads_the_same(dialect: Dialect, text: s
     except (ReferenceSyntaxError, UsageError):
         return
     kept = first._replace(user=None, credentials=(), unfollowed=False, format=None)
-    assert second._replace(user=None, credentials=(), unfollowed=False, format=None) == kept._replace(
-        location=as_held(Source(first.location, first.format, slice=first.slice), first.unknown)
-    )
+    kept = kept._replace(location=as_held(first.source(), first.unknown))
+    assert same(second._replace(user=None, credentials=(), unfollowed=False, format=None), kept)
+
+
+@pytest.mark.parametrize("dialect", ["libvirt", "qemu"])
+@given(text=nearly_references)
+def test_the_source_of_a_reference_says_what_the_reference_says(dialect: Dialect, text: str) -> None:
+    try:
+        reference = parse_reference(text, dialect)
+    except ReferenceSyntaxError:
+        return
+    source = reference.source()
+    assert same(source, Source(reference.location, reference.format, slice=reference.slice))
+    assert reference.source(Format.QCOW2).format is Format.QCOW2
+
+
+_NBD = NetworkLocation(Protocol.NBD, "x", (NetworkHost("h", 1),))
+_WEB = NetworkLocation(Protocol.HTTPS, "a", (NetworkHost("h", 443),))
+_RBD = NetworkLocation(Protocol.RBD, "p/i")
+_FAT = DirLocation("/srv")
+
+
+@pytest.mark.parametrize(
+    ("text", "libvirt", "qemu"),
+    [
+        ("/a/b", Source(FileLocation("/a/b")), Source(FileLocation("/a/b"))),
+        ("b", Source(FileLocation("b")), Source(FileLocation("b"))),
+        ("file:/a", None, Source(FileLocation("/a"))),
+        ("nbd://h:1/x", Source(_NBD), Source(_NBD)),
+        ("nbd:h:1:exportname=x", Source(_NBD), Source(_NBD)),
+        ("https://h/a", Source(_WEB), Source(_WEB)),
+        ("rbd:p/i", Source(_RBD), Source(_RBD)),
+        ("rbd:p/i:id=me", Source(_RBD), Source(_RBD._replace(options=RbdOptions("me")))),
+        ("fat:/srv", Source(_FAT, Format.FAT), Source(_FAT, Format.FAT)),
+        ('json:{"driver":"nbd","host":"h","port":"1","export":"x"}', Source(_NBD), Source(_NBD, Format.RAW)),
+        (
+            'json:{"driver":"raw","offset":512,"size":512,"file":{"driver":"file","filename":"/a"}}',
+            Source(FileLocation("/a"), slice=Slice(512, 512)),
+            Source(FileLocation("/a"), Format.RAW, slice=Slice(512, 512)),
+        ),
+    ],
+)
+def test_every_syntax_names_a_source(text: str, libvirt: Source | None, qemu: Source) -> None:
+    if libvirt is None:
+        with pytest.raises(ReferenceSyntaxError):
+            parse_reference(text, "libvirt")
+    else:
+        assert same(parse_reference(text, "libvirt").source(), libvirt)
+    assert same(parse_reference(text, "qemu").source(), qemu)
 
 
 @pytest.mark.parametrize(

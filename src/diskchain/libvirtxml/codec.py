@@ -1,7 +1,8 @@
 """One disk, or one layer of a chain, from XML to a value and back.
 
 Parsing takes what the document says and nothing more: no bus guessed, no port filled in, no format assumed. Where
-libvirt's parser refuses, so does this one. What libvirt fills in after parsing is a step of its own,
+libvirt's parser refuses, so does this one. Reading and writing take the same view unless told otherwise, ``LIVE``: what was read
+is what is written. A configuration to define again is written with ``INACTIVE``. What libvirt fills in after parsing is a step of its own,
 :func:`~diskchain.libvirtxml.postparse.post_parse`.
 """
 
@@ -81,7 +82,7 @@ def parse_backing_store(text: Text, *, view: View = View.LIVE, origin: str | Non
 
 
 def format_disk(
-    disk: Disk, *, view: View = View.INACTIVE, secure: bool = False, indent: int = 0, foreign: bool = True
+    disk: Disk, *, view: View = View.LIVE, secure: bool = False, indent: int = 0, foreign: bool = True
 ) -> str:
     """``<disk>`` as libvirt writes it, every line ended, from ``indent`` blanks on.
 
@@ -92,7 +93,8 @@ def format_disk(
       <target dev='vda' bus='virtio'/>
     </disk>
 
-    ``secure`` writes cookies, ``foreign`` what the model does not know (libvirt would lose it). Raises UsageError for
+    ``view`` says how much to write: with ``LIVE`` (the default) everything but ``<privateData>``, with ``INACTIVE`` what a
+    configuration has. ``secure`` writes cookies, ``foreign`` what the model does not know (libvirt would lose it). Raises UsageError for
     what XML cannot say: control characters, bytes that are not UTF-8, a backing store without a format.
     """
     said = style(view, secure=secure)
@@ -102,7 +104,7 @@ def format_disk(
 
 
 def format_source(
-    source: Source, *, view: View = View.INACTIVE, secure: bool = False, indent: int = 0, foreign: bool = True
+    source: Source, *, view: View = View.LIVE, secure: bool = False, indent: int = 0, foreign: bool = True
 ) -> str:
     """The ``<source>`` element of one layer, without what is below; nothing for an empty drive.
 
@@ -122,7 +124,7 @@ def format_source(
 
 
 def format_backing_store(
-    backing: Backing, *, view: View = View.INACTIVE, secure: bool = False, indent: int = 0, foreign: bool = True
+    backing: Backing, *, view: View = View.LIVE, secure: bool = False, indent: int = 0, foreign: bool = True
 ) -> str:
     """``<backingStore>`` with everything below it; nothing when nothing is known.
 
@@ -130,7 +132,7 @@ def format_backing_store(
     >>> print(format_backing_store(TERMINATOR), end="")
     <backingStore/>
 
-    In the inactive views what was detected is left out, and all below it. Raises UsageError as :func:`format_disk` does.
+    In the inactive views, of which none is the default, what was detected is left out, and all below it. Raises UsageError as :func:`format_disk` does.
     """
     said = style(view, secure=secure)
     xml = backing_element(" " * indent, backing, said)
@@ -141,7 +143,7 @@ def format_backing_store(
 
 
 def format_data_store(
-    data_file: Source, *, view: View = View.INACTIVE, secure: bool = False, indent: int = 0, foreign: bool = True
+    data_file: Source, *, view: View = View.LIVE, secure: bool = False, indent: int = 0, foreign: bool = True
 ) -> str:
     """``<dataStore>`` for qcow2's external data file; nothing in the inactive views when it was detected.
 

@@ -95,7 +95,7 @@ def post_parse_domain(domain: Domain, profile: Profile = Profile.QEMU) -> Domain
     return replace(domain, disks=post_parse(domain.disks, profile))
 
 
-def format_domain(domain: Domain, *, view: View = View.INACTIVE, secure: bool = False, foreign: bool = True) -> str:
+def format_domain(domain: Domain, *, view: View = View.LIVE, secure: bool = False, foreign: bool = True) -> str:
     r"""The whole document: the disks written anew, in ``domain``'s order, the rest as it stood.
 
     >>> domain = parse_domain("<domain><devices>\n    <disk><target dev='vda' bus='virtio'/></disk></devices></domain>")
@@ -106,7 +106,8 @@ def format_domain(domain: Domain, *, view: View = View.INACTIVE, secure: bool = 
         </disk>
     </devices></domain>
 
-    Raises UsageError as :func:`~diskchain.libvirtxml.codec.format_disk` does.
+    ``view`` as for :func:`~diskchain.libvirtxml.codec.format_disk`: ``LIVE``, as for reading, or ``INACTIVE`` for a domain to define.
+    Raises UsageError as that does.
     """
     return domain.frame.fill([_format_disks(domain.frame, domain.disks, view, secure=secure, foreign=foreign)])
 

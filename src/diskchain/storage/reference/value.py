@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 from diskchain.storage.location import Location
 from diskchain.storage.slice import Slice
+from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 
 Dialect = Literal["libvirt", "qemu"]
@@ -32,6 +33,13 @@ class Reference(NamedTuple):
     credentials: tuple[str, ...] = ()
     unfollowed: bool = False
     unknown: tuple[tuple[str, Scalar], ...] = ()
+
+    def source(self, format: Format | None = None) -> Source:
+        """The Source that is named: what is in the string, and nothing known below. ``format``: as declared, else the syntax's own.
+
+        A login is not in it, but for a user name that the protocol's options have (ssh, rbd). A relative path stays relative.
+        """
+        return Source(self.location, self.format if format is None else format, slice=self.slice)
 
     def __repr__(self) -> str:
         """Without the values of unknown keys: nobody can tell which of them are secrets."""
