@@ -5,7 +5,8 @@ Pure. At the next start libvirt believes the document as far down as it declares
 
 import posixpath
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from diskchain.storage.location import Location, local_path
 from diskchain.storage.source import UNKNOWN, Source, Terminator, layers
@@ -15,7 +16,8 @@ from diskchain.storage.terms import Format
 End = Literal["end", "unknown", "absent"]
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """One layer in one view. ``data``: where its data file is, if the view says that it has one."""
 
     location: Location
@@ -23,7 +25,8 @@ class Seen(NamedTuple):
     data: Location | None = None
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One position of the chain in each view; None where a view says nothing. ``next_start``: whom libvirt will believe.
 
     ``agree``: whether every view that says something says the same.

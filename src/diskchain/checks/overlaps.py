@@ -3,7 +3,8 @@
 Two extents in one file are no fault as long as they do not overlap: descriptors of partitioned devices are made that way.
 """
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.checks import messages as observations
 from diskchain.discover.chain import BackingChain, Layer
@@ -13,7 +14,8 @@ from diskchain.storage.location import describe_location
 _ENDLESS: Final = 1 << 64
 
 
-class _Range(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Range:
     """Bytes of one file, and the layer at ``position`` that they belong to."""
 
     start: int
@@ -46,7 +48,7 @@ def _range(file: Layer, position: int, image: str) -> _Range:
 
 def _overlap(ranges: list[_Range]) -> tuple[_Range, _Range] | None:
     """Two ranges that have bytes in common, the upper layer's first."""
-    ranges.sort()
+    ranges.sort(key=lambda one: (one.start, one.end, one.position, one.path))
     reaching = ranges[0]
     for each in ranges[1:]:
         if each.start < reaching.end:

@@ -5,8 +5,9 @@ Reads headers through ``readers``; opens no file for writing and follows no syml
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.checks.messages import DIFFERENCING
 from diskchain.discover.chain import BackingChain, Layer, Origin
@@ -25,7 +26,8 @@ from diskchain.system.deadline import PATIENCE, within
 MOST_FILES: Final = 200_000
 
 
-class Wanted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Wanted:
     """What is known of a missing layer: from its overlay's header, which names it.
 
     ``path``: its name, or for want of one its id. ``identities``: the ids the overlay remembers of its parent (VMDK, VHD, VHDX, VDI).
@@ -43,7 +45,8 @@ class Wanted(NamedTuple):
     data: bool = False
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Candidate:
     """A file that could be the missing layer. ``reasons``, strongest first; ``score`` orders candidates, higher is likelier.
 
     ``likely``: it has the name or the id, and not only what many images have.
@@ -164,7 +167,8 @@ def _listed(directory: str) -> tuple[list[str], list[str]]:
     return below, files
 
 
-class _File(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _File:
     """What was read of one file. ``header`` is None where it is no image of the format it looks like."""
 
     path: str

@@ -8,7 +8,8 @@ Source: Microsoft *[MS-VHDX]*, 2.2 (header) and 2.6 (metadata); limits as in QEM
 
 import struct
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import ImageError
 from diskchain.image.formats.vhdx.crc32c import crc32c
@@ -52,7 +53,8 @@ _VHDX_LOCATOR: Final = "b04aefb7-d19e-4a81-b789-25b8e9445913"
 _PATH_KEYS: Final = ("relative_path", "absolute_win32_path", "volume_path")
 
 
-class _Header(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Header:
     sequence: int
     file_write: bytes
     data_write: bytes
@@ -128,7 +130,7 @@ def _current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[
         if signature == b"head" and version == _VERSION:
             header = _Header(sequence, file_write, data_write, log, log_version, log_length, log_at)
             headers.append((header, checksum, raw))
-    headers.sort(reverse=True)
+    headers.sort(key=lambda found: found[0].sequence, reverse=True)
     sound = [header for header, checksum, raw in headers[: None if full else 1] if _sound(raw, checksum)]
     if not sound and not full:
         return _current_header(window, full=True)

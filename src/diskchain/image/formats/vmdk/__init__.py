@@ -9,7 +9,8 @@ QEMU 7.2 ``block/vmdk.c``.
 """
 
 import struct
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 from diskchain.errors import ImageError
 from diskchain.image.formats.vmdk.descriptor import NO_PARENT, SEARCHED, Descriptor, parse_descriptor
@@ -65,7 +66,8 @@ _MOST_SECTORS: Final = (1 << 54) - 1
 _OPENED: Final = frozenset({"FLAT", "SPARSE", "VMFS", "VMFSSPARSE", "SESPARSE"})
 
 
-class _Sparse(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Sparse:
     """A hosted sparse header. Counts in sectors; a descriptor is inside this file when ``descriptor_at`` is not 0."""
 
     version: int
@@ -172,7 +174,7 @@ def _embedded(window: Window, sparse: _Sparse) -> Descriptor:
     if size > _LARGEST_EMBEDDED:
         raise _bad(f"a descriptor of {size} bytes", 36)
     named = parse_descriptor(window.read_up_to(at, size), at)
-    return named._replace(parents=tuple(dict.fromkeys((*behind.parents, *named.parents))))
+    return replace(named, parents=tuple(dict.fromkeys((*behind.parents, *named.parents))))
 
 
 def _cowd(window: Window, *, full: bool) -> ImageHeader:

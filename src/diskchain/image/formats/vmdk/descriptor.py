@@ -6,7 +6,8 @@ name are found as QEMU 7.2 finds them (``vmdk_parse_extents``, ``vmdk_parent_ope
 """
 
 import re
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import ImageError
 from diskchain.image.header import Extent, header_text
@@ -36,7 +37,8 @@ _LARGEST_NUMBER: Final = (1 << 63) - 1
 NO_PARENT: Final = "ffffffff"
 
 
-class Descriptor(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Descriptor:
     """What the text says; what not every reader needs is worked out when asked for. CIDs: 8 hex digits.
 
     ``parents``: every name a reader may take for that of the image below, without repetition, QEMU's choice first.

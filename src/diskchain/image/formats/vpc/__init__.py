@@ -5,7 +5,8 @@ Source: Microsoft *Virtual Hard Disk Image Format Specification* 1.0; which of t
 """
 
 import struct
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import ImageError, TruncatedImage
 from diskchain.image.formats.vpc.locator import TABLE_SIZE, Locator, preferred_path, read_locators
@@ -45,7 +46,8 @@ _AZURE: Final = b"wa\0\0"
 _EPOCH: Final = 946684800
 
 
-class _Footer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Footer:
     """The fields of a footer we use. Sizes in bytes, ``geometry_sectors``: cylinders × heads × sectors."""
 
     version: int

@@ -5,7 +5,8 @@ Source: Microsoft *Virtual Hard Disk Image Format Specification* 1.0, "Parent Lo
 """
 
 import struct
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import ImageError
 from diskchain.image.header import header_text
@@ -32,7 +33,8 @@ _ENCODINGS: Final = {
 _PREFERENCE: Final = ("W2ru", "Wi2r", "MacX", "W2ku", "Wi2k")
 
 
-class Locator(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Locator:
     """One entry. ``text`` is None when the data is no text."""
 
     code: str
