@@ -1,6 +1,7 @@
 """Findings about rights, from values: who has what in a chain, against what is there."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from diskchain.access.audit import DomainUse, HostState, drift
 from diskchain.access.evidence import Present
@@ -59,13 +60,13 @@ def test_a_base_with_qemu_s_owner_and_no_running_domain_is_left_behind() -> None
 
 
 def test_libvirt_s_note_says_whom_the_file_goes_back_to() -> None:
-    noted = LEFT._replace(remembered=(Remembered("dac", "+1000:+1000", 0, BOOT),))
+    noted = replace(LEFT, remembered=(Remembered("dac", "+1000:+1000", 0, BOOT),))
     assert drift([domain(running=False)], host(base=noted))[0].fix == "chown 1000:1000 -- /i/base"
 
 
 def test_what_is_used_locked_kept_by_hand_or_read_only_is_not_left_behind() -> None:
     assert drift([domain(running=True), domain(running=False)], host(base=LEFT)) == []
-    assert drift([domain(running=False)], host(base=LEFT._replace(locks=WRITTEN))) == []
+    assert drift([domain(running=False)], host(base=replace(LEFT, locks=WRITTEN))) == []
     assert drift([domain(running=False, relabel=False)], host(base=LEFT)) == []
     assert drift([domain(running=False)], host(base=Present(file("/i/base", 3, uid=64055, mode=0o444)))) == []
 
@@ -73,8 +74,8 @@ def test_what_is_used_locked_kept_by_hand_or_read_only_is_not_left_behind() -> N
 def test_a_base_with_the_domain_s_own_selinux_label_is_writable() -> None:
     labelled = Present(file("/i/base", 3), selinux=LABEL)
     assert ids(drift([domain(running=True, selinux=LABEL)], host(base=labelled))) == [("label-writable", "/i/base")]
-    assert drift([domain(running=True, selinux=LABEL)], host(base=labelled._replace(locks=WRITTEN))) == []
-    content = labelled._replace(selinux="system_u:object_r:virt_content_t:s0")
+    assert drift([domain(running=True, selinux=LABEL)], host(base=replace(labelled, locks=WRITTEN))) == []
+    content = replace(labelled, selinux="system_u:object_r:virt_content_t:s0")
     assert drift([domain(running=True, selinux=LABEL)], host(base=content)) == []
 
 

@@ -1,5 +1,7 @@
 """The state before libvirt, from its notes."""
 
+from dataclasses import replace
+
 from diskchain.access.grants.changes import FileState
 from diskchain.access.security.before_libvirt import before_libvirt
 from diskchain.access.security.saved_labels import Remembered
@@ -11,7 +13,7 @@ NOW = FileState(64055, 64055, 0o640, None, (("security.selinux", b"svirt\0"), *N
 
 def test_a_believable_note_names_the_owner_and_goes() -> None:
     found = before_libvirt(NOW, [Remembered("dac", "+5:+6", 1, 1_700_000_001)], BOOT)
-    assert found == NOW._replace(uid=5, gid=6, xattrs=NOW.xattrs[:1])
+    assert found == replace(NOW, uid=5, gid=6, xattrs=NOW.xattrs[:1])
 
 
 def test_a_note_of_a_label_is_a_label() -> None:

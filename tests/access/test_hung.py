@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,7 @@ def test_the_descriptor_somebody_still_waits_at_becomes_no_other_file(chain: tup
     _, base = chain
     served = serve(base)
     with open_rights(str(base), seconds=_SECONDS) as file:
-        wanted = file.state()._replace(mode=0o640)
+        wanted = replace(file.state(), mode=0o640)
         served.hang()
         with pytest.raises(StorageTimeout):
             file.write(wanted)

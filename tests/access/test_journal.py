@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_the_original_is_written_once_and_stays_until_the_last_hold_goes(tmp_pat
         one = journal.hold(first, record, (), Access.READ, record.original)
         found = journal.find_file(record.identity, "boot")
         assert found is not None
-        two = journal.hold(second, found._replace(original=FileState(9, 9, 0)), (), Access.READ, record.original)
+        two = journal.hold(second, replace(found, original=FileState(9, 9, 0)), (), Access.READ, record.original)
         assert two.file.original == record.original
         journal.release(one)
         assert journal.find_file(record.identity, "boot") == found

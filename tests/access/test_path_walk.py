@@ -5,6 +5,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from diskchain.access.kernel.path_walk import look
 from diskchain.access.requirements import Access
 from diskchain.access.security.saved_labels import Remembered, boot_times, remembered
 from diskchain.errors import UsageError
-from diskchain.system.file_handle import Fate, file_handle, whereabouts
+from diskchain.system.file_handle import Fate, Whereabouts, file_handle, whereabouts
 from diskchain.system.mounts import parse_mounts, read_mounts
 from diskchain.system.process import Holder, boot_id, holder_of
 from diskchain.system.statx import statx
@@ -214,7 +215,7 @@ def test_shared_writers_are_told_apart_from_writers_that_want_to_be_alone() -> N
 
 
 def test_names_and_numbers_mean_the_same_user() -> None:
-    assert identify("root") == identify("0") == identify("+0:+0")._replace(groups=identify("root").groups)
+    assert identify("root") == identify("0") == replace(identify("+0:+0"), groups=identify("root").groups)
     assert identify("root").capabilities == ALL_CAPABILITIES
     assert identify("root", capabilities=False).capabilities == frozenset()
     assert identify("+64999").uid == 64999
@@ -240,8 +241,8 @@ def test_a_holder_is_one_process_not_one_number() -> None:
     mine = holder_of(os.getpid())
     assert mine is not None
     assert mine.alive()
-    assert not mine._replace(started=mine.started + 1).alive()
-    assert not mine._replace(boot="another").alive()
+    assert not replace(mine, started=mine.started + 1).alive()
+    assert not replace(mine, boot="another").alive()
     assert mine.boot == boot_id()
 
 
@@ -262,9 +263,9 @@ def test_a_handle_finds_a_moved_file_and_knows_a_deleted_one(image_dir: Path) ->
         handle = file.identity().handle
     assert handle is not None
     moved = path.rename(image_dir / "y")
-    assert whereabouts(handle, str(image_dir)) == (Fate.MOVED, str(moved))
+    assert whereabouts(handle, str(image_dir)) == Whereabouts(Fate.MOVED, str(moved))
     moved.unlink()
-    assert whereabouts(handle, str(image_dir)) == (Fate.DELETED, None)
+    assert whereabouts(handle, str(image_dir)) == Whereabouts(Fate.DELETED, None)
     assert whereabouts(None, str(image_dir)).fate is Fate.UNKNOWN
     assert whereabouts(handle, str(image_dir / "missing")).fate is Fate.UNKNOWN
 

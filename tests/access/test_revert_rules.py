@@ -1,12 +1,14 @@
 """What giving back does to one file, and the changes it undoes: pure values."""
 
+from dataclasses import replace
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from diskchain.access.grants.changes import AddEntry, AddMode, Change, FileState, SetOwner, changed, merge
 from diskchain.access.grants.file_state import FileIdentity
 from diskchain.access.grants.journal_schema import FileRecord, Hold, Job, Phase
-from diskchain.access.grants.revert_rules import GENTLE, Result, Urgency, decide
+from diskchain.access.grants.revert_rules import GENTLE, Decision, Result, Urgency, decide
 from diskchain.access.image_locks import Holder, ImageLocks, Right
 from diskchain.access.requirements import Access
 from diskchain.errors import ParseError
@@ -16,7 +18,7 @@ from tests.access.strategies import IDS, acls
 JOB = Job(1, 0, "vm", "commit", 3, 3)
 OTHER_JOB = Job(2, 0, "vm2", "commit", 4, 4)
 READ_BY_QEMU = ImageLocks(used=frozenset({Right.CONSISTENT_READ}), holders=(Holder(7, "qemu"),))
-WRITTEN_BY_QEMU = READ_BY_QEMU._replace(used=frozenset({Right.CONSISTENT_READ, Right.WRITE}))
+WRITTEN_BY_QEMU = replace(READ_BY_QEMU, used=frozenset({Right.CONSISTENT_READ, Right.WRITE}))
 OVER = Urgency(over=True)
 
 
@@ -55,7 +57,7 @@ def possible(state: FileState, *changes: Change) -> bool:
 def test_what_nobody_touched_goes_back_to_the_original(original: FileState, changes: tuple[Change, ...]) -> None:
     assume(possible(original, *changes))
     hold = hold_of(original, changes)
-    assert decide(hold, JOB, [], hold.after, None, GENTLE) == (Result.RESTORED, original, "")
+    assert decide(hold, JOB, [], hold.after, None, GENTLE) == Decision(Result.RESTORED, original, "")
 
 
 @given(states(), CHANGES, CHANGES)
@@ -68,7 +70,7 @@ def test_what_another_job_holds_stays(
     decision = decide(hold, JOB, [other], now, None, Urgency(force=True))
     assert decision.result is Result.SHARED
     assert decision.target is not None
-    assert decision.target == changed(original, theirs)._replace(xattrs=now.xattrs, uid=decision.target.uid)
+    assert decision.target == replace(changed(original, theirs), xattrs=now.xattrs, uid=decision.target.uid)
 
 
 @given(states(), CHANGES, st.permutations(range(3)))
@@ -97,7 +99,7 @@ def test_making_the_same_changes_twice_is_making_them_once(original: FileState, 
 
 PLAIN = FileState(0, 0, 0o640)
 GRANTED = hold_of(PLAIN, (AddEntry(3, 6),))
-TAKEN = GRANTED.after._replace(uid=3, gid=3)
+TAKEN = replace(GRANTED.after, uid=3, gid=3)
 
 
 def test_a_file_that_is_written_stays_whatever_is_said_of_the_job() -> None:
@@ -115,7 +117,7 @@ def test_a_file_that_is_read_goes_back_once_the_job_is_said_to_be_over() -> None
 def test_a_file_libvirt_took_stays_as_long_as_it_is_open() -> None:
     assert decide(GRANTED, JOB, [], TAKEN, READ_BY_QEMU, OVER).result is Result.KEPT
     assert decide(GRANTED, JOB, [], TAKEN, ImageLocks(), GENTLE).target == PLAIN
-    assert decide(GRANTED, JOB, [], TAKEN._replace(uid=0, gid=0), None, GENTLE).target == PLAIN
+    assert decide(GRANTED, JOB, [], replace(TAKEN, uid=0, gid=0), None, GENTLE).target == PLAIN
 
 
 def test_force_gives_back_whatever_is_in_the_way() -> None:
@@ -123,8 +125,8 @@ def test_force_gives_back_whatever_is_in_the_way() -> None:
 
 
 def test_in_the_middle_of_a_change_nothing_is_held_against_anybody() -> None:
-    half = GRANTED._replace(phase=Phase.PLANNED)
-    strange = GRANTED.after._replace(uid=4711, mode=0o604, acl=None)
+    half = replace(GRANTED, phase=Phase.PLANNED)
+    strange = replace(GRANTED.after, uid=4711, mode=0o604, acl=None)
     assert decide(half, JOB, [], strange, None, GENTLE).target == PLAIN
     assert decide(GRANTED, JOB, [], strange, None, GENTLE).result is Result.REFUSED
 

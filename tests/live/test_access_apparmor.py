@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -49,7 +50,7 @@ def helper_rules(path: Path, flags: str, *arguments: str) -> list[FileRule] | No
         return None
     rules, _ = parse_rules(done.stdout + done.stderr, "helper")
     # What a domain gets for its log, monitor and pid file has its name in it.
-    return [rule._replace(origin=None) for rule in rules if "rules" not in rule.pattern]
+    return [replace(rule, origin=None) for rule in rules if "rules" not in rule.pattern]
 
 
 def generated(chance: random.Random, directory: Path, qemu_img: QemuImg) -> tuple[Path, Source, str]:

@@ -6,6 +6,7 @@ The daemon is the test's own, so that it can be killed.
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_domain_that_refuses_relabelling_is_left_alone(
     seclabel = f"<seclabel type='static' model='dac' relabel='no'><label>+{who.uid}:+{who.gid}</label></seclabel>"
     domain = start(private_libvirtd, "labels", disk(paths[0]), seclabel=seclabel)
     (chain,) = chains(domain)
-    predicted = at_start(chain, domain_label(domain)._replace(relabel=False))
+    predicted = at_start(chain, replace(domain_label(domain), relabel=False))
     assert [one.label for one in predicted] == [None, None]
     assert {path: owner(path) for path in paths} == before
 

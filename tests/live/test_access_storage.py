@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,8 @@ def test_a_device_on_a_nodev_mount_is_no_device() -> None:
     facts = look("/dev/null")
     assert facts.file is not None
     assert facts.file.mount is not None
-    nodev = facts.file._replace(mount=facts.file.mount._replace(options=frozenset({"nodev"})))
-    (found,) = obstacles(facts._replace(file=nodev), identify("root"), READ)
+    nodev = replace(facts.file, mount=replace(facts.file.mount, options=frozenset({"nodev"})))
+    (found,) = obstacles(replace(facts, file=nodev), identify("root"), READ)
     assert found.rule is Rule.NODEV
 
 

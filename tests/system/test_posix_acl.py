@@ -3,6 +3,7 @@
 import os
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def inode_with(acl: Acl, uid: int, gid: int) -> Inode:
 def test_an_added_entry_changes_nothing_for_anybody_else(
     acl: Acl, owner: int, group: int, user: int, perm: int, other: Identity, want: int
 ) -> None:
-    other = other._replace(capabilities=frozenset())  # CAP_DAC_OVERRIDE executes whatever has an x for anybody
+    other = replace(other, capabilities=frozenset())  # CAP_DAC_OVERRIDE executes whatever has an x for anybody
     after = with_user(acl, user, perm)
     if after is not None and other.uid != user:
         before_inode, after_inode = inode_with(acl, owner, group), inode_with(after, owner, group)

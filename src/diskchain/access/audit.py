@@ -5,7 +5,7 @@ Pure: what is there is passed in. Source for what libvirt leaves behind: libvirt
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.access.evidence import Present
 from diskchain.access.grants.journal_schema import Hold, Job
@@ -27,7 +27,8 @@ from diskchain.system.shell_words import shell_word
 _OWNER_WRITES = 0o200
 
 
-class DomainUse(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DomainUse:
     """A domain and the chains of its disks, as far as they are known.
 
     ``who`` is the user its QEMU runs as, with ``dac`` the label that says so; ``selinux`` and ``profile`` are what a
@@ -43,7 +44,8 @@ class DomainUse(NamedTuple):
     profile: Profile | None = None
 
 
-class HostState(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HostState:
     """What the host looks like: every path of every chain, when it booted, what diskchain granted.
 
     ``jobs`` are those whose process no longer lives; ``present`` knows the paths of their files, too.
@@ -55,7 +57,8 @@ class HostState(NamedTuple):
     holds: Sequence[Hold] = ()
 
 
-class _File(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _File:
     """One file, whatever its names, and who has it in a chain."""
 
     inode: Inode

@@ -3,7 +3,7 @@
 Looks and changes nothing. Knows which module looks at what; judging is ``access``'s.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.access.image_locks import ImageLocks, image_locks
 from diskchain.access.kernel.path_facts import End, Kind, PathFacts
@@ -16,14 +16,17 @@ from diskchain.system.mounts import Mount, read_mounts
 
 _LOCKABLE = (Kind.FILE, Kind.BLOCK)
 
+_NO_LOCKS = ImageLocks()
 
-class Present(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class Present:
     """One file as it is. ``locks`` is None when we could not ask."""
 
     facts: PathFacts
     selinux: str | None = None
     remembered: tuple[Remembered, ...] = ()
-    locks: ImageLocks | None = ImageLocks()
+    locks: ImageLocks | None = _NO_LOCKS
 
 
 def examine(path: str, *, ignore: frozenset[int] = frozenset(), mounts: dict[int, Mount] | None = None) -> Present:

@@ -3,7 +3,7 @@
 Pure. Never gives a right to everybody: where one user lacks it, one user gets it.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.access.grants.changes import AddEntry, AddMode, Change, SetOwner
 from diskchain.access.kernel.identity import Identity
@@ -13,7 +13,8 @@ from diskchain.system.posix_acl import Entry, Tag, minimal, show_entry, show_per
 from diskchain.system.shell_words import shell_word
 
 
-class Mending(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mending:
     """``changes`` to the inode at ``path`` (empty when it is not ours to change), and the shell command for the same.
 
     ``command`` is None when no single command would do.

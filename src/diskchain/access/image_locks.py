@@ -10,9 +10,10 @@ import os
 import re
 import struct
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.access.requirements import Access
 
@@ -32,14 +33,16 @@ class Right(IntEnum):
     RESIZE = 3
 
 
-class Holder(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Holder:
     """A process that holds image locks on a file."""
 
     pid: int
     command: str
 
 
-class ImageLocks(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ImageLocks:
     """The rights others use on a file and those they do not share. ``holders`` is empty where we may not look."""
 
     used: frozenset[Right] = frozenset()

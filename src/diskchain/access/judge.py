@@ -5,8 +5,9 @@ in which an open meets them.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.access.evidence import Present
 from diskchain.access.fixes import mend
@@ -30,7 +31,8 @@ class Verdict(StrEnum):
     ELSEWHERE = "not on this host"
 
 
-class Confinement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Confinement:
     """What security modules hold a QEMU to: its AppArmor profile, its SELinux image label. None: not confined by it."""
 
     apparmor: Profile | None = None
@@ -41,7 +43,8 @@ class Confinement(NamedTuple):
 UNCONFINED: Final = Confinement()
 
 
-class Hindrance(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hindrance:
     """One thing in the way. ``rule``: a :class:`Rule`, or ``apparmor``, ``selinux``, ``image-lock``.
 
     ``unknown``: it may be in the way. ``command``: the least that mends it; ``changes``: the same for
@@ -56,7 +59,8 @@ class Hindrance(NamedTuple):
     changes: tuple[Change, ...] = ()
 
 
-class FileAccess(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileAccess:
     """One file of a chain. ``present`` is None for storage that is not on this host."""
 
     need: Need

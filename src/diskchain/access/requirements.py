@@ -5,8 +5,8 @@ Source: libvirt 11.3.0 (``qemu_block.c``, ``qemu_blockjob.c``: which layers a jo
 (``block/commit.c``, ``block/mirror.c``, ``block/stream.c``, ``qemu-img.c``).
 """
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
 
 from diskchain.errors import UsageError
 from diskchain.storage.location import local_path
@@ -37,7 +37,8 @@ class Role(StrEnum):
     DESTINATION = "destination"
 
 
-class Need(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Need:
     """One file and why it has to be opened.
 
     ``depth`` is its position, or that of the image it belongs to; None for a destination. ``shared``: other writers are
@@ -164,7 +165,7 @@ def _destination(top: Source, because: str) -> list[Need]:
     found = []
     for depth, layer in enumerate(layers(top)):
         if depth == 0:
-            found += [need._replace(new=True) for need in _image(layer, None, Role.DESTINATION, Access.WRITE, because)]
+            found += [replace(need, new=True) for need in _image(layer, None, Role.DESTINATION, Access.WRITE, because)]
         else:
             found += _image(layer, None, Role.DESTINATION, Access.READ, "the new image has it below")
     return found

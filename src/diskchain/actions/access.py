@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from diskchain.access.assess import survey
@@ -110,7 +111,7 @@ def _who(args: argparse.Namespace, labels: "DomainLabels | None") -> tuple[Ident
     if labels is None:
         return who, None
     if args.capabilities is None:
-        who = who._replace(capabilities=frozenset())  # libvirt takes them from every QEMU
+        who = replace(who, capabilities=frozenset())  # libvirt takes them from every QEMU
     relabel = seclabel.relabel if seclabel is not None else True
     domain = DomainLabel("dac", label or f"+{who.uid}:+{who.gid}", relabel)
     return who, None if args.as_is else domain

@@ -8,9 +8,10 @@ import ctypes
 import errno
 import os
 import struct
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 _AT_EMPTY_PATH: Final = 0x1000
 _MAX_HANDLE: Final = 128  # MAX_HANDLE_SZ
@@ -25,7 +26,8 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Whereabouts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
     """``path`` is where the inode is now, when it moved and that can be told."""
 
     fate: Fate

@@ -1,7 +1,8 @@
 """The mounts this process sees. Knows ``/proc/self/mountinfo`` and nothing else. Source: proc_pid_mountinfo(5)."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
 #: Columns left and right of the dash.
@@ -12,7 +13,8 @@ _SUPER_OPTIONS: Final = 2
 _ESCAPES: Final = ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\"))
 
 
-class Mount(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mount:
     """One mount. ``options`` are those of the mount itself, ``super_options`` those of its file system."""
 
     point: str

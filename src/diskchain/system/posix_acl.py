@@ -4,8 +4,9 @@ Pure; knows only errors. Source: acl(5) and Linux ``include/uapi/linux/posix_acl
 """
 
 import struct
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.errors import ParseError
 
@@ -33,7 +34,8 @@ class Tag(IntEnum):
     OTHER = 0x20
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """One entry. ``perm`` is a sum of READ, WRITE and EXECUTE; ``id`` is set for USER and GROUP only."""
 
     tag: Tag
@@ -110,7 +112,7 @@ def with_user(acl: Acl, uid: int, perm: int) -> Acl | None:
         if entry.tag is Tag.USER and entry.id == uid:
             own |= effective
         else:
-            merged.append(entry._replace(perm=effective))
+            merged.append(replace(entry, perm=effective))
     merged.append(Entry(Tag.USER, own, uid))
     governed = [entry.perm for entry in merged if entry.tag in (Tag.USER, Tag.GROUP_OBJ, Tag.GROUP)]
     needed_mask = 0

@@ -3,13 +3,15 @@
 Source: proc_pid_stat(5), field 22 (``starttime``).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 _STARTTIME: Final = 21 - 2  # after the closing parenthesis of the command, which is field 2
 
 
-class Holder(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Holder:
     """``started`` in clock ticks since boot; ``boot`` names the boot."""
 
     pid: int

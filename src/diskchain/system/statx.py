@@ -6,8 +6,9 @@ The standard library has no statx; this is the binding, nothing more. Source: Li
 import ctypes
 import os
 import struct
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 _AT_EMPTY_PATH: Final = 0x1000
 _AT_NO_AUTOMOUNT: Final = 0x800
@@ -26,7 +27,8 @@ _DEVICE: Final = (136, struct.Struct("=II"))
 _MOUNT: Final = (144, struct.Struct("=Q"))
 
 
-class Status(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Status:
     """One inode. ``mode`` includes the file type. ``birth`` in nanoseconds since the epoch; None: not recorded.
 
     ``immutable`` and ``append`` are None when the file system does not tell.

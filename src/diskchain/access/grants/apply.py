@@ -4,7 +4,7 @@ Order of events for one file, each finished before the next begins: the journal 
 is changed; the change is on the disk; the journal says so. Whatever happens in between, ``revert`` finds the original.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diskchain.access.grants.changes import SetOwner, changed, merge
 from diskchain.access.grants.file_state import open_rights
@@ -20,7 +20,8 @@ from diskchain.system.deadline import PATIENCE
 from diskchain.system.process import Holder, boot_id
 
 
-class Granted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Granted:
     """What :func:`apply` did: the job, the paths it changed, and the paths it only took down."""
 
     job: Job

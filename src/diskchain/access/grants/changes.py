@@ -4,13 +4,15 @@ There are three, from least to most: an ACL entry for one user, more permission 
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from diskchain.errors import ParseError
 from diskchain.system.posix_acl import Acl, decode, encode, minimal, mode_of, with_user
 
 
-class AddEntry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AddEntry:
     """Give user ``uid`` at least ``perm`` (a sum of READ, WRITE, EXECUTE) with an ACL entry of its own."""
 
     uid: int
@@ -18,14 +20,16 @@ class AddEntry(NamedTuple):
     type: Literal["acl"] = "acl"
 
 
-class AddMode(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AddMode:
     """Set permission bits that are not set, such as 0o200."""
 
     bits: int
     type: Literal["mode"] = "mode"
 
 
-class SetOwner(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SetOwner:
     """Make ``uid`` the owner. The group stays."""
 
     uid: int
@@ -35,7 +39,8 @@ class SetOwner(NamedTuple):
 Change = AddEntry | AddMode | SetOwner
 
 
-class FileState(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileState:
     """What is put back. ``mode``: permission bits; ``acl``: the attribute's bytes, None without one.
 
     ``xattrs``: the security attributes that libvirt or chown(2) may change. Times in nanoseconds since the epoch.
@@ -63,14 +68,14 @@ def changed(state: FileState, changes: Iterable[Change]) -> FileState:
     ordered = sorted(changes, key=lambda change: ("owner", "mode", "acl").index(change.type))
     for change in ordered:
         if isinstance(change, SetOwner):
-            state = state._replace(uid=change.uid)
+            state = replace(state, uid=change.uid)
         elif isinstance(change, AddMode):
             state = _with_mode(state, change.bits)
         else:
             acl = with_user(state.entries, change.uid, change.perm)
             if acl is None:
                 raise ParseError("the ACL has an empty mask: an entry would change what others may do")
-            state = state._replace(acl=encode(acl), mode=mode_of(acl, state.mode))
+            state = replace(state, acl=encode(acl), mode=mode_of(acl, state.mode))
     return state
 
 
@@ -94,10 +99,10 @@ def _with_mode(state: FileState, bits: int) -> FileState:
     """chmod: with an ACL, the group bits set its mask."""
     mode = state.mode | bits
     if state.acl is None:
-        return state._replace(mode=mode)
+        return replace(state, mode=mode)
     by_name = {"USER_OBJ": mode >> 6 & 7, "MASK": mode >> 3 & 7, "OTHER": mode & 7}
-    acl = tuple(entry._replace(perm=by_name.get(entry.tag.name, entry.perm)) for entry in decode(state.acl))
-    return state._replace(mode=mode, acl=encode(acl))
+    acl = tuple(replace(entry, perm=by_name.get(entry.tag.name, entry.perm)) for entry in decode(state.acl))
+    return replace(state, mode=mode, acl=encode(acl))
 
 
 def write_changes(changes: Iterable[Change]) -> str:

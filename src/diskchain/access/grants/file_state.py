@@ -11,8 +11,9 @@ import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from diskchain.access.grants.changes import FileState
 from diskchain.access.security.saved_labels import is_remembered_attribute
@@ -31,7 +32,8 @@ _CAPABILITY_XATTR: Final = "security.capability"
 _GONE: Final = (errno.ENODATA, errno.EOPNOTSUPP)
 
 
-class FileIdentity(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
     """What tells a file from another that took its name. ``birth`` in nanoseconds since the epoch.
 
     ``birth`` and ``generation`` are None where the file system has none; ``handle`` finds the inode by itself, on the

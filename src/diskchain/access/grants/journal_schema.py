@@ -4,8 +4,9 @@ Numbers that may not fit SQLite's signed 64 bits (inodes, devices) are kept as t
 """
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from diskchain.access.grants.changes import Change, FileState, read_changes
 from diskchain.access.grants.file_state import FileIdentity
@@ -51,7 +52,8 @@ class Phase(StrEnum):
     REVERTING = "reverting"
 
 
-class Job(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Job:
     """Somebody's permission to do one operation. ``created`` in seconds since the epoch; ``target`` is for people."""
 
     id: int
@@ -63,7 +65,8 @@ class Job(NamedTuple):
     holder: Holder | None = None
 
 
-class FileRecord(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileRecord:
     """A file and its state before any job. ``boot`` is the boot it was written in."""
 
     id: int
@@ -73,7 +76,8 @@ class FileRecord(NamedTuple):
     original: FileState
 
 
-class Hold(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hold:
     """One job's hold on one file. ``after``: its rights once the changes were made (no attributes, no times)."""
 
     id: int

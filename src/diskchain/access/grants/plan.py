@@ -4,7 +4,7 @@ Pure: a plan is a value. ``apply`` carries it out.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from diskchain.access.fixes import changes_command
 from diskchain.access.grants.changes import Change, merge
@@ -14,7 +14,8 @@ from diskchain.access.kernel.path_facts import End, Inode, Search
 from diskchain.access.requirements import Access
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One file or directory of a plan.
 
     ``changes`` empty: nothing is changed now, but its state is recorded, because libvirt may change it meanwhile.
@@ -31,7 +32,8 @@ class Step(NamedTuple):
     command: str | None = None
 
 
-class LeftOver(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LeftOver:
     """Something in the way that the plan does not remove, and why not. ``command`` is for a person to decide on."""
 
     path: str
@@ -40,7 +42,8 @@ class LeftOver(NamedTuple):
     unknown: bool = False
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """Steps and what they leave. ``complete``: afterwards nothing known stands in the way.
 
     ``silent``: files that did not answer, so that what they are like cannot be taken down.
@@ -105,7 +108,7 @@ def _merge(
     merged = merge((*step.changes, *changes))
     reasons = tuple(dict.fromkeys((*step.because, because)))
     stronger = Access.WRITE if Access.WRITE in (access, step.access) else Access.READ
-    steps[key] = step._replace(changes=merged, because=reasons, access=stronger)
+    steps[key] = replace(step, changes=merged, because=reasons, access=stronger)
 
 
 def _left_over(hindrance: Hindrance, forbidden: set[str]) -> LeftOver:
@@ -121,5 +124,5 @@ def _with_command(step: Step, who: Identity, accesses: Sequence[FileAccess]) -> 
     for access in accesses:
         for inode in _inodes(access):
             if (inode.device, inode.number) == (step.device, step.inode):
-                return step._replace(command=changes_command(inode, step.changes, who))
+                return replace(step, command=changes_command(inode, step.changes, who))
     return step

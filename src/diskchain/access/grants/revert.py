@@ -6,7 +6,7 @@ journal forgets. Dying in between leaves the original in the journal, and the ne
 
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from diskchain.access.grants.file_state import open_rights
 from diskchain.access.grants.journal import Journal
@@ -21,7 +21,8 @@ from diskchain.system.process import boot_id
 _DONE = (Result.RESTORED, Result.SHARED, Result.DELETED, Result.FORGOTTEN)
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """What became of one file of a job. ``done``: the journal no longer has it for this job."""
 
     job: int
@@ -73,7 +74,7 @@ def revert_job(
         outcome = _revert_hold(hold, job, journal, urgency, seconds)
         if forget and not outcome.done:
             journal.release(hold)
-            outcome = outcome._replace(result=Result.FORGOTTEN)
+            outcome = replace(outcome, result=Result.FORGOTTEN)
         outcomes.append(outcome)
     journal.end(job)
     return tuple(outcomes)

@@ -5,8 +5,9 @@ or that somebody else changed meanwhile, is left alone and named.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.access.grants.changes import FileState, SetOwner, changed
 from diskchain.access.grants.journal_schema import Hold, Job, Phase
@@ -30,7 +31,8 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
-class Urgency(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Urgency:
     """How much the caller insists.
 
     ``over``: the job is known to be over, so files that are merely read are given back. ``force``: give back whatever
@@ -46,7 +48,8 @@ class Urgency(NamedTuple):
 GENTLE: Final = Urgency()
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """``target`` is the state to write, None when the file is left alone for ``reason``."""
 
     result: Result
@@ -77,11 +80,11 @@ def decide(
     if not others:
         target = original
     elif taken_over:
-        target = wanted._replace(uid=now.uid, gid=now.gid, xattrs=now.xattrs)
+        target = replace(wanted, uid=now.uid, gid=now.gid, xattrs=now.xattrs)
     else:
-        target = wanted._replace(xattrs=now.xattrs)
+        target = replace(wanted, xattrs=now.xattrs)
     if not urgency.times:
-        target = target._replace(accessed=now.accessed, modified=now.modified)
+        target = replace(target, accessed=now.accessed, modified=now.modified)
     return Decision(Result.SHARED if others else Result.RESTORED, target)
 
 

@@ -5,6 +5,7 @@ if they were not there.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from diskchain.access.evidence import Present
 from diskchain.access.grants.changes import FileState, changed
@@ -31,10 +32,10 @@ def without_grants(present: Present, holds: Iterable[Hold]) -> Present:
     steps: list[Step] = []
     for step in present.facts.steps:
         directory = plain(step.directory)
-        steps.append(Search(directory) if isinstance(step, Search) else step._replace(directory=directory))
+        steps.append(Search(directory) if isinstance(step, Search) else replace(step, directory=directory))
     file = present.facts.file
-    facts = present.facts._replace(steps=tuple(steps), file=None if file is None else plain(file))
-    return present._replace(facts=facts)
+    facts = replace(present.facts, steps=tuple(steps), file=None if file is None else plain(file))
+    return replace(present, facts=facts)
 
 
 def _original_rights(inode: Inode, file: FileRecord, holds: list[Hold]) -> Inode:
@@ -44,9 +45,9 @@ def _original_rights(inode: Inode, file: FileRecord, holds: list[Hold]) -> Inode
         return inode
     granted = changed(file.original, changes)
     if (inode.uid, inode.gid) == (granted.uid, granted.gid):
-        inode = inode._replace(uid=file.original.uid, gid=file.original.gid)
+        inode = replace(inode, uid=file.original.uid, gid=file.original.gid)
     if inode.mode == granted.mode and _acl_of(granted) == inode.acl:
-        inode = inode._replace(mode=file.original.mode, acl=_acl_of(file.original))
+        inode = replace(inode, mode=file.original.mode, acl=_acl_of(file.original))
     return inode
 
 

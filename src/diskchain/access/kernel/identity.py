@@ -3,8 +3,9 @@
 Source: credentials(7), capabilities(7).
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.errors import UsageError, printable
 
@@ -24,7 +25,8 @@ class Capability(StrEnum):
 ALL_CAPABILITIES: Final = frozenset(Capability)
 
 
-class Identity(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Identity:
     """A process as the kernel sees it. ``groups`` holds the primary and the supplementary group ids."""
 
     uid: int

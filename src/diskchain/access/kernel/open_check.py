@@ -6,8 +6,9 @@ Source: Linux ``fs/namei.c`` (``link_path_walk``, ``may_follow_link``, ``generic
 """
 
 import errno
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.access.kernel.identity import Capability, Identity
 from diskchain.access.kernel.path_facts import End, Follow, Inode, Kind, PathFacts
@@ -50,7 +51,8 @@ class Rule(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Obstacle(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Obstacle:
     """One thing in the way. ``errno`` is what open(2) would fail with, 0 for ``Rule.UNKNOWN``; ``inode`` is where.
 
     ``bits`` are the permissions that were asked for there (SEARCH, MODE, ACL).

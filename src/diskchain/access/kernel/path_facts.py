@@ -3,8 +3,9 @@
 ``present`` makes these; ``predict`` reads them. Source: path_resolution(7).
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from diskchain.system.mounts import Mount
 from diskchain.system.posix_acl import Acl
@@ -22,7 +23,8 @@ class Kind(StrEnum):
     SYMLINK = "symlink"
 
 
-class Inode(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Inode:
     """One file, directory or device as it is now.
 
     ``path`` is the path it was reached by, without symlinks. ``mode`` holds the permission bits (07777). ``acl`` is None
@@ -45,14 +47,16 @@ class Inode(NamedTuple):
     birth: int | None = None
 
 
-class Search(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Search:
     """A name is looked up in ``directory``."""
 
     directory: Inode
     type: Literal["search"] = "search"
 
 
-class Follow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Follow:
     """The symlink ``link`` in ``directory`` is followed; ``last`` when it is the path's last component."""
 
     link: Inode
@@ -77,7 +81,8 @@ class End(StrEnum):
     FAILED = "looking there failed"
 
 
-class PathFacts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PathFacts:
     """The walk along ``path``: its steps in order, and the file at its end or the reason there is none.
 
     ``protected_symlinks`` is the sysctl ``fs.protected_symlinks``. ``stopped_at`` is the path of the component that

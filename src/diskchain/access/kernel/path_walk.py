@@ -9,6 +9,7 @@ import os
 import stat
 from collections import deque
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +123,7 @@ class _Walk:
         except OSError as error:
             end = _ENDS.get(error.errno or 0, End.FAILED)
             facts = self._finish(None, end, at)
-            return facts._replace(creatable=end is End.MISSING and not self._names)
+            return replace(facts, creatable=end is End.MISSING and not self._names)
 
     def _enter(self, name: str, *, last: bool, last_name: bool) -> Inode | None:
         """Looks ``name`` up where the walk stands. Gives the file when the walk is over, else moves on."""

@@ -4,8 +4,9 @@ A pattern may hold the name of an image that somebody else chose, so matching ne
 pattern times that of the path. Source: apparmor.d(5), "Globbing (AARE)".
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 _MAX_PATTERN: Final = 4096
 _MAX_ALTERNATIVES: Final = 256
@@ -16,7 +17,8 @@ _Kind = Literal["one", "any", "every", "star", "double star", "class"]
 _STARS: Final = ("star", "double star")
 
 
-class _Token(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Token:
     """One element. ``text``: the character, or the members of a class; ``negated`` for ``[^…]``."""
 
     kind: _Kind

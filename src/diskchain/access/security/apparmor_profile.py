@@ -6,8 +6,9 @@ tell". Reads a bounded number of bounded files. Source: apparmor.d(5).
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.access.requirements import Access
 from diskchain.access.security.apparmor_glob import pattern_matches
@@ -24,14 +25,16 @@ _RULE: Final = re.compile(
 _INCLUDE: Final = re.compile(r'^\s*#?include\s+(?:if\s+exists\s+)?(?:<(?P<system>[^>]+)>|"(?P<local>[^"]+)")')
 
 
-class Profile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Profile:
     """The file rules of a profile. ``incomplete``: something in it could not be read or understood."""
 
     rules: tuple[FileRule, ...]
     incomplete: bool = False
 
 
-class ProfileAnswer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ProfileAnswer:
     """Whether a profile allows an access: True, False, or None for "cannot tell"; and the rule that decided."""
 
     allowed: bool | None

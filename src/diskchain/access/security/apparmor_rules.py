@@ -4,7 +4,8 @@ Pure. Source: libvirt ``src/security/virt-aa-helper.c`` (``add_file_path``, ``va
 which looks at no seclabel of an image, follows symlinks, and writes one rule for every layer it meets.
 """
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import UsageError, printable
 from diskchain.storage.location import local_path
@@ -17,7 +18,8 @@ PROFILE_DIRECTORY: Final = "/etc/apparmor.d/libvirt"
 PATTERN_CHARACTERS: Final = frozenset("*?[]{}^@\\")
 
 
-class FileRule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileRule:
     """One rule about a path. ``permissions`` are AppArmor's letters; ``origin`` is ``file:line`` when it was read."""
 
     pattern: str

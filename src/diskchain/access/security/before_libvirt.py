@@ -5,6 +5,7 @@ libvirt's note; libvirt will give the file back to that owner by itself. Of back
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from diskchain.access.grants.changes import FileState
 from diskchain.access.security.libvirt_labels import DAC, SELINUX, dac_ids
@@ -28,7 +29,7 @@ def before_libvirt(now: FileState, notes: Iterable[Remembered], boot_times: froz
                 uid, gid = dac_ids(note.original)
             except UsageError:
                 continue
-            state = state._replace(uid=now.uid if uid is None else uid, gid=now.gid if gid is None else gid)
+            state = replace(state, uid=now.uid if uid is None else uid, gid=now.gid if gid is None else gid)
         elif note.model == SELINUX:
             attributes[SELINUX_XATTR] = note.original.encode() + b"\0"
         kept = {
@@ -36,5 +37,5 @@ def before_libvirt(now: FileState, notes: Iterable[Remembered], boot_times: froz
             for name, value in attributes.items()
             if not (is_remembered_attribute(name) and name.endswith(note.model))
         }
-        state = state._replace(xattrs=tuple(sorted(kept.items())))
+        state = replace(state, xattrs=tuple(sorted(kept.items())))
     return state

@@ -5,8 +5,9 @@ has a module of its own). Source: libvirt 11.3.0 ``virSecurity{DAC,SELinux}SetIm
 ``…RestoreImageLabelSingle``; measured against libvirt 9.0.0.
 """
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.errors import UsageError, printable
 from diskchain.storage.location import BlockLocation, FileLocation
@@ -21,7 +22,8 @@ CONTENT_CONTEXT: Final = "system_u:object_r:virt_content_t:s0"
 FILE_CONTEXT: Final = "system_u:object_r:svirt_image_t:s0"
 
 
-class DomainLabel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DomainLabel:
     """The domain's ``<seclabel>`` of one model: for dac ``+UID:+GID``, for selinux the image label."""
 
     model: str
@@ -45,7 +47,8 @@ class Why(StrEnum):
     NOT_A_FILE = "it is no file or block device of this host"
 
 
-class Relabelling(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Relabelling:
     """What libvirt does to one file when the domain starts and when it stops.
 
     ``label`` None: it stays as it is. ``remembered``: the original is kept in ``trusted.libvirt.security.*``.
@@ -76,7 +79,7 @@ def at_job(layer: Source, depth: int, domain: DomainLabel, *, writable: bool) ->
     remembered.
     """
     return tuple(
-        relabelling._replace(remembered=False, given_back=False)
+        replace(relabelling, remembered=False, given_back=False)
         for relabelling in _with_data_file(_Case(layer, layer, depth, writable=writable), domain)
     )
 
@@ -96,7 +99,8 @@ def dac_ids(label: str) -> tuple[int | None, int | None]:
     return uid, gid
 
 
-class _Case(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Case:
     """One image to label, the image on top of it in the same call, and whether the call makes it writable."""
 
     image: Source

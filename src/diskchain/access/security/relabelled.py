@@ -1,6 +1,7 @@
 """A file as it will be once libvirt has given it to the domain's user: the DAC table applied to what is there now. Pure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from diskchain.access.evidence import Present
 from diskchain.access.kernel.path_facts import Inode
@@ -36,8 +37,8 @@ def as_relabelled(owners: Owners) -> Callable[[str, Present], Present]:
         if path not in owners or file is None or not _can_be_given(file):
             return present
         uid, gid = owners[path]
-        given = file._replace(uid=file.uid if uid is None else uid, gid=file.gid if gid is None else gid)
-        return present._replace(facts=present.facts._replace(file=given))
+        given = replace(file, uid=file.uid if uid is None else uid, gid=file.gid if gid is None else gid)
+        return replace(present, facts=replace(present.facts, file=given))
 
     return adjust
 

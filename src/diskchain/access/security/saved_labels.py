@@ -7,8 +7,9 @@ Source: libvirt ``src/security/security_util.c``.
 import os
 import struct
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 _PREFIX: Final = "trusted.libvirt.security."
 MODELS: Final = ("dac", "selinux")
@@ -21,7 +22,8 @@ _UTMP_SECONDS: Final = 340  # offset of ut_tv.tv_sec
 _UTMP_LIMIT: Final = 4096 * _UTMP_RECORD
 
 
-class Remembered(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Remembered:
     """One model's note.
 
     ``original`` is the label to give back (None: the attribute is missing); ``users`` how many domains hold the file;

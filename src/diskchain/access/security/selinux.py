@@ -6,8 +6,9 @@ two labels differ in a way it cannot judge it says so. Source: libvirt ``securit
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.access.requirements import Access
 
@@ -25,7 +26,8 @@ _WRITABLE_TYPES: Final = frozenset({"svirt_image_t"})
 _READABLE_TYPES: Final = frozenset({"virt_content_t"})
 
 
-class Context(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Context:
     """A label: user, role, type, sensitivity and the set of categories."""
 
     user: str
