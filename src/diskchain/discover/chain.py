@@ -52,7 +52,8 @@ class Layer(NamedTuple):
         layer = self.below
         while layer is not None:
             below, layer = below + 1, layer.below
-        said = f", {len(self.findings)} findings" if self.findings else ""
+        number = len(self.findings)
+        said = f", {number} finding{'' if number == 1 else 's'}" if number else ""
         return f"<Layer {describe_source(self.source)} ({self.origin}), {below} below{said}>"
 
 
