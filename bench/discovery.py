@@ -132,7 +132,7 @@ def _forest(directory: Path) -> Iterator[Row]:
             discoverer.discover(source)
 
     def together() -> None:
-        for _ in discover_many(Discoverer(LIBVIRT), sources):
+        for _ in discover_many(Discoverer(LIBVIRT), ((source, False) for source in sources)):
             pass
 
     warm, single, floor = best(together, one_by_one, lambda: _floor(paths), rounds=10)

@@ -38,7 +38,7 @@ def _ours(path: Path, format: Format) -> Callable[[], object]:
 
     def read() -> None:
         with open_local(name) as image:
-            inspect(image, format)
+            inspect(image.window(), format)
 
     return read
 

@@ -12,7 +12,7 @@ from diskchain.access.kernel.identity import Identity
 from diskchain.storage.location import FileLocation
 from diskchain.storage.operation import Commit, Operation
 from diskchain.storage.source import TERMINATOR, Source, stack
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.system.posix_acl import ACL_XATTR
 from diskchain.system.process import Holder
 
@@ -68,7 +68,7 @@ def grant(
     target: str = "vm",
     holder: Holder | None = None,
     kinds: tuple[str, ...] = ("acl",),
-    seconds: float = PATIENCE,
+    seconds: float = DEFAULT_DEADLINE,
 ) -> Granted:
     """Plans and applies a commit of the whole chain."""
     plan = plan_for(chain, journal, who, Commit(), *kinds)

@@ -73,8 +73,8 @@ def test_no_value_shows_it(text: str, tmp_path: Path) -> None:
     image = overlay(tmp_path, text)["image"]
     chain = Discoverer().discover(Source(FileLocation(image), Format.QCOW2))
     shown = [f"{each!r} {each}" for each in (chain, *chain.layers, *chain.findings)]
-    with open_local(image) as window:
-        shown.append(repr(inspect(window, Format.QCOW2, full=True)))
+    with open_local(image) as file:
+        shown.append(repr(inspect(file.window(), Format.QCOW2, full=True)))
     shown.append(repr(Source(FileLocation("/a"), reference=text, backing=Source(FileLocation("/b"), reference=text))))
     assert SECRET not in "".join(shown)
 

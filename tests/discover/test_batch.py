@@ -2,12 +2,16 @@
 
 import errno
 import gc
+import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.discover.chains import paths
 from tests.discover.written import write_qcow2
+from tests.live.hung import Served
 
 from diskchain.discover import Discoverer
 from diskchain.discover import batch as many
@@ -41,6 +45,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
     return found
 
 
+def declared(sources: Iterable[Source]) -> Iterator[tuple[Source, bool]]:
+    return ((source, False) for source in sources)
+
+
 @pytest.fixture(params=["quick", "slow", "far"])
 def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "_BATCH", COUNT * 2 // 5)
@@ -54,14 +62,15 @@ def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_they_are_the_chains_one_by_one(sources: list[Source], policy: OpenPolicy, probe: bool) -> None:  # noqa: FBT001
     single = Discoverer(policy)
     expected = [single.discover(source, probe=probe) for source in sources]
-    assert list(discover_many(Discoverer(policy), sources, probe=probe)) == expected
+    for seconds in (math.inf, 60.0):
+        assert list(discover_many(Discoverer(policy, seconds=seconds), [(each, probe) for each in sources])) == expected
 
 
 @pytest.mark.usefixtures("storage")
 def test_tops_alone_are_enough(sources: list[Source]) -> None:
     tops = sources[5::6]
     single = Discoverer()
-    assert list(discover_many(Discoverer(), tops)) == [single.discover(source) for source in tops]
+    assert list(discover_many(Discoverer(), declared(tops))) == [single.discover(source) for source in tops]
 
 
 @pytest.mark.usefixtures("storage")
@@ -73,17 +82,49 @@ def test_sources_are_taken_one_batch_in_advance(sources: list[Source]) -> None:
             taken.append(source)
             yield source
 
-    chains = discover_many(Discoverer(), asked())
+    chains = discover_many(Discoverer(), declared(asked()))
     assert not taken
     next(chains)
     assert len(taken) == COUNT * 2 // 5
 
 
+@pytest.mark.usefixtures("storage")
+def test_those_that_do_not_answer_hold_up_no_others(sources: list[Source], serve: Callable[[Path], Served]) -> None:
+    few = sources[:60]
+    expected = [Discoverer().discover(source) for source in few]
+    dead = [Path(str(few[position].location[0])) for position in (4, 30, 55)]
+    for path in dead:
+        serve(path).hang()
+    started = time.monotonic()
+    found = list(discover_many(Discoverer(seconds=0.4), declared(few)))
+    assert time.monotonic() - started < 10
+    assert len(found) == len(expected)
+    waited_for = {str(path) for path in dead}
+    for chain, answered in zip(found, expected, strict=True):
+        if waited_for.isdisjoint(paths(answered)):
+            assert chain == answered
+        else:
+            *_, last = chain.layers
+            assert last.source.location[0] in waited_for
+            assert [each.id for each in last.findings] == ["timeout"]
+            assert paths(answered)[: len(paths(chain))] == paths(chain)
+
+
+def test_a_discoverer_can_be_used_while_its_batch_is_half_way(sources: list[Source]) -> None:
+    single = Discoverer()
+    expected = [single.discover(source) for source in sources]
+    discoverer = Discoverer()
+    for number, chain in enumerate(discover_many(discoverer, declared(sources))):
+        assert chain == expected[number]
+        if number % 100 == 0:
+            assert discoverer.discover(sources[-number]) == expected[-number]
+
+
 def test_the_garbage_collector_is_left_as_it_was_found(sources: list[Source]) -> None:
     usual = gc.get_threshold()
-    assert len(list(discover_many(Discoverer(), sources[:10]))) == 10
+    assert len(list(discover_many(Discoverer(), declared(sources[:10])))) == 10
     assert gc.get_threshold() == usual
-    chains = discover_many(Discoverer(), sources)
+    chains = discover_many(Discoverer(), declared(sources))
     next(chains)
     assert gc.get_threshold()[0] >= 50_000
     chains.close()  # type: ignore[attr-defined]
@@ -94,7 +135,7 @@ def test_a_collector_that_is_off_stays_off(sources: list[Source]) -> None:
     usual = gc.get_threshold()
     gc.set_threshold(0)
     try:
-        next(discover_many(Discoverer(), sources))
+        next(discover_many(Discoverer(), declared(sources)))
         assert gc.get_threshold()[0] == 0
     finally:
         gc.set_threshold(*usual)

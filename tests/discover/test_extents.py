@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from tests.live.storage import QemuImg
 from diskchain.access.requirements import Role, needs
 from diskchain.checks.consistency import examine, uses
 from diskchain.discover import BackingChain, Discoverer, Layer
-from diskchain.discover.timed import PatientDiscoverer
 from diskchain.readers.policy import STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation, NetworkLocation, describe_location
 from diskchain.storage.operation import Start
@@ -320,11 +320,11 @@ def test_a_base_with_extents_shared_by_two_overlays_is_remembered_whole(tmp_path
         assert [extent.readonly for extent in chain.source.extents] == [chain.source.readonly]
 
 
-def test_a_patient_walk_says_the_same(tmp_path: Path) -> None:
+def test_a_walk_without_a_deadline_says_the_same(tmp_path: Path) -> None:
     flat(tmp_path / "flat.vmdk")
     image = described(tmp_path / "disk.vmdk", f'RW {SECTORS} FLAT "flat.vmdk" 0', f'RW {SECTORS} SPARSE "gone"')
     source = Source(FileLocation(str(image)), Format.VMDK)
-    assert PatientDiscoverer().discover(source) == Discoverer().discover(source)
+    assert Discoverer(seconds=math.inf).discover(source) == Discoverer().discover(source)
 
 
 def test_a_name_is_shown_as_it_stands_there_unless_it_would_harm_a_terminal(tmp_path: Path) -> None:

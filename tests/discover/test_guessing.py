@@ -1,5 +1,6 @@
 """A policy says by which rules a format is guessed, whoever asks: what other programs take for a header must not pass as raw."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from tests.image.makers import vmdk
 from tests.live.storage import QemuImg
 
 from diskchain.discover import BackingChain, Discoverer, Origin
-from diskchain.discover.timed import PatientDiscoverer
 from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source
@@ -40,10 +40,10 @@ def two_formats(qemu_img: QemuImg, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("policy", [UPLOAD, STRICT], ids=lambda policy: policy.name)
-@pytest.mark.parametrize("discoverer", [Discoverer, PatientDiscoverer])
-def test_a_text_descriptor_is_no_raw_image(tmp_path: Path, policy: OpenPolicy, discoverer: type[Discoverer]) -> None:
+@pytest.mark.parametrize("seconds", [math.inf, 60.0])
+def test_a_text_descriptor_is_no_raw_image(tmp_path: Path, policy: OpenPolicy, seconds: float) -> None:
     image = naming(tmp_path / "up.vmdk", "/etc/shadow")
-    chain = discoverer(policy).discover(Source(FileLocation(str(image))), probe=True)
+    chain = Discoverer(policy, seconds=seconds).discover(Source(FileLocation(str(image))), probe=True)
     assert (chain.source.format, chain.top.origin) == (Format.VMDK, Origin.PROBED)
     assert ids(chain) == ["format-probed", "reference-refused"]
     assert not chain.complete

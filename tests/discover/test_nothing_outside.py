@@ -1,5 +1,6 @@
 """Whatever an image of whatever format names: under a policy that forbids it, it is not opened. Not for a moment, and not in a race."""
 
+import math
 from itertools import cycle
 from pathlib import Path
 from threading import Event, Thread
@@ -15,7 +16,6 @@ from tests.live.storage import QemuImg
 from diskchain.cli.main import main
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.discover.batch import discover_many
-from diskchain.discover.timed import PatientDiscoverer
 from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source
@@ -40,16 +40,15 @@ def image(request: pytest.FixtureRequest, qemu_img: QemuImg, tmp_path: Path, sec
 
 
 @pytest.mark.parametrize("policy", [UPLOAD, STRICT, OpenPolicy("mine", directories=("/usr/share",))])
-@pytest.mark.parametrize("discoverer", [Discoverer, PatientDiscoverer])
-def test_from_python(
-    image: tuple[Format, Path], secret: Path, policy: OpenPolicy, discoverer: type[Discoverer]
-) -> None:
+@pytest.mark.parametrize("seconds", [math.inf, 60.0])
+def test_from_python(image: tuple[Format, Path], secret: Path, policy: OpenPolicy, seconds: float) -> None:
     format, path = image
     with opened() as files:
         for declared in (format, Format.RAW, None):
             for probe in (False, True):
-                discoverer(policy).discover(Source(FileLocation(str(path)), declared), probe=probe)
-                list(discover_many(discoverer(policy), [Source(FileLocation(str(path)), declared)], probe=probe))
+                source = Source(FileLocation(str(path)), declared)
+                Discoverer(policy, seconds=seconds).discover(source, probe=probe)
+                list(discover_many(Discoverer(policy, seconds=seconds), [(source, probe)]))
     assert str(path) in files
     assert str(secret) not in files
 
@@ -121,9 +120,9 @@ def test_a_link_inside_is_followed(over_link: Source) -> None:
 
 
 @pytest.mark.parametrize("policy", [STRICT, POOL], ids=lambda policy: policy.name)
-@pytest.mark.parametrize("discoverer", [Discoverer, PatientDiscoverer])
+@pytest.mark.parametrize("seconds", [math.inf, 60.0])
 def test_a_link_exchanged_after_it_was_judged(
-    over_link: Source, secret: Path, policy: OpenPolicy, discoverer: type[Discoverer], monkeypatch: pytest.MonkeyPatch
+    over_link: Source, secret: Path, policy: OpenPolicy, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = link_of(over_link)
     monkeypatch.chdir(link.parent.parent)
@@ -133,7 +132,7 @@ def test_a_link_exchanged_after_it_was_judged(
             put(link, secret)
 
     with told(exchange), opened() as files:
-        chain = discoverer(policy).discover(over_link)
+        chain = Discoverer(policy, seconds=seconds).discover(over_link)
     assert link.resolve() == secret
     assert str(secret) not in files
     assert ids(chain) == ["reference-refused"]

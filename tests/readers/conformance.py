@@ -11,7 +11,7 @@ import pytest
 
 from diskchain.errors import ImageError, StorageError, StorageMissing, TruncatedImage
 from diskchain.image.formats import qcow2
-from diskchain.image.window import BUDGET, HEAD, Window
+from diskchain.image.window import BUDGET, HEAD
 from diskchain.readers.open import Image
 from diskchain.storage.location import Location
 from diskchain.storage.terms import StorageType
@@ -37,9 +37,8 @@ CONTENT = random.Random(1).randbytes(3 * HEAD + 1024)  # noqa: S311 (nothing sec
 class ReaderConformance:
     def test_size_and_head_are_those_of_the_file(self, reader: Reader) -> None:
         with reader.open(reader.serve(CONTENT)) as image:
-            assert isinstance(image, Window)
-            assert image.size == image.facts.size == len(CONTENT)
-            assert image.head == CONTENT[:HEAD]
+            assert image.window().size == image.facts.size == len(CONTENT)
+            assert image.window().head == image.head == CONTENT[:HEAD]
             assert image.facts.type is reader.type
 
     def test_any_part_can_be_read(self, reader: Reader) -> None:
@@ -50,54 +49,60 @@ class ReaderConformance:
         ]
         with reader.open(reader.serve(CONTENT)) as image:
             for start, length in parts:
-                assert image.read(start, length) == CONTENT[start : start + length]
+                assert image.window().read(start, length) == CONTENT[start : start + length]
+                assert image.pread(start, length) == CONTENT[start : start + length]
 
     def test_there_is_nothing_beyond_the_end(self, reader: Reader) -> None:
         with reader.open(reader.serve(CONTENT)) as image:
             with pytest.raises(TruncatedImage):
-                image.read(len(CONTENT) - 1, 2)
-            assert image.read_up_to(len(CONTENT) - 512, 4096) == CONTENT[-512:]
+                image.window().read(len(CONTENT) - 1, 2)
+            assert image.window().read_up_to(len(CONTENT) - 512, 4096) == CONTENT[-512:]
+            assert image.pread(len(CONTENT) - 512, 4096) == CONTENT[-512:]
+            assert image.pread(len(CONTENT), 512) == image.pread(len(CONTENT) + 4096, 512) == b""
 
     def test_a_file_shorter_than_a_head_is_all_head(self, reader: Reader) -> None:
         content = CONTENT[: max(reader.unit, 7)]
         with reader.open(reader.serve(content)) as image:
-            assert (image.size, image.head) == (len(content), content)
+            assert (image.facts.size, image.head) == (len(content), content)
 
     def test_an_odd_size_is_not_rounded(self, reader: Reader) -> None:
         content = CONTENT[: HEAD + reader.unit]
         with reader.open(reader.serve(content)) as image:
-            assert image.size == len(content)
-            assert image.read(HEAD, reader.unit) == content[HEAD:]
+            assert image.facts.size == len(content)
+            assert image.pread(HEAD, reader.unit) == content[HEAD:]
 
-    def test_reading_ends_with_the_budget(self, reader: Reader) -> None:
+    def test_what_a_header_may_ask_is_bounded_and_what_a_reader_gives_is_not(self, reader: Reader) -> None:
         with reader.open(reader.serve(CONTENT)) as image:
-            assert image.budget == BUDGET
-            image.budget = 100
-            image.read(HEAD, 100)
+            window = image.window()
+            assert window.budget == BUDGET
+            window.budget = 100
+            window.read(HEAD, 100)
             with pytest.raises(ImageError, match="more of the image than any header needs"):
-                image.read(HEAD, 1)
+                window.read(HEAD, 1)
+            assert image.window().budget == BUDGET
+            assert image.pread(HEAD, 200) == CONTENT[HEAD : HEAD + 200]
 
     def test_a_header_is_understood(self, reader: Reader) -> None:
         header = bytes.fromhex("514649fb 00000002") + bytes(12) + (16).to_bytes(4) + (1 << 20).to_bytes(8) + bytes(4)
         header += (1).to_bytes(4) + (1 << 16).to_bytes(8) * 2 + (1).to_bytes(4) + bytes(12)
         with reader.open(reader.serve(header.ljust(1 << 17, b"\0"))) as image:
-            assert qcow2.parse(image, full=False).capacity == 1 << 20
+            assert qcow2.parse(image.window(), full=False).capacity == 1 << 20
 
     def test_closing_twice_does_no_harm_and_ends_reading(self, reader: Reader) -> None:
         image = reader.open(reader.serve(CONTENT))
         image.close()
         image.close()
         with pytest.raises(StorageError):
-            image.read(HEAD, 1)
-        assert image.read(0, 4) == CONTENT[:4]
+            image.pread(HEAD, 1)
+        assert image.window().read(0, 4) == CONTENT[:4]
 
     def test_two_images_do_not_disturb_each_other(self, reader: Reader) -> None:
         other = bytes(reversed(CONTENT))
         with reader.open(reader.serve(CONTENT)) as one, reader.open(reader.serve(other)) as two:
-            assert one.read(HEAD, 100) == CONTENT[HEAD : HEAD + 100]
-            assert two.read(HEAD, 100) == other[HEAD : HEAD + 100]
+            assert one.pread(HEAD, 100) == CONTENT[HEAD : HEAD + 100]
+            assert two.pread(HEAD, 100) == other[HEAD : HEAD + 100]
             one.close()
-            assert two.read(HEAD + 5, 100) == other[HEAD + 5 : HEAD + 105]
+            assert two.pread(HEAD + 5, 100) == other[HEAD + 5 : HEAD + 105]
 
     def test_what_is_not_there_is_missing(self, reader: Reader) -> None:
         if reader.missing is None:
@@ -112,6 +117,6 @@ class ReaderConformance:
         with reader.open(location) as image:
             reader.cut()
             with pytest.raises(StorageError):
-                image.read(HEAD, 1)
+                image.pread(HEAD, 1)
         with pytest.raises(StorageError):
             reader.open(location)

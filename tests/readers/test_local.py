@@ -17,7 +17,7 @@ def test_a_file_shows_its_head_its_size_and_what_it_uses(tmp_path: Path) -> None
     path.write_bytes(b"x" * 10_000)
     with open_local(str(path)) as image:
         assert image.head == b"x" * 4096
-        assert image.read(9_999, 1) == b"x"
+        assert image.pread(9_999, 1) == b"x"
         assert (image.facts.type, image.facts.size) == (StorageType.FILE, 10_000)
         assert image.facts.allocated == path.stat().st_blocks * 512
 
@@ -26,7 +26,7 @@ def test_reading_past_the_end_is_truncation(tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"x")
     with open_local(str(path)) as image, pytest.raises(TruncatedImage):
-        image.read(0, 2)
+        image.window().read(0, 2)
 
 
 def test_two_names_of_one_file_have_one_identity(tmp_path: Path) -> None:

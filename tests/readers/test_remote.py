@@ -93,7 +93,7 @@ class TestHttp(ReaderConformance):
 
     def test_an_empty_file_is_empty(self, reader: Reader) -> None:
         with reader.open(reader.serve(b"")) as image:
-            assert (image.size, image.head) == (0, b"")
+            assert (image.facts.size, image.head) == (0, b"")
 
 
 @requires("nginx")
@@ -122,7 +122,7 @@ def test_cookies_are_sent_and_never_shown(web: WebServer) -> None:
     assert "hunter2" not in str(caught.value)
     cookies = (Cookie("who", "me"), Cookie("what", "read"))
     with open_location(location._replace(options=HttpOptions(cookies=cookies)), timeout=TIMEOUT) as image:
-        assert image.read(5000, 100) == CONTENT[5000:5100]
+        assert image.pread(5000, 100) == CONTENT[5000:5100]
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_a_host_key_nobody_knows_is_refused_unless_nobody_cares(sftp: Sftp, tmp_
     with pytest.raises(StorageDenied, match="host key"):
         open_location(ssh_location(sftp, path, known_hosts=str(tmp_path / "empty")), timeout=TIMEOUT)
     with open_location(ssh_location(sftp, path, known_hosts=None, check_host_key=False), timeout=TIMEOUT) as image:
-        assert image.size == len(CONTENT)
+        assert image.facts.size == len(CONTENT)
 
 
 @requires("sshd", "root")
@@ -220,8 +220,8 @@ def test_a_server_that_wants_whole_blocks_gets_them(tmp_path: Path) -> None:
         nbdkit_file(written(tmp_path, content), "--filter=blocksize-policy", settings=options) as port,
         open_location(network(Protocol.NBD, port, ""), timeout=TIMEOUT) as image,
     ):
-        assert image.read(5000, 3000) == content[5000:8000]
-        assert image.read(12287, 1) == content[-1:]
+        assert image.pread(5000, 3000) == content[5000:8000]
+        assert image.pread(12287, 1) == content[-1:]
 
 
 @requires("nbdkit")
@@ -231,7 +231,7 @@ def test_an_export_the_server_does_not_have_is_missing(tmp_path: Path) -> None:
         tmp_path / "a", "--filter=exportname", settings=("exportname=a", "exportname-strict=true")
     ) as port:
         with open_location(network(Protocol.NBD, port, "a"), timeout=TIMEOUT) as image:
-            assert image.size == len(CONTENT)
+            assert image.facts.size == len(CONTENT)
         with pytest.raises(StorageError):
             open_location(network(Protocol.NBD, port, "b"), timeout=TIMEOUT)
 
@@ -254,7 +254,7 @@ def test_tls_is_qemus_to_speak(tmp_path: Path) -> None:
             open_location(network(Protocol.NBD, port, ""), timeout=TIMEOUT)
         for _ in range(2):
             with open_location(network(Protocol.NBD, port, "", tls=True), timeout=TIMEOUT, bridge=bridge) as image:
-                assert image.read(5000, 3000) == CONTENT[5000:8000]
+                assert image.pread(5000, 3000) == CONTENT[5000:8000]
 
 
 class _OverTheBridge(ReaderConformance):
@@ -290,9 +290,9 @@ def test_a_bridge_that_was_closed_is_built_anew(web: WebServer) -> None:
         with bridge(location, TIMEOUT) as image:
             bridge.close()
             with pytest.raises(StorageError):
-                image.read(8192, 1)
+                image.pread(8192, 1)
         with bridge(location, TIMEOUT) as image:
-            assert image.read(8192, 1) == CONTENT[8192:8193]
+            assert image.pread(8192, 1) == CONTENT[8192:8193]
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +334,7 @@ def attempt(protocol: Protocol, port: int, timeout: float, bridge: Bridge) -> No
     name = "iqn.2014-03.test:x/1" if protocol is Protocol.ISCSI else "image"
     options = SshOptions(check_host_key=False, username="x") if protocol is Protocol.SSH else None
     with open_location(network(protocol, port, name, options=options), timeout=timeout, bridge=bridge) as image:
-        image.read(0, 1)
+        image.pread(0, 1)
 
 
 @pytest.mark.parametrize("protocol", SPOKEN)
@@ -379,7 +379,7 @@ def test_an_nbd_server_may_send_anything(answer: bytes, greet: bool) -> None:  #
         contextlib.suppress(StorageError),
         open_nbd((HOST, port), "x", name="liar", timeout=3.0) as image,
     ):
-        image.read(0, image.size and 1)
+        image.pread(0, image.facts.size and 1)
 
 
 @requires("nginx", "qemu-storage-daemon")
@@ -391,7 +391,7 @@ def test_a_bridge_has_nothing_in_the_file_system(
     location = web_location(web, written(web.files, CONTENT))
     with Bridge() as bridge, bridge(location, TIMEOUT) as image:
         assert list(tmp_path.iterdir()) == []
-        assert image.read(8192, 1) == CONTENT[8192:8193]
+        assert image.pread(8192, 1) == CONTENT[8192:8193]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
@@ -403,7 +403,7 @@ def test_an_answer_that_is_compressed_is_not_taken_for_the_bytes_of_the_file(enc
         if encoding != "identity":
             exits.enter_context(pytest.raises(StorageError, match="compresses"))
         with open_location(network(Protocol.HTTP, port, "image"), timeout=5.0, bridge=Bridge()) as image:
-            assert image.read(0, 16) == body
+            assert image.pread(0, 16) == body
 
 
 @requires("qemu-storage-daemon")

@@ -10,7 +10,7 @@ from diskchain.access.kernel.identity import Identity
 from diskchain.access.requirements import needs
 from diskchain.storage.operation import Operation
 from diskchain.storage.source import Source
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 
 def survey(  # noqa: PLR0913 - what is asked, and five ways to ask it differently
@@ -22,7 +22,7 @@ def survey(  # noqa: PLR0913 - what is asked, and five ways to ask it differentl
     ignore: frozenset[int] = frozenset(),
     without: Iterable[Hold] = (),
     adjust: Callable[[str, Present], Present] | None = None,
-    seconds: float = PATIENCE,
+    seconds: float = DEFAULT_DEADLINE,
 ) -> tuple[FileAccess, ...]:
     """Whether ``who`` may do ``operation`` on ``chain``, file by file.
 

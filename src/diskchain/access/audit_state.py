@@ -11,10 +11,12 @@ from diskchain.access.requirements import needs
 from diskchain.access.security.saved_labels import boot_times
 from diskchain.findings import Finding
 from diskchain.storage.operation import Start
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 
-def label_findings(uses: Iterable[DomainUse], state: Path | None = None, seconds: float = PATIENCE) -> list[Finding]:
+def label_findings(
+    uses: Iterable[DomainUse], state: Path | None = None, seconds: float = DEFAULT_DEADLINE
+) -> list[Finding]:
     """What is wrong with the rights of these domains' files. ``state``: where the journal is. ``seconds``: what a file has to answer.
 
     Raises StorageError when there is a journal that cannot be read.
@@ -23,7 +25,7 @@ def label_findings(uses: Iterable[DomainUse], state: Path | None = None, seconds
     return drift(domains, host_state(domains, state, seconds))
 
 
-def host_state(uses: Iterable[DomainUse], state: Path | None = None, seconds: float = PATIENCE) -> HostState:
+def host_state(uses: Iterable[DomainUse], state: Path | None = None, seconds: float = DEFAULT_DEADLINE) -> HostState:
     """The present state of every file that the domains name and that jobs hold."""
     directory = state_directory() if state is None else state
     jobs: list[Job] = []

@@ -11,7 +11,7 @@ from diskchain.access.kernel.path_walk import look
 from diskchain.access.security.saved_labels import Remembered, remembered
 from diskchain.access.security.selinux import file_label
 from diskchain.errors import StorageTimeout
-from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 from diskchain.system.mounts import Mount, read_mounts
 
 _LOCKABLE = (Kind.FILE, Kind.BLOCK)
@@ -40,7 +40,7 @@ def examine(path: str, *, ignore: frozenset[int] = frozenset(), mounts: dict[int
 
 
 def examine_all(
-    paths: list[str], *, ignore: frozenset[int] = frozenset(), seconds: float = PATIENCE
+    paths: list[str], *, ignore: frozenset[int] = frozenset(), seconds: float = DEFAULT_DEADLINE
 ) -> dict[str, Present]:
     """:func:`examine` for several paths, with one look at the mounts; each has so many ``seconds`` to answer."""
     mounts = read_mounts()

@@ -17,7 +17,7 @@ from diskchain.cli.options.access import operation_of
 from diskchain.errors import UsageError
 from diskchain.storage.operation import Operation
 from diskchain.storage.source import Source
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     from diskchain.libvirtxml.documents.domain_labels import DomainLabels
@@ -46,7 +46,7 @@ class Question(NamedTuple):
     domain: DomainLabel | None = None
     running: bool = False
     process: int | None = None
-    seconds: float = PATIENCE
+    seconds: float = DEFAULT_DEADLINE
 
     def answer(self, subject: Subject, *, without: Iterable[Hold] = ()) -> tuple[FileAccess, ...]:
         """The judgement for one disk. ``without``: granted rights that are not to be leaned on."""
@@ -118,7 +118,7 @@ def _who(args: argparse.Namespace, labels: "DomainLabels | None") -> tuple[Ident
 
 
 def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, ...]:
-    from diskchain.discover.timed import PatientDiscoverer
+    from diskchain.discover import Discoverer
 
     known = ", ".join(target.name for target in found) or "none"
     if args.disk is not None:
@@ -127,7 +127,7 @@ def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, .
             raise UsageError(f"no disk is called {args.disk}; the disks are: {known}")
     if len(found) > 1 and args.operation != "start":
         raise UsageError(f"--for {args.operation} is about one disk; say which with -d: {known}")
-    discoverer = PatientDiscoverer(seconds=args.timeout)
+    discoverer = Discoverer(seconds=args.timeout)
     subjects = []
     for target in found:
         chain = chain_of(discoverer, target)

@@ -11,7 +11,7 @@ from diskchain.qemu.policy import NodePolicy, ThrottleFilter
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
 from diskchain.storage.terms import Format
-from diskchain.system.deadline import real_path
+from diskchain.system.paths import real_path
 
 
 class NumberedChain(NamedTuple):

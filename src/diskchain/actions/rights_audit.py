@@ -17,7 +17,7 @@ from diskchain.findings import Finding
 from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
 from diskchain.libvirtxml.edit.completion import declared_disks
 from diskchain.storage.source import Source
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     from diskchain.discover import Discoverer
@@ -33,7 +33,7 @@ class _Described(NamedTuple):
 
 
 def label_findings(
-    source: "Connection | Iterable[bytes]", *, state: Path | None = None, seconds: float = PATIENCE
+    source: "Connection | Iterable[bytes]", *, state: Path | None = None, seconds: float = DEFAULT_DEADLINE
 ) -> list[Finding]:
     """What is wrong with the rights of all files that domains use.
 
@@ -56,9 +56,9 @@ def label_findings(
 
 
 def _uses(described: Iterable[_Described], base: str | None, seconds: float) -> Iterator[DomainUse]:
-    from diskchain.discover.timed import PatientDiscoverer
+    from diskchain.discover import Discoverer
 
-    discoverer = PatientDiscoverer(seconds=seconds)
+    discoverer = Discoverer(seconds=seconds)
     for document in described:
         try:
             labels = parse_domain_labels(document.text, origin=document.origin)

@@ -9,7 +9,8 @@ from diskchain.actions.numbering import NumberedChain, _resolved
 from diskchain.errors import StorageTimeout, UsageError
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, layers
-from diskchain.system.deadline import PATIENCE, real_path
+from diskchain.system.deadline import DEFAULT_DEADLINE
+from diskchain.system.paths import real_path
 
 if TYPE_CHECKING:
     from diskchain.discover import BackingChain
@@ -59,7 +60,7 @@ def _by_path(chains: list[tuple[str, BackingChain]], wanted: str) -> Layer | Non
         if local_path(layer.source.location) == wanted:
             return layer
     try:
-        found = within(PATIENCE, wanted, lambda: os.stat(wanted))
+        found = within(DEFAULT_DEADLINE, wanted, lambda: os.stat(wanted))
     except (OSError, ValueError, StorageTimeout):
         return None
     names = ((found.st_dev, found.st_ino), (-1, found.st_rdev))
@@ -110,7 +111,7 @@ def below(whole: "BackingChain", chain: NumberedChain) -> "BackingChain":
     return BackingChain(every[len(every) - len(chain.names)])
 
 
-def layer_position(chain: Source, text: str, seconds: float = PATIENCE) -> int:
+def layer_position(chain: Source, text: str, seconds: float = DEFAULT_DEADLINE) -> int:
     """Where the layer called ``text`` is, 0 for the top. Raises UsageError when there is none.
 
     Raises StorageTimeout when a name that must be resolved to tell gives no answer within so many ``seconds``.

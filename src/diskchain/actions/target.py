@@ -9,7 +9,7 @@ from diskchain.readers.local import open_local, storage_error
 from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, StorageType
-from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +62,7 @@ class TargetDocument(NamedTuple):
 def document_of(args: "argparse.Namespace", name: str) -> TargetDocument | None:
     """The document that ``name`` means, None when it is an image. Raises StorageError, UsageError, PeerError."""
     if args.connect is None:
-        seconds = getattr(args, "timeout", PATIENCE)
+        seconds = getattr(args, "timeout", DEFAULT_DEADLINE)
         if args.format is not None or not is_document(name, seconds):
             return None
         return TargetDocument(read_document(name, seconds))
@@ -72,7 +72,7 @@ def document_of(args: "argparse.Namespace", name: str) -> TargetDocument | None:
         return TargetDocument(connection.domain(name).current, connection.host)
 
 
-def is_document(target: str, seconds: float = PATIENCE) -> bool:
+def is_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bool:
     """Whether ``target`` is an XML document we know. Opens nothing that could block, except what is named as a stream.
 
     Raises StorageTimeout when it does not answer within so many ``seconds``.
@@ -109,7 +109,7 @@ def _is_stream(target: str) -> bool:
     return target == "-" or target.startswith("/dev/fd/") or target == "/dev/stdin"
 
 
-def read_document(target: str, seconds: float = PATIENCE) -> bytes:
+def read_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bytes:
     """The bytes of a document; ``-`` is stdin.
 
     Raises StorageError (StorageTimeout without an answer within so many ``seconds``), UsageError when absurdly large.
@@ -147,7 +147,7 @@ def _whole(target: str, size: int) -> bytes:
         return file.read(LARGEST_DOCUMENT + 1)
 
 
-def image_target(path: str, format: str | None, seconds: float = PATIENCE) -> Target:
+def image_target(path: str, format: str | None, seconds: float = DEFAULT_DEADLINE) -> Target:
     """One image; ``format`` None: probe. Raises StorageError, StorageTimeout after so many ``seconds``."""
     absolute = os.path.abspath(path)
     found = within(seconds, absolute, lambda: _type(absolute))

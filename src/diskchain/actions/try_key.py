@@ -38,7 +38,7 @@ def _try_luks2(source: Source, found: Found) -> str:
         return f"{UNSURE}: LUKS2 is tried on this host only"
     try:
         with open_local(path) as image, found.value.reveal() as passphrase:
-            return YES if opens_luks2(image, passphrase, source.slice.offset if source.slice else 0) else NO
+            return YES if opens_luks2(image.window(), passphrase, source.slice.offset if source.slice else 0) else NO
     except DiskchainError as error:
         return could_not_tell(error)
 

@@ -20,7 +20,7 @@ from diskchain.image.window import Window
 from diskchain.readers.local import open_local
 from diskchain.storage.location import local_path
 from diskchain.storage.terms import Format
-from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 #: Files looked at before giving up; a bound for a search that was started at ``/``.
 MOST_FILES: Final = 200_000
@@ -116,7 +116,7 @@ def _wanted_parent(header: ImageHeader, met: frozenset[tuple[int, int]]) -> Want
     return Wanted(name, header.format, header.capacity, _ids(identity), above=met)
 
 
-def candidates(wanted: Wanted, directories: Iterable[str], *, seconds: float = PATIENCE) -> list[Candidate]:
+def candidates(wanted: Wanted, directories: Iterable[str], *, seconds: float = DEFAULT_DEADLINE) -> list[Candidate]:
     """Files below ``directories`` that could be ``wanted``, likeliest first.
 
     What cannot be read, or does not answer within so many ``seconds``, is passed over.
@@ -125,7 +125,7 @@ def candidates(wanted: Wanted, directories: Iterable[str], *, seconds: float = P
 
 
 def search(
-    wanted: Iterable[Wanted], directories: Iterable[str], *, seconds: float = PATIENCE
+    wanted: Iterable[Wanted], directories: Iterable[str], *, seconds: float = DEFAULT_DEADLINE
 ) -> dict[Wanted, list[Candidate]]:
     """The :func:`candidates` for each of ``wanted``; every file is read once."""
     found: dict[Wanted, dict[str, Candidate]] = {each: {} for each in wanted}
@@ -236,8 +236,9 @@ def _read(path: str, seconds: float) -> _File | None:
 
 def _read_file(path: str) -> _File:
     with open_local(path) as image:
+        window = image.window()
         try:
-            header = inspect(image, _guess(image))
+            header = inspect(window, _guess(window))
         except ImageError:
             header = None
         return _File(path, image.facts.size, image.facts.identity, header)

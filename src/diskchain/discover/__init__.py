@@ -4,6 +4,6 @@
 """
 
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.walk import Discoverer
+from diskchain.discover.discoverer import Discoverer
 
 __all__ = ["BackingChain", "Discoverer", "Layer", "Origin"]

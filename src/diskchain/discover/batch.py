@@ -1,22 +1,22 @@
-"""Discover the chains of many images, quickly whether they are cached or not. Reads through ``walk`` and, ahead of it, ``readers``.
+"""Discover the chains of many images, quickly whether they are cached or not. Reads through a Discoverer and, ahead of it, ``readers``.
 
 Of every batch the first few are timed. If storage makes them wait, threads scout ahead through the rest: they open the images, ask
 the kernel for the heads without waiting for them, and follow the chains if those are longer than what was asked for. What they find
-they throw away: it is in the page cache, where the caller's thread finds it. If storage answers at once there are no threads: of
+they throw away: it is in the page cache, where the discoverer finds it. If storage answers at once there are no threads: of
 20,000 cached images they would take a third more time.
 """
 
 import gc
 from _thread import start_new_thread
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import perf_counter
 from typing import Final
 
 from diskchain.discover.cache import Tail, Tails
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.walk import Discoverer
+from diskchain.discover.discoverer import Discoverer, Top
+from diskchain.discover.walk import Walker
 from diskchain.readers.local import expect
 from diskchain.readers.policy import OpenPolicy
 from diskchain.storage.location import FileLocation, local_path
@@ -24,8 +24,9 @@ from diskchain.storage.source import Source
 
 _BATCH: Final = 4096
 _TIMED: Final = 8  # of each batch
-#: Seconds for one of them, from which scouts are worth it. With everything cached it takes 15 µs, on a solid-state disk 90.
-_SLOW: Final = 50e-6
+#: Seconds for one of them, from which scouts are worth it. With everything cached it takes 45 µs, on a solid-state disk 120, with 30 of
+#: each for handing it over to the thread that walks.
+_SLOW: Final = 80e-6
 #: … from which storage, not the processor, is what is waited for: then more threads help, where before they are in each other's way.
 _FAR: Final = 300e-6
 _FEW: Final = 3
@@ -36,31 +37,28 @@ _COLLECT_AFTER: Final = 250_000
 _STOP: Final = (None, Layer(Source(FileLocation("")), None, Origin.ASSUMED), 0)
 
 
-def discover_many(discoverer: Discoverer, sources: Iterable[Source], *, probe: bool = False) -> Iterator[BackingChain]:
-    """The chains of ``sources``, in their order, each as ``discoverer.discover`` gives it.
+def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Iterator[BackingChain]:
+    """The chains of ``tops``, in their order, each as ``discoverer.discover`` gives it: one that does not answer holds up no other.
 
-    Takes up to 4096 sources in advance. Until it is exhausted or closed, Python's garbage collector searches less often.
+    Takes up to 4096 in advance. Until it is exhausted or closed, Python's garbage collector searches less often.
     """
-    discover: Callable[[Source], BackingChain] = discoverer.discover
-    if probe:
-        discover = partial(discoverer.discover, probe=True)
-    left = iter(sources)
+    left = iter(tops)
     usual = gc.get_threshold()
     gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])  # 0: it is off
     try:
         while batch := list(islice(left, _BATCH)):
             took, met = [], discoverer.files_met
-            for source in batch[:_TIMED]:
+            for top, probe in batch[:_TIMED]:
                 started = perf_counter()
-                chain = discover(source)
+                chain = discoverer.discover(top, probe=probe)
                 took.append(perf_counter() - started)
                 yield chain
             del batch[:_TIMED]
             usually = sorted(took)[len(took) // 2]
             if usually > _SLOW and batch:
                 follow = discoverer.files_met - met > _TIMED
-                _Scouts(discoverer.policy, batch, _MANY if usually > _FAR else _FEW, probe=probe, follow=follow)
-            yield from map(discover, batch)
+                _Scouts(discoverer.policy, batch, _MANY if usually > _FAR else _FEW, follow=follow)
+            yield from discoverer.discover_each(batch)
     finally:
         gc.set_threshold(*usual)
 
@@ -68,30 +66,32 @@ def discover_many(discoverer: Discoverer, sources: Iterable[Source], *, probe: b
 class _Scouts:
     """Threads that go through a batch once. Not of the threading module: none holds up the end of the process when storage hangs."""
 
-    def __init__(self, policy: OpenPolicy, batch: list[Source], threads: int, *, probe: bool, follow: bool) -> None:
-        self._probe = probe
+    def __init__(self, policy: OpenPolicy, batch: list[Top], threads: int, *, follow: bool) -> None:
         self._walker = _Scout(policy) if follow else None
         # next() of a list's iterator is atomic, so threads can share it.
         self._to_open, self._to_follow = iter(batch), iter(batch if follow else ())
         for _ in range(threads):
-            start_new_thread(self._run, ())
+            try:
+                start_new_thread(self._run, ())
+            except RuntimeError:  # there can be no more of them: it goes without
+                return
 
     def _run(self) -> None:
-        for source in self._to_open:
-            path = local_path(source.location)
+        for top, _ in self._to_open:
+            path = local_path(top.location)
             if path is not None:
                 expect(path)
-        for source in self._to_follow:
+        for top, probe in self._to_follow:
             if self._walker is not None:
-                self._walker.discover(source, probe=self._probe)
+                self._walker.discover(top, probe=probe)
 
 
-class _Scout(Discoverer):
+class _Scout(Walker):
     """Walks through what no scout has walked through. Knows nothing of other hosts."""
 
     def __init__(self, policy: OpenPolicy) -> None:
-        super().__init__(policy)
-        self._tails = _Visited()
+        super().__init__(policy, None)
+        self.tails = _Visited()
 
 
 class _Visited(Tails):

@@ -11,7 +11,7 @@ from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import Layer, Origin
-from diskchain.discover.layer_reader import Look
+from diskchain.discover.layer_reader import PartialLayer
 from diskchain.image.header import Extent
 from diskchain.storage.slice import Slice
 from diskchain.storage.source import DETECTED_TERMINATOR, Source, with_backing
@@ -28,7 +28,7 @@ MOST: Final = 32768
 #: What a name in a header resolves to; it says itself why it cannot be followed. The format is what the name's bytes are.
 Refer = Callable[[str, Format], Source | Unknown]
 #: Looks at one file for the one that names it; None: it was refused, and that is said.
-LookAt = Callable[[Source, Look], Look | None]
+LookAt = Callable[[Source, PartialLayer], PartialLayer | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class _Named:
     """One extent still to be looked at: who names it, and the descriptors on the way to it."""
 
     extent: Extent
-    by: Look
+    by: PartialLayer
     way: tuple[tuple[int, int], ...]
 
 
-def follow_extents(image: Look, refer: Refer, look_at: LookAt) -> tuple[Layer, ...]:
+def follow_extents(image: PartialLayer, refer: Refer, look_at: LookAt) -> tuple[Layer, ...]:
     """The extents of ``image``, in the order they are named, each followed by those it names itself.
 
     Those the policy refuses, or whose name makes no sense, are findings of ``image``.
@@ -77,17 +77,17 @@ def follow_extents(image: Look, refer: Refer, look_at: LookAt) -> tuple[Layer, .
     return tuple(found)
 
 
-def _identity(seen: Look) -> tuple[int, int] | None:
+def _identity(seen: PartialLayer) -> tuple[int, int] | None:
     return seen.facts.identity if seen.facts is not None else None
 
 
-def _named(seen: Look, way: tuple[tuple[int, int], ...]) -> list[_Named]:
+def _named(seen: PartialLayer, way: tuple[tuple[int, int], ...]) -> list[_Named]:
     """The extents in the header of ``seen`` that are files somebody opens, last first."""
     extents = seen.header.extents if seen.header is not None else ()
     return [_Named(extent, seen, way) for extent in reversed(extents) if extent.name and extent.access != _NO_ACCESS]
 
 
-def _judge(seen: Look, named: _Named) -> None:
+def _judge(seen: PartialLayer, named: _Named) -> None:
     """Say where the file ``seen`` is not what its descriptor says."""
     extent, facts, header = named.extent, seen.facts, seen.header
     if facts is None:

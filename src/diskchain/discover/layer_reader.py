@@ -1,7 +1,7 @@
 """Open one layer, read what can be read, and say what is wrong. The only part of ``discover`` that touches storage."""
 
 from collections.abc import Callable
-from os import close
+from os.path import dirname
 from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import messages as notes
@@ -22,7 +22,7 @@ from diskchain.image.header_cache import recognised, remember
 from diskchain.image.inspect import inspect
 from diskchain.image.window import HEAD, Window, window_on
 from diskchain.readers.file_facts import ImageFacts
-from diskchain.readers.local import LocalImage, begin, open_local
+from diskchain.readers.local import LocalImage, begin, open_local, release, storage_error
 from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
@@ -36,8 +36,8 @@ from diskchain.storage.terms import Format, StorageType, Unknown
 
 if TYPE_CHECKING:
     from diskchain.image.probe import Rules
+    from diskchain.readers.open import Image
     from diskchain.readers.policy import OpenPolicy
-    from diskchain.readers.remote import RemoteImage
 
 _FILE: Final = StorageType.FILE
 _RAW: Final = Format.RAW
@@ -53,25 +53,26 @@ _CONTAINERS: Final = (
 
 
 #: Opens the image of a source on another host. Raises DiskchainError.
-OpenElsewhere = Callable[[Source], "LocalImage | RemoteImage"]
+OpenElsewhere = Callable[[Source], "Image"]
 
 
-class Look:
+class PartialLayer:
     """One layer while its chain is being walked: all but what is below it.
 
-    ``asked``: as it was declared or named; ``source``: the same, with what looking at it settled. ``format``: what it was read as.
-    ``fault``: nothing below it can be known. ``home``: the directory of the chain's top, without symlinks, where a policy wants to
-    know.
+    ``asked``: as it was declared or named; ``source``: the same, with what reading it settled. ``format``: what it was read as.
+    ``above``: the layer that names it. ``fault``: nothing below it can be known. ``home``: the directory of the chain's top, without
+    symlinks, where a policy wants to know.
     """
 
     __slots__ = (
-        "asked", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "origin", "source",
+        "above", "asked", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "origin", "source",
     )  # fmt: skip
 
-    def __init__(self, source: Source, format: Format | None, origin: Origin) -> None:
+    def __init__(self, source: Source, format: Format | None, origin: Origin, above: "PartialLayer | None") -> None:
         self.asked = self.source = source
         self.format = format
         self.origin = origin
+        self.above = above
         self.facts: ImageFacts | None = None
         self.header: ImageHeader | None = None
         self.findings: tuple[Finding, ...] = ()
@@ -85,6 +86,11 @@ class Look:
         """How findings call this layer."""
         return describe_location(self.source.location)
 
+    @property
+    def referrer(self) -> str | None:
+        """The name of the layer above."""
+        return self.above.name if self.above is not None else None
+
     def note(self, found: Finding) -> None:
         """Say something about this layer."""
         self.findings = (*self.findings, found)
@@ -96,90 +102,103 @@ class Look:
         return Unknown.UNKNOWN
 
 
-def look(
-    source: Source,
-    format: Format | None,
-    origin: Origin,
-    above: Look | None,
-    elsewhere: OpenElsewhere | None = None,
-    guard: "OpenPolicy | None" = None,
-    *,
-    headed: bool = True,
-) -> Look:
-    """Open ``source`` and read its header as ``format``; None: probe. Raises PolicyRefusal, of a detected source under a ``guard``.
+def copied(step: PartialLayer) -> PartialLayer:
+    """``step`` as it is now, for whoever changes it."""
+    from copy import copy
 
-    ``above`` is the layer that names it. ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``guard``:
-    the policy, if it is a narrow one. ``headed`` False: its first bytes are part of another image's data, and no header.
+    return copy(step)
+
+
+def read_layer(
+    step: PartialLayer, elsewhere: OpenElsewhere | None, guard: "OpenPolicy | None", *, headed: bool = True
+) -> None:
+    """Open ``step`` and read its header as its format says; None: probe. Raises PolicyRefusal, of a detected source under a ``guard``.
+
+    ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``guard``: the policy, if it is a narrow one.
+    ``headed`` False: its first bytes are part of another image's data, and no header.
     """
-    seen = Look(source, format, origin)
+    source, format = step.source, step.format
     location = source.location
     path = location.path if isinstance(location, FileLocation) else local_path(location)
     if path is None:
         if elsewhere is None or not isinstance(location, NetworkLocation):
-            seen.stop(notes.not_inspected(seen.name, above.name if above else None))
+            step.stop(notes.not_inspected(step.name, step.referrer))
         else:
-            _look_elsewhere(seen, elsewhere, guard, above, headed=headed)
-        return seen
+            _read_elsewhere(step, elsewhere, guard, headed=headed)
+        return
     try:
         length = _QCOW2_HEAD if format is _QCOW2 else HEAD
-        fd, facts, head = begin(path, length) if guard is None else _begin_guarded(seen, path, length, guard, above)
+        fd, facts, head = begin(path, length) if guard is None else _begin_guarded(step, path, length, guard)
     except StorageError as error:
-        seen.stop(_why_not(error, path, above))
-        return seen
-    seen.facts = facts
+        step.stop(_why_not(error, path, step))
+        return
+    step.facts = facts
     try:
-        if (facts.type is not _FILE and _is_directory(seen, facts.type)) or not headed:
-            return seen
+        if (facts.type is not _FILE and _is_directory(step, facts.type)) or not headed:
+            return
         header = recognised(head) if format is _QCOW2 and source.slice is None else None
         if header is None:
-            header = _read(seen, LocalImage(path, fd, facts, head), guard, above)
-        seen.header = header
-        if header.encryption is not None:
-            _settle_encryption(seen, header.encryption.kind)
-    except ImageError as error:
-        seen.stop(_misread(error, LocalImage(path, fd, facts, head), seen, above))
+            header = _read_header(step, LocalImage(path, fd, facts, head), guard)
+        step.header = header
+        if header is not None and header.encryption is not None:
+            _settle_encryption(step, header.encryption.kind)
     except DiskchainError as error:
-        seen.stop(_why_not(error, path, above))
+        step.stop(_why_not(error, path, step))
     finally:
         if fd >= 0:
-            close(fd)
-    return seen
+            release(fd)
 
 
-def _begin_guarded(
-    seen: Look, path: str, length: int, guard: "OpenPolicy", above: Look | None
-) -> tuple[int, ImageFacts, bytes]:
-    from diskchain.discover.guarded import begin_guarded
+def _begin_guarded(step: PartialLayer, path: str, length: int, policy: "OpenPolicy") -> tuple[int, ImageFacts, bytes]:
+    """As :func:`diskchain.readers.local.begin`, under a narrow policy: it has a say where a header names the file.
 
-    return begin_guarded(seen, path, length, guard, above)
+    ``step`` learns its ``home``, the top from where it is. Raises PolicyRefusal as well.
+    """
+    from diskchain.readers.open_beneath import begin_pinned
+    from diskchain.readers.policy import refusal_of_file
+
+    def learn(real: str, type: StorageType | None) -> None:  # noqa: ARG001
+        step.home = dirname(real)
+
+    if step.above is None:
+        return begin(path, length) if policy.directories != () else begin_pinned(path, length, learn)
+    step.home = step.above.home
+    if not (step.source.detected and policy.asks_for_the_file):
+        return begin(path, length)
+    return begin_pinned(path, length, lambda real, type: refusal_of_file(policy, real, type, step.home))
 
 
-def _look_elsewhere(
-    seen: Look, elsewhere: OpenElsewhere, guard: "OpenPolicy | None", above: Look | None, *, headed: bool
-) -> None:
+def _read_elsewhere(step: PartialLayer, elsewhere: OpenElsewhere, guard: "OpenPolicy | None", *, headed: bool) -> None:
     try:
-        with elsewhere(seen.source) as image:
-            seen.facts = image.facts
-            if not headed:
-                return
-            try:
-                seen.header = _read(seen, image, guard, above)
-            except ImageError as error:
-                seen.stop(_misread(error, image, seen, above))
+        with elsewhere(step.source) as image:
+            step.facts = image.facts
+            if headed:
+                step.header = _read_header(step, image, guard)
     except DiskchainError as error:
-        seen.stop(_why_not(error, seen.name, above))
+        step.stop(_why_not(error, step.name, step))
+    except OSError as error:
+        step.stop(_why_not(storage_error(error, step.name), step.name, step))
     else:
-        if seen.header is not None and seen.header.encryption is not None:
-            _settle_encryption(seen, seen.header.encryption.kind)
+        if step.header is not None and step.header.encryption is not None:
+            _settle_encryption(step, step.header.encryption.kind)
+
+
+def _read_header(step: PartialLayer, image: "Image", guard: "OpenPolicy | None") -> ImageHeader | None:
+    """The header; None where the bytes hold none, which is a finding then. Raises StorageError."""
+    try:
+        return _parse(step, image.window(), guard)
+    except ImageError as error:
+        step.stop(_misread(error, image.window(), step))
+        return None
 
 
 class _OutsideContainer(ImageError):
     """A slice ends behind its container. Never leaves this module."""
 
 
-def _bytes_of(seen: Look, image: Window) -> Window:
+def _bytes_of(step: PartialLayer, image: Window) -> Window:
     """The bytes the format is read from: those of the slice, if there is one. A slice of size 0 goes to the end."""
-    part = seen.source.slice
+    part = step.source.slice
     if part is None:
         return image
     size = part.size or image.size - part.offset
@@ -190,13 +209,11 @@ def _bytes_of(seen: Look, image: Window) -> Window:
     return window_on(image, part.offset, size)
 
 
-def _read(
-    seen: Look, container: "LocalImage | RemoteImage", guard: "OpenPolicy | None", above: Look | None
-) -> ImageHeader:
-    image = _bytes_of(seen, container)
-    format = seen.format
+def _parse(step: PartialLayer, container: Window, guard: "OpenPolicy | None") -> ImageHeader:
+    image = _bytes_of(step, container)
+    format = step.format
     if format is None:
-        format = _guess(seen, image, guard, above)
+        format = _guess(step, image, guard)
     if format is _RAW and image.head.startswith(_CONTAINERS):
         return _read_raw(image)
     header = inspect(image, format)
@@ -218,38 +235,38 @@ def _read_raw(image: Window) -> ImageHeader:
     return header._replace(remarks=(("format-mismatch", f"begins like a {looks_like} image"),))
 
 
-def _is_directory(seen: Look, type: StorageType) -> bool:
+def _is_directory(step: PartialLayer, type: StorageType) -> bool:
     """A detected file may turn out to be a block device or a directory on this host: settle that."""
-    location = seen.source.location
+    location = step.source.location
     if type is StorageType.DIR:
-        seen.format = Format.DIR
-    if type is StorageType.DIR and seen.source.detected and seen.source.format is None:
-        seen.source = seen.source._replace(format=Format.DIR)
-    if seen.source.detected and isinstance(location, FileLocation):
+        step.format = Format.DIR
+    if type is StorageType.DIR and step.source.detected and step.source.format is None:
+        step.source = step.source._replace(format=Format.DIR)
+    if step.source.detected and isinstance(location, FileLocation):
         found = BlockLocation(location.path) if type is StorageType.BLOCK else DirLocation(location.path)
-        seen.source = seen.source._replace(location=found, format=seen.format)
-    return seen.format is _DIR
+        step.source = step.source._replace(location=found, format=step.format)
+    return step.format is _DIR
 
 
-def _guess(seen: Look, image: Window, guard: "OpenPolicy | None", above: Look | None) -> Format:
+def _guess(step: PartialLayer, image: Window, guard: "OpenPolicy | None") -> Format:
     from diskchain.image.probe import guess, guess_alone
 
-    alone = above is None and guard is None
+    alone = step.above is None and guard is None
     format = guess_alone(image) if alone else guess(image, "libvirt" if guard is None else guard.probing)
-    seen.format = format
-    seen.source = seen.source._replace(format=format)
+    step.format = format
+    step.source = step.source._replace(format=format)
     return format
 
 
-def _settle_encryption(seen: Look, kind: str) -> None:
+def _settle_encryption(step: PartialLayer, kind: str) -> None:
     """As libvirt, take over an encryption it finds in a header and nobody declared: the format, without a secret."""
-    if seen.source.encryption is not None:
+    if step.source.encryption is not None:
         return
     from diskchain.storage.encryption import Encryption, EncryptionFormat
 
     known = {"aes": EncryptionFormat.QCOW, "luks1": EncryptionFormat.LUKS, "luks2": EncryptionFormat.LUKS2}.get(kind)
     if known is not None:
-        seen.source = seen.source._replace(encryption=Encryption(known))
+        step.source = step.source._replace(encryption=Encryption(known))
 
 
 def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
@@ -261,17 +278,17 @@ def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
 
     try:
         with open_local(path) as image:
-            return guess(image, rules)
+            return guess(image.window(), rules)
     except AmbiguousImage:
         raise
     except DiskchainError:
         return None
 
 
-def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
-    referrer = above.name if above else None
+def _why_not(error: DiskchainError, path: str, step: PartialLayer) -> Finding:
+    referrer = step.referrer
     if isinstance(error, StorageMissing):
-        return notes.missing(path, referrer, _put_right(above))
+        return notes.missing(path, referrer, _put_right(step.above))
     if isinstance(error, NotStorage):
         return notes.not_storage(path, referrer, error.problem)
     if isinstance(error, StorageDenied):
@@ -281,7 +298,7 @@ def _why_not(error: DiskchainError, path: str, above: Look | None) -> Finding:
     return notes.unreadable(path, referrer, getattr(error, "problem", str(error)))
 
 
-def _put_right(above: Look | None) -> str | None:
+def _put_right(above: PartialLayer | None) -> str | None:
     """What tells ``above`` of another backing file, if it is its header that names it."""
     if above is None or above.source.backing is not Unknown.UNKNOWN:
         return None
@@ -290,15 +307,15 @@ def _put_right(above: Look | None) -> str | None:
     return tell_backing(above.name, above.format)
 
 
-def _misread(error: ImageError, window: Window, seen: Look, above: Look | None) -> Finding:
-    referrer = above.name if above else None
+def _misread(error: ImageError, window: Window, step: PartialLayer) -> Finding:
+    referrer = step.referrer
     if isinstance(error, AmbiguousImage):
-        return notes.ambiguous(seen.name, error.problem)
+        return notes.ambiguous(step.name, error.problem)
     if isinstance(error, _OutsideContainer):
-        return notes.malformed(seen.name, referrer, str(error))
-    if seen.format is not None and (guess := _another_format(_bytes_of(seen, window), seen.format)) is not None:
-        return notes.format_mismatch(seen.name, referrer, seen.format, guess)
-    return notes.malformed(seen.name, referrer, str(error))
+        return notes.malformed(step.name, referrer, str(error))
+    if step.format is not None and (guess := _another_format(_bytes_of(step, window), step.format)) is not None:
+        return notes.format_mismatch(step.name, referrer, step.format, guess)
+    return notes.malformed(step.name, referrer, str(error))
 
 
 def _another_format(image: Window, format: Format) -> Format | None:

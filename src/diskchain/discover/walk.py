@@ -6,20 +6,24 @@ Source: libvirt 11.3.0 ``qemuDomainDetermineDiskChain`` and ``virStorageSourceGe
 * layers and ends a user declared are taken as they are; detection goes on only below the last of them;
 * a backing image whose format its overlay does not record is probed, and used only if it has no backing file of its own;
 * a chain has at most 200 layers. libvirt finds loops by that limit alone; we find them by file identity.
+
+Walks in whatever thread it is called by, and notes how far it has got; that it could take without end is for
+:mod:`diskchain.discover.discoverer` to know.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.cache import Tails
 from diskchain.discover.chain import BackingChain, Layer, Origin, layer_of
-from diskchain.discover.layer_reader import Look, OpenElsewhere, look, looks_like
+from diskchain.discover.layer_reader import OpenElsewhere, PartialLayer, looks_like, read_layer
 from diskchain.discover.resolve import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
 from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
 from diskchain.readers.file_facts import ImageFacts
-from diskchain.readers.policy import LIBVIRT, OpenPolicy, refusal
+from diskchain.readers.policy import OpenPolicy, refusal
 from diskchain.storage.location import DirLocation, local_path
 from diskchain.storage.source import DETECTED_TERMINATOR, UNKNOWN, Source, Terminator, with_backing
 from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType, Unknown
@@ -29,98 +33,114 @@ _DECLARED: Final = Origin.DECLARED
 _RAW: Final = Format.RAW
 
 
-class Discoverer:
-    """Discovers chains, and remembers detected tails: a base shared by a thousand overlays is read once.
+class Walker:
+    """Walks chains, and remembers detected tails: a base shared by a thousand overlays is read once.
 
-    ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked
-    at. What was read is not read again: make a new one to look afresh.
+    ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked at.
+    ``top``: where the walk began; ``seen``: the layers it has been through, top first; ``step``: what it reads, or has just read;
+    ``image``: the layer that names that, if it is no layer itself.
     """
 
-    def __init__(self, policy: OpenPolicy = LIBVIRT, elsewhere: OpenElsewhere | None = None) -> None:
+    def __init__(self, policy: OpenPolicy, elsewhere: OpenElsewhere | None, before: "Walker | None" = None) -> None:
+        """``before``: one whose memory to start with. It may go on: what it is held up by may answer yet."""
         self.policy = policy
-        self._elsewhere = elsewhere
-        self._look_at = look
+        self.elsewhere = elsewhere
+        self.read: Callable[..., None] = read_layer
+        self.guard = None if policy.open else policy
+        self.top: Source | None = None
+        self.seen: list[PartialLayer] = []
+        self.step: PartialLayer | None = None
+        self.image: PartialLayer | None = None
         self._depth = policy.depth
-        self._guard = None if policy.open else policy
-        self._tails = Tails()
+        self.tails: Tails = Tails(before.tails if before is not None else ())
         #: Without directories of its own, a policy asks what lies below that of the top: then tails belong to one top. And what was
         #: declared may be remembered for whoever names it, if it is a file: unless none may be named.
         self._remembers = policy.directories != () and (policy.types is None or StorageType.FILE in policy.types)
         #: Inodes of all files met so far.
-        self._met: set[int] = set()
+        self.met: set[int] = set(before.met if before is not None else ())
 
     @property
     def files_met(self) -> int:
         """How many files were read."""
-        return len(self._met)
+        return len(self.met)
 
     def discover(self, top: Source, *, probe: bool = False) -> BackingChain:
         """The chain of ``top``, complete up to the first fault, which is a finding of a layer. Never raises.
 
         ``probe`` guesses the format of a top image that declares none; without it such an image is raw.
         """
-        known = self._tails.find(top, self._depth)
-        if known is not None:
-            return BackingChain(known[1])
-        seen: list[Look] = []
+        known = self.tails.find(top, self._depth)
+        return BackingChain(known[1]) if known is not None else self._walk(top, probe=probe)
+
+    def _walk(self, top: Source, *, probe: bool) -> BackingChain:
+        seen: list[PartialLayer] = []
+        self.top, self.seen = top, seen
         fresh = True  # no file of this chain was met before, so none can be in a tail that is remembered
-        above: Look | None = None
+        above: PartialLayer | None = None
         source = top
         while True:
             format = source.format
             try:
-                origin = _RECORDED if source.detected else _DECLARED
-                step = (
-                    self._look_undeclared(source, above, probe=probe)
-                    if format is None
-                    else self._look_at(source, format, origin, above, self._elsewhere, self._guard)
-                )
+                if format is None:
+                    step = self._read_undeclared(source, above, probe=probe)
+                else:
+                    origin = _RECORDED if source.detected else _DECLARED
+                    self.step = step = PartialLayer(source, format, origin, above)
+                    self.read(step, self.elsewhere, self.guard)
             except PolicyRefusal as error:
-                return self._chain(seen, None, seen[-1].stop(_refused(source, seen[-1], error)))
+                return self.chain(seen, None, seen[-1].stop(_refused(source, seen[-1], error)))
             header, facts = step.header, step.facts
             if header is not None and (header.data_file is not None or source.data_file is not None or header.extents):
                 self._follow_parts(step, header)
             if facts is not None and (inode := facts.inode) is not None:
-                if inode in self._met:
+                if inode in self.met:
                     fresh = False
                     position = _position(facts, seen)
                     if position is not None:
                         end = seen[-1].stop(notes.loop(step.name, seen[-1].name, position))
-                        return self._chain(seen, None, end)
+                        return self.chain(seen, None, end)
                 else:
-                    self._met.add(inode)
+                    self.met.add(inode)
             seen.append(step)
             below = self._below(step)
             if not isinstance(below, Source):
-                return self._chain(seen, None, below)
-            known = self._tails.find(below, self._depth - len(seen))
+                return self.chain(seen, None, below)
+            known = self.tails.find(below, self._depth - len(seen))
             if known is not None and (fresh or not _is_loop(seen, known[1])):
-                return self._chain(seen, known[1], known[1].source, known[2])
+                return self.chain(seen, known[1], known[1].source, known[2])
             if len(seen) >= self._depth:
-                return self._chain(seen, None, step.stop(notes.too_deep(step.name, len(seen), self.policy.name)))
+                return self.chain(seen, None, step.stop(notes.too_deep(step.name, len(seen), self.policy.name)))
             source, above = below, step
 
-    def _look_undeclared(self, source: Source, above: Look | None, *, probe: bool) -> Look:
+    def _look_at(
+        self, source: Source, format: Format | None, origin: Origin, above: PartialLayer | None, *, headed: bool = True
+    ) -> PartialLayer:
+        """Read ``source``, which ``above`` names. Raises PolicyRefusal."""
+        self.step = step = PartialLayer(source, format, origin, above)
+        self.read(step, self.elsewhere, self.guard, headed=headed)
+        return step
+
+    def _read_undeclared(self, source: Source, above: PartialLayer | None, *, probe: bool) -> PartialLayer:
         """Open ``source``, which nobody said the format of, and say what was guessed about it."""
         if above is None and not probe and not isinstance(source.location, DirLocation):
-            assumed = source._replace(format=_RAW)
-            seen = self._look_at(assumed, _RAW, Origin.ASSUMED, above, self._elsewhere, self._guard)
-            self._note_assumption(seen)
+            step = self._look_at(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above)
+            self._note_assumption(step)
         else:
-            seen = self._look_at(source, None, Origin.PROBED, above, self._elsewhere, self._guard)
-            self._note_guess(seen, above)
-        return seen
+            step = self._look_at(source, None, Origin.PROBED, above)
+            self._note_guess(step, above)
+        return step
 
-    def _note_assumption(self, seen: Look) -> None:
+    def _note_assumption(self, seen: PartialLayer) -> None:
+        path = local_path(seen.source.location)
         try:
-            guess = looks_like(seen.name, self.policy.probing) if seen.header is not None else None
+            guess = None if seen.header is None or path is None else looks_like(path, self.policy.probing)
         except AmbiguousImage as error:
             seen.note(notes.ambiguous(seen.name, error.problem))
             return
         if guess is not None and guess is not Format.RAW:
             seen.note(notes.assumed_raw(seen.name, guess))
 
-    def _note_guess(self, seen: Look, above: Look | None) -> None:
+    def _note_guess(self, seen: PartialLayer, above: PartialLayer | None) -> None:
         header, format = seen.header, seen.format
         if header is None or format is None:
             return
@@ -136,7 +156,7 @@ class Discoverer:
         else:
             seen.note(notes.unrecorded(seen.name, above.name, format, fix))
 
-    def _below(self, seen: Look) -> Source | Terminator | Unknown:
+    def _below(self, seen: PartialLayer) -> Source | Terminator | Unknown:
         """What is below a layer: as declared, else as its header says, else what a fault leaves, which is unknown."""
         declared, header = seen.source.backing, seen.header
         named = header.backing if header is not None and seen.format in BACKING_FORMATS else None
@@ -154,7 +174,7 @@ class Discoverer:
             return seen.stop(notes.refused(named.text, seen.name, rule))
         return self._referenced(seen, named.text, recorded, "backing file name")
 
-    def _referenced(self, seen: Look, text: str, format_name: str | None, what: str) -> Source | Unknown:
+    def _referenced(self, seen: PartialLayer, text: str, format_name: str | None, what: str) -> Source | Unknown:
         if format_name == NO_FORMAT:
             return seen.stop(notes.no_format(seen.name))
         format = None if format_name is None else RECORDED_FORMATS.get(format_name, _RAW)
@@ -164,7 +184,7 @@ class Discoverer:
             return seen.stop(notes.bad_reference(seen.name, what, error.problem))
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
-        if self._guard is not None:
+        if self.guard is not None:
             rule = self._rule_against(seen, child, format)
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
@@ -172,71 +192,62 @@ class Discoverer:
             seen.note(notes.unknown_format_name(seen.name, format_name or "", known=format_name in RECORDED_FORMATS))
         return child
 
-    def _rule_against(self, seen: Look, child: Source, format: Format | None) -> str | None:
+    def _rule_against(self, seen: PartialLayer, child: Source, format: Format | None) -> str | None:
         """Why the policy does not let ``child`` be followed, which ``seen`` names; None when it does."""
         policy = self.policy
         if seen.origin is Origin.PROBED and seen.asked.detected and policy.probing == "untrusted":
             return f"policy {policy.name} follows nothing that an image names whose own format is not recorded"
         return refusal(policy, child.location, format, seen.home)
 
-    def _follow_parts(self, seen: Look, header: ImageHeader) -> None:
+    def _follow_parts(self, image: PartialLayer, header: ImageHeader) -> None:
         """Look at the further files an image is kept in."""
-        if header.data_file is not None or seen.source.data_file is not None:
-            self._follow_data_file(seen, header.data_file)
+        self.image = image
+        if header.data_file is not None or image.source.data_file is not None:
+            self._follow_data_file(image, header.data_file)
         if header.extents:
-            self._follow_extents(seen)
+            self._follow_extents(image)
+        self.image = None
 
-    def _follow_data_file(self, seen: Look, name: str | None) -> None:
-        """Look at the external data file: the declared one, else the one the header names."""
-        source = seen.source.data_file
-        if source is None:
-            if not name:
-                seen.stop(notes.bad_reference(seen.name, "data file name", "it is empty"))
-                return
-            named = self._referenced(seen, name, "raw", "data file name")
-            if not isinstance(named, Source):
-                return
-            source = named._replace(readonly=seen.source.readonly)
-        origin = _RECORDED if source.detected else _DECLARED
-        format = source.format or _RAW
-        # QEMU reads it as raw whatever it begins with: a guest may have written a LUKS header there, or any other.
-        try:
-            data = self._look_at(source, format, origin, seen, self._elsewhere, self._guard, headed=format is not _RAW)
-        except PolicyRefusal as error:
-            seen.stop(_refused(source, seen, error))
-            return
-        header, facts = data.header, data.facts
-        if data.format is Format.DIR:
-            data.note(notes.not_storage(data.name, seen.name, "is a directory"))
-        elif format is _RAW and facts is not None:
-            header = ImageHeader(_RAW, facts.size)
-        settled = with_backing(data.source, DETECTED_TERMINATOR)
-        seen.data_file = Layer(settled, None, origin, header, facts, _findings_of_data_file(data, seen))
-        seen.source = seen.source._replace(data_file=settled)
+    def _follow_data_file(self, image: PartialLayer, name: str | None) -> None:
+        from diskchain.discover.data_file import follow_data_file
 
-    def _follow_extents(self, seen: Look) -> None:
-        """Look at the files the data of a VMDK is in."""
+        def look_at(source: Source, format: Format, origin: Origin, headed: bool) -> PartialLayer | None:  # noqa: FBT001
+            return self._look_at_part(image, source, format, origin, image, headed=headed)
+
+        follow_data_file(image, name, lambda text: self._referenced(image, text, "raw", "data file name"), look_at)
+
+    def _follow_extents(self, image: PartialLayer) -> None:
         from diskchain.discover.extents import follow_extents
 
         def refer(name: str, format: Format) -> Source | Unknown:
-            return self._referenced(seen, name, str(format), "extent name")
+            return self._referenced(image, name, str(format), "extent name")
 
-        def look_at(source: Source, above: Look) -> Look | None:
-            headed = source.format is not _RAW
-            try:
-                return self._look_at(
-                    source, source.format, _RECORDED, above, self._elsewhere, self._guard, headed=headed
-                )
-            except PolicyRefusal as error:
-                seen.stop(_refused(source, seen, error))
-                return None
+        def look_at(source: Source, above: PartialLayer) -> PartialLayer | None:
+            return self._look_at_part(image, source, source.format, _RECORDED, above, headed=source.format is not _RAW)
 
-        seen.extents = follow_extents(seen, refer, look_at)
-        if seen.extents:
-            seen.source = seen.source._replace(extents=tuple(extent.source for extent in seen.extents))
+        image.extents = follow_extents(image, refer, look_at)
+        if image.extents:
+            image.source = image.source._replace(extents=tuple(extent.source for extent in image.extents))
 
-    def _chain(
-        self, seen: list[Look], layer: Layer | None, below: Source | Terminator | Unknown, size: int = 0
+    def _look_at_part(  # what a layer is read by
+        self,
+        image: PartialLayer,
+        source: Source,
+        format: Format | None,
+        origin: Origin,
+        above: PartialLayer,
+        *,
+        headed: bool,
+    ) -> PartialLayer | None:
+        """A file of ``image``; None: it was refused, which ``image`` says."""
+        try:
+            return self._look_at(source, format, origin, above, headed=headed)
+        except PolicyRefusal as error:
+            image.stop(_refused(source, image, error))
+            return None
+
+    def chain(
+        self, seen: list[PartialLayer], layer: Layer | None, below: Source | Terminator | Unknown, size: int = 0
     ) -> BackingChain:
         """Tie the layers of ``seen`` together from the bottom up, over ``layer`` or an end, and remember what may be shared."""
         remembered = (layer is not None or below is DETECTED_TERMINATOR) and self._remembers
@@ -247,28 +258,16 @@ class Discoverer:
             size += 1
             remembered = remembered and source.backing is UNKNOWN
             if remembered and (origin is _RECORDED or origin is _DECLARED):
-                self._tails[source.location[0]] = None if step.asked is source else step.asked, layer, size
+                self.tails[source.location[0]] = None if step.asked is source else step.asked, layer, size
         return BackingChain(layer)  # type: ignore[arg-type] # seen is never empty
 
 
-def _refused(source: Source, above: Look, error: PolicyRefusal) -> Finding:
+def _refused(source: Source, above: PartialLayer, error: PolicyRefusal) -> Finding:
     """What ``above`` names is not what the policy allows, as only the file itself told."""
     return notes.refused(source.reference or "", above.name, error.rule)
 
 
-def _findings_of_data_file(data: Look, image: Look) -> tuple[Finding, ...]:
-    """What was found of the data file of ``image``, with what mends that: no rebase does."""
-    if not data.findings:
-        return ()
-    from diskchain.discover.fixes import tell_data_file
-
-    told = data.source.detected and image.format is Format.QCOW2 and local_path(image.source.location)
-    without_key = image.header is not None and image.header.encryption is None
-    fix = tell_data_file(image.name) if told and without_key else None
-    return tuple(each._replace(fix=fix if each.id == "missing" else None) for each in data.findings)
-
-
-def _position(facts: ImageFacts, seen: list[Look]) -> int | None:
+def _position(facts: ImageFacts, seen: list[PartialLayer]) -> int | None:
     """Where in ``seen`` the file with these ``facts`` is."""
     for position, step in enumerate(seen):
         if step.facts is not None and step.facts.identity == facts.identity:
@@ -276,7 +275,7 @@ def _position(facts: ImageFacts, seen: list[Look]) -> int | None:
     return None
 
 
-def _is_loop(seen: list[Look], tail: Layer) -> bool:
+def _is_loop(seen: list[PartialLayer], tail: Layer) -> bool:
     """Whether a file of ``seen`` is in ``tail`` too, under another name or format."""
     files = {step.facts.identity for step in seen if step.facts is not None}
     layer: Layer | None = tail

@@ -1,4 +1,7 @@
-"""Bounded access to the bytes of one image. Knows nothing of files: a caller supplies the bytes, or a way to fetch them."""
+"""What a header may ask of an image: its bytes, up to a bound. Knows nothing of files: a caller supplies the bytes, or how to fetch them.
+
+A reader's image (:mod:`diskchain.readers`) gives out bytes without a bound; a window on it is what a parser gets.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -35,7 +38,7 @@ class Window:
         self.budget = budget
 
     def fetch(self, offset: int, length: int) -> bytes:
-        """Bytes beyond the head; fewer at the end of the image. Readers that hold an open image override this."""
+        """Bytes beyond the head; fewer at the end of the image."""
         if self._fetch is None:
             raise TruncatedImage(f"needs {length} bytes beyond those at hand", offset=offset)
         return self._fetch(offset, length)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from diskchain.errors import NotStorage, StorageDenied, StorageError, StorageMissing
-from diskchain.image.window import BUDGET, HEAD, Window
+from diskchain.image.window import HEAD, Window
 from diskchain.readers.file_facts import ImageFacts, host_facts
 from diskchain.storage.terms import StorageType
 
@@ -20,25 +20,26 @@ _FILE: Final = StorageType.FILE  # in Python 3.11 every look-up of an enum's mem
 _NO_STORAGE: Final = {S_IFIFO: "is a FIFO", S_IFSOCK: "is a socket", S_IFCHR: "is a character device"}
 
 
-class LocalImage(Window):
-    """An open image: a window on its bytes (empty for a directory) that knows the ``facts`` of its container.
+class LocalImage:
+    """An open image: the ``facts`` of its container, its ``head`` (the first bytes; none of a directory), and any other part.
 
     Close it, or use it as a context manager.
     """
 
-    __slots__ = ("_fd", "facts", "path")
+    __slots__ = ("_fd", "facts", "head", "path")
 
     def __init__(self, path: str, fd: int, facts: ImageFacts, head: bytes) -> None:
-        # Not super().__init__(), which costs a call on every layer of every chain.
         self.path = path
         self._fd = fd
         self.facts = facts
         self.head = head
-        self.size = facts.size
-        self.budget = BUDGET
 
-    def fetch(self, offset: int, length: int) -> bytes:
-        """Bytes from the file. Raises StorageError."""
+    def window(self) -> Window:
+        """What a header may ask of it."""
+        return Window(self.head, self.facts.size, self.pread)
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes at ``offset``: fewer at the end only. Raises StorageError."""
         try:
             return os.pread(self._fd, length, offset)
         except OSError as error:
@@ -48,7 +49,7 @@ class LocalImage(Window):
         """Give the file back. Harmless when repeated."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            release(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +72,14 @@ def storage_error(error: OSError, path: str) -> StorageError:
     return StorageError(reason[:1].lower() + reason[1:], path=path)
 
 
+def release(fd: int) -> None:
+    """Close a descriptor that was read. Servers and FUSE daemons may answer that with an error, which is about writing."""
+    try:
+        os.close(fd)
+    except OSError:
+        return
+
+
 def open_local(path: str) -> LocalImage:
     """Open ``path`` for reading and read its head.
 
@@ -88,7 +97,7 @@ def expect(path: str) -> None:
         try:
             os.posix_fadvise(fd, 0, HEAD, os.POSIX_FADV_WILLNEED)
         finally:
-            os.close(fd)
+            release(fd)
     except (OSError, ValueError):
         return
 
@@ -116,8 +125,8 @@ def begin(path: str, length: int = HEAD) -> tuple[int, ImageFacts, bytes]:
             return fd, host_facts(StorageType.DIR, 0, device, inode, mode, stat.st_mtime, stat.st_blocks), b""
     except OSError as error:
         if fd >= 0:
-            os.close(fd)
+            release(fd)
         raise storage_error(error, path) from error
-    except ValueError as error:
-        raise StorageMissing("no file can have a NUL in its name", path=path) from error
+    except ValueError as error:  # a NUL, or a character that no encoding of a path has
+        raise StorageMissing("no file can have such a name", path=path) from error
     raise NotStorage(_NO_STORAGE.get(kind, "is no file"), path=path)

@@ -21,6 +21,7 @@ from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 #: Opens a location with QEMU's drivers; the second argument is the timeout in seconds, the third what logs in.
 Bridge = Callable[[Location, float, Credentials | None], RemoteImage]
 
+#: What every reader gives: ``facts``, ``head``, ``pread`` without a bound, and ``window()``, which is what a header may ask.
 Image = LocalImage | RemoteImage
 
 

@@ -41,7 +41,7 @@ def begin_pinned(path: str, length: int, against: Against) -> tuple[int, ImageFa
             raise StorageError("where it is cannot be told without /proc", path=path) from error
         raise storage_error(error, path) from error
     except ValueError as error:
-        raise StorageMissing("no file can have a NUL in its name", path=path) from error
+        raise StorageMissing("no file can have such a name", path=path) from error
     except StorageError as error:
         raise type(error)(error.problem, path=path) from error
     finally:

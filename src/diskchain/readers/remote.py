@@ -1,4 +1,4 @@
-"""An image somewhere else, read like one on this host: a window on its bytes that knows the facts of its container.
+"""An image somewhere else, read like one on this host: its facts, its head, and any other part.
 
 Knows no protocol: a reader of one hands over how to fetch bytes, and how to hang up.
 """
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from diskchain.errors import StorageError
-from diskchain.image.window import BUDGET, HEAD, Window
+from diskchain.image.window import HEAD, Window
 from diskchain.readers.file_facts import ImageFacts
 from diskchain.storage.terms import StorageType
 
@@ -19,10 +19,10 @@ TIMEOUT: Final = 10.0
 Fetch = Callable[[int, int], bytes]
 
 
-class RemoteImage(Window):
+class RemoteImage:
     """An open image elsewhere. ``path`` is its name for people. Close it, or use it as a context manager."""
 
-    __slots__ = ("_hang_up", "facts", "path")
+    __slots__ = ("_fetch", "_hang_up", "facts", "head", "path")
 
     def __init__(
         self, path: str, size: int, fetch: Fetch, hang_up: Callable[[], None], head: bytes | None = None
@@ -38,14 +38,20 @@ class RemoteImage(Window):
         except BaseException:
             self.close()
             raise
-        super().__init__(head, size, fetch, BUDGET)
+        self._fetch = fetch
+        self.head = head
         self.facts = ImageFacts(StorageType.NETWORK, size)
 
-    def fetch(self, offset: int, length: int) -> bytes:
-        """Bytes from the server. Raises StorageError."""
+    def window(self) -> Window:
+        """What a header may ask of it."""
+        return Window(self.head, self.facts.size, self.pread)
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes at ``offset``: fewer at the end only. Raises StorageError."""
         if self._hang_up is None:
             raise StorageError("is closed", path=self.path)
-        return super().fetch(offset, length) if length else b""
+        length = min(length, self.facts.size - offset)
+        return self._fetch(offset, length) if length > 0 else b""
 
     def close(self) -> None:
         """Hang up. Harmless when repeated."""

@@ -15,14 +15,15 @@ from functools import partial
 from typing import TypeVar
 
 from diskchain.errors import NotStorage, StorageError, StorageTimeout, UsageError
-from diskchain.system.deadline import PATIENCE, real_path, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
+from diskchain.system.paths import real_path
 
 T = TypeVar("T")
 
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def state_of(path: str, seconds: float = PATIENCE) -> os.stat_result:
+def state_of(path: str, seconds: float = DEFAULT_DEADLINE) -> os.stat_result:
     """What identifies the present content of ``path``, for :func:`replace_file`. Raises StorageError, StorageTimeout."""
     try:
         return within(seconds, path, lambda: os.stat(path))
@@ -30,7 +31,7 @@ def state_of(path: str, seconds: float = PATIENCE) -> os.stat_result:
         raise StorageError(error.strerror or str(error), path=path) from error
 
 
-def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = PATIENCE) -> None:
+def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = DEFAULT_DEADLINE) -> None:
     """Give the regular file ``path`` (or what the symlink leads to) the content ``data``.
 
     ``seen`` is its :func:`state_of` from before the old content was read. Raises UsageError when the file has changed
@@ -47,7 +48,7 @@ def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = 
         _write_and_rename(real, data, now, seconds)
 
 
-def write_file(path: str, data: bytes, seconds: float = PATIENCE) -> None:
+def write_file(path: str, data: bytes, seconds: float = DEFAULT_DEADLINE) -> None:
     """Write ``data`` to ``path``: ``-`` is stdout, a file is replaced or made, a pipe or device is written to.
 
     Raises as :func:`replace_file` does.

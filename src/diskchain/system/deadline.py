@@ -1,52 +1,71 @@
-"""Ask storage on this host without waiting for it for ever. Knows no question in particular.
+"""Ask storage on this host, and wait no longer than a deadline for the answer. Knows no question in particular.
 
 A file on a server that is gone, or of a FUSE daemon that stopped, holds whoever asks for it inside the kernel, where no signal but
-SIGKILL reaches. So a thread asks, and may be left behind; a process that has left one behind ends by :func:`os._exit`. Built on
-``_thread``: the threading module would wait for the thread at the end, and takes a millisecond to import.
+SIGKILL reaches. So a worker, one thread that lasts, asks every question; it is left behind when it gets no answer, and another takes
+its place. A process that has left one behind ends by :func:`os._exit`. Built on ``_thread``: the threading module would wait for the
+thread at the end, and takes a millisecond to import.
 """
 
 import os
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_native_id, start_new_thread
 from collections.abc import Callable
 from math import inf
 from typing import Any, Final, TypeVar
 
-from diskchain.errors import StorageTimeout
+from diskchain.errors import StorageError, StorageTimeout
 
 T = TypeVar("T")
 
 #: Seconds for one answer, unless told otherwise.
-PATIENCE: Final = 5.0
+DEFAULT_DEADLINE: Final = 5.0
 #: Seconds for one answer from a mount where another question is still open.
-_LITTLE_PATIENCE: Final = 0.1
-_MOUNT_POINT: Final = 4  # field of /proc/self/mountinfo, proc(5)
+SHORT_DEADLINE: Final = 0.1
+#: Open questions on one mount from which on it is asked nothing more: each holds a thread.
+MOST_OPEN: Final = 64
+_ENDS_WITHIN: Final = 1000  # looks at a thread that has nothing left to do but end
 
-#: Mount points where questions are open that nobody waits for any more, by question.
-_open_questions: dict[object, str] = {}
-_running: set[object] = set()
+#: Workers that wait for a question.
+_idle: list["_Worker"] = []
+_running: set["Question"] = set()
+#: Questions that are open and that nobody waits for any more: the path each is held up by, and its mount point.
+_open_questions: dict["Question", tuple[str, str]] = {}
+#: Where something was mounted when the last of them was left behind.
+_mount_points: frozenset[str] = frozenset()
 
 
-class Errand:
-    """A question asked by a thread of its own: ``ask`` asks it."""
+class Question:
+    """Something to ask of ``path``: ``ask`` asks it, in a worker, at once. Raises StorageError when there can be no thread for it."""
 
-    def __init__(self, ask: Callable[[], Any]) -> None:
+    def __init__(self, path: str, ask: Callable[[], Any]) -> None:
         self._ask = ask
         self._answer: Any = None
         self._error: BaseException | None = None
         self._busy = allocate_lock()
         self._busy.acquire()
         _running.add(self)
-        start_new_thread(self._run, ())
+        try:
+            worker = _idle.pop()
+        except IndexError:
+            try:
+                worker = _Worker()
+            except RuntimeError as error:
+                _running.discard(self)
+                raise StorageError("cannot be asked: no thread can be started", path=path) from error
+        worker.take(self)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Ask. For the worker."""
         try:
             self._answer = self._ask()
-        except BaseException as error:  # noqa: BLE001  # raised again where somebody waits for the answer
+        except BaseException as error:  # noqa: BLE001  # raised again where the answer is waited for
             self._error = error
         finally:
             _running.discard(self)
             _open_questions.pop(self, None)
-            self._busy.release()
+
+    def answered(self) -> None:
+        """Let those go on who wait. For the worker."""
+        self._busy.release()
 
     def wait(self, seconds: float) -> bool:
         """Whether there is an answer within so many seconds."""
@@ -62,38 +81,85 @@ class Errand:
         return self._answer
 
     def give_up(self, path: str) -> None:
-        """Leave it behind, waiting for ``path``. As long as it does, others there get little patience."""
-        _open_questions[self] = _mount_point(path)
-        if self.wait(0):
+        """Leave it behind, open, held up by ``path``. As long as it is, the deadline there is a short one."""
+        global _mount_points  # noqa: PLW0603  # read once for all questions there will be
+        from diskchain.system.mounts import mount_points
+
+        _mount_points = mount_points()
+        _open_questions[self] = path, _mount_point(path)
+        if self not in _running:
             _open_questions.pop(self, None)
+
+
+class _Worker:
+    """A thread that asks what it is handed."""
+
+    def __init__(self) -> None:
+        self.thread = 0
+        self._question: Question | None = None
+        self._handed = allocate_lock()
+        self._handed.acquire()
+        start_new_thread(self._serve, ())
+
+    def take(self, question: Question | None) -> None:
+        """Ask ``question``; None: end."""
+        self._question = question
+        self._handed.release()
+
+    def _serve(self) -> None:
+        self.thread = get_native_id()
+        while True:
+            self._handed.acquire()
+            question, self._question = self._question, None
+            if question is None:
+                return
+            question.run()
+            replaced = bool(_idle)  # it was held up for long, and another took its place
+            if not replaced:
+                _idle.append(self)
+            question.answered()
+            del question
+            if replaced:
+                return
 
 
 def within(seconds: float, path: str, ask: Callable[[], T]) -> T:
     """What ``ask`` says, which asks for ``path`` alone. Raises what it raises, and StorageTimeout after so many seconds.
 
-    With endless patience it is asked here and now, by no other thread.
+    Without a deadline (``inf``) it is asked here and now, by no other thread.
     """
     if seconds == inf:
         return ask()
-    seconds = patience_with(path, seconds)
-    errand = Errand(ask)
-    if not errand.wait(seconds):
-        errand.give_up(path)
+    seconds = deadline_for(path, seconds)
+    if seconds <= 0:
+        raise StorageTimeout("not asked, as many other files of its mount do not answer", path=path)
+    question = Question(path, ask)
+    if not question.wait(seconds):
+        question.give_up(path)
         raise StorageTimeout(f"no answer within {seconds:g} s", path=path)
-    answer: T = errand.answer()
+    answer: T = question.answer()
     return answer
 
 
-def real_path(path: str, seconds: float = PATIENCE) -> str:
-    """``path`` without symlinks. Raises StorageTimeout after so many ``seconds``, ValueError for a NUL."""
-    return within(seconds, path, lambda: os.path.realpath(path))
+def deadline_for(path: str, seconds: float) -> float:
+    """The ``seconds`` to wait for ``path``, or fewer: a host of a hundred disks on one dead server is told of in seconds.
+
+    0 where so many questions are open that another is not asked.
+    """
+    if not _open_questions:
+        return seconds
+    mount = _mount_point(path)
+    count = sum(point == mount for _, point in list(_open_questions.values()))
+    # A symlink on the root that leads to another mount counts for the root, by its letters, and says nothing about it.
+    if count >= MOST_OPEN and mount != "/":
+        return 0.0
+    return min(seconds, SHORT_DEADLINE) if count else seconds
 
 
-def patience_with(path: str, seconds: float) -> float:
-    """The ``seconds`` to wait for ``path``, or fewer: a host of a hundred disks on one dead server is told of in seconds."""
-    if _open_questions and _mount_point(path) in _open_questions.values():
-        return min(seconds, _LITTLE_PATIENCE)
-    return seconds
+def is_open(path: str) -> bool:
+    """Whether a question that nobody waits for any more is held up by ``path``, or by so many others on its mount."""
+    held = [known for known, _ in list(_open_questions.values())]
+    return path in held or (len(held) >= MOST_OPEN and deadline_for(path, inf) == 0)
 
 
 def left_behind() -> bool:
@@ -102,13 +168,28 @@ def left_behind() -> bool:
 
 
 def _mount_point(path: str) -> str:
-    """The mount that ``path`` is on, by the letters of the path: asking the file system could take for ever."""
-    path = os.path.abspath(path) + "/"
-    found = "/"
-    with open("/proc/self/mountinfo", "rb") as mounts:
-        for line in mounts:
-            # A blank in it is written \040, a backslash \134 …
-            point = os.fsdecode(line.split()[_MOUNT_POINT].decode("unicode_escape").encode("latin-1"))
-            if len(point) > len(found) and path.startswith(point + "/"):
-                found = point
-    return found
+    from diskchain.system.mounts import mount_point
+
+    return mount_point(path, _mount_points)
+
+
+def _dismiss() -> None:
+    """End the idle workers, before a fork: a child of a process with threads has the locks they held, and nobody to release them."""
+    while True:
+        try:
+            worker = _idle.pop()
+        except IndexError:
+            return
+        worker.take(None)
+        for _ in range(_ENDS_WITHIN):
+            if worker.thread and not os.path.exists(f"/proc/self/task/{worker.thread}"):
+                break
+
+
+def _forget() -> None:
+    """Be without workers and questions, as a child is after a fork: threads are not inherited."""
+    for known in (_idle, _running, _open_questions):
+        known.clear()
+
+
+os.register_at_fork(before=_dismiss, after_in_child=_forget)

@@ -1,19 +1,18 @@
 """File handles: finding an inode again after its name is gone, or learning that it no longer exists.
 
-The standard library has no binding. Needs CAP_DAC_READ_SEARCH, so it is a help where it works, never a condition.
+Needs CAP_DAC_READ_SEARCH, so it is a help where it works, never a condition.
 Source: open_by_handle_at(2).
 """
 
-import ctypes
 import errno
 import os
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-_AT_EMPTY_PATH: Final = 0x1000
+from diskchain.system import libc
+
 _MAX_HANDLE: Final = 128  # MAX_HANDLE_SZ
 _HEAD: Final = struct.Struct("=Ii")  # handle_bytes, handle_type
 
@@ -34,23 +33,14 @@ class Whereabouts:
     path: str | None = None
 
 
-@cache
-def _libc() -> Any:
-    return ctypes.CDLL(None, use_errno=True)
-
-
 def file_handle(descriptor: int) -> bytes | None:
     """A handle for an open file (O_PATH will do); None where the file system gives none."""
-    buffer = ctypes.create_string_buffer(_HEAD.pack(_MAX_HANDLE, 0), _HEAD.size + _MAX_HANDLE)
-    mount_id = ctypes.c_int()
     try:
-        result = _libc().name_to_handle_at(descriptor, b"", buffer, ctypes.byref(mount_id), _AT_EMPTY_PATH)
-    except AttributeError:
+        handle = libc.name_to_handle_at(descriptor, _HEAD.pack(_MAX_HANDLE, 0) + bytes(_MAX_HANDLE))
+    except OSError:
         return None
-    if result != 0:
-        return None
-    size, _ = _HEAD.unpack_from(buffer)
-    return buffer.raw[: _HEAD.size + size]
+    size, _ = _HEAD.unpack_from(handle)
+    return handle[: _HEAD.size + size]
 
 
 def whereabouts(handle: bytes | None, directory: str) -> Whereabouts:
@@ -62,10 +52,9 @@ def whereabouts(handle: bytes | None, directory: str) -> Whereabouts:
     except OSError:
         return Whereabouts(Fate.UNKNOWN)
     try:
-        buffer = ctypes.create_string_buffer(handle, len(handle))
-        descriptor = _libc().open_by_handle_at(mount, buffer, os.O_PATH | os.O_CLOEXEC)
-        if descriptor < 0:
-            return Whereabouts(Fate.DELETED if ctypes.get_errno() == errno.ESTALE else Fate.UNKNOWN)
+        descriptor = libc.open_by_handle_at(mount, handle, os.O_PATH | os.O_CLOEXEC)
+    except OSError as error:
+        return Whereabouts(Fate.DELETED if error.errno == errno.ESTALE else Fate.UNKNOWN)
     finally:
         os.close(mount)
     try:

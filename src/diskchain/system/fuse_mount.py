@@ -1,6 +1,5 @@
 """A file for a FUSE export to appear in: made if need be, and as it was afterwards, even when the exporter was killed."""
 
-import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
@@ -9,10 +8,10 @@ from stat import S_ISREG
 from typing import Final
 
 from diskchain.errors import StorageError, UsageError
+from diskchain.system.libc import MNT_DETACH, UMOUNT_NOFOLLOW, umount2
+from diskchain.system.mounts import is_mount_point
+from diskchain.system.paths import resolved_path
 
-#: ``<sys/mount.h>``
-_MNT_DETACH: Final = 2
-_MOUNT_POINT_FIELD: Final = 4  # proc(5), /proc/PID/mountinfo, counted from 0
 _UNMOUNT_SECONDS: Final = 10
 
 
@@ -22,7 +21,7 @@ def mount_point(path: str) -> Iterator[tuple[str, bool]]:
 
     Raises UsageError for anything else, StorageError.
     """
-    real = os.path.realpath(path)
+    real = resolved_path(path)
     ours = False
     try:
         if not os.path.lexists(real):
@@ -43,23 +42,11 @@ def mount_point(path: str) -> Iterator[tuple[str, bool]]:
 
 def unmount(path: str) -> None:
     """Take away what is mounted at ``path``, if anything is, without waiting for whoever uses it."""
-    if _is_mounted(path):
-        _unmount(path)
-
-
-def _is_mounted(path: str) -> bool:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-        return any(_unescaped(line.split()[_MOUNT_POINT_FIELD]) == path for line in mounts)
-
-
-def _unescaped(field: str) -> str:
-    for escape, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        field = field.replace(escape, character)
-    return field
-
-
-def _unmount(path: str) -> None:
-    if ctypes.CDLL(None, use_errno=True).umount2(os.fsencode(path), _MNT_DETACH) != 0:
+    try:
+        umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW)
+    except OSError:
+        if not is_mount_point(path):
+            return
         with suppress(OSError, subprocess.SubprocessError):  # not root: FUSE's helper may do it for us
             subprocess.run(  # noqa: S603 (fixed words and a path, no shell)
                 ["fusermount3", "-u", "-z", "--", path],  # noqa: S607 (wherever the distribution has it)

@@ -1,16 +1,17 @@
 """The mounts this process sees. Knows ``/proc/self/mountinfo`` and nothing else. Source: proc_pid_mountinfo(5)."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-_MOUNTINFO: Final = Path("/proc/self/mountinfo")
+_MOUNTINFO: Final = "/proc/self/mountinfo"
 #: Columns left and right of the dash.
 _POINT: Final = 4
 _OPTIONS: Final = 5
 _SUPER_OPTIONS: Final = 2
-#: Octal escapes for the four characters that would break the table's columns.
-_ESCAPES: Final = ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\"))
+#: Octal digits after a backslash: how the characters are written that would break the table's columns.
+_ESCAPE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +25,75 @@ class Mount:
     super_options: frozenset[str] = frozenset()
 
 
-def read_mounts(table: Path = _MOUNTINFO) -> dict[int, Mount]:
-    """Every mount by its id; empty when the table cannot be read."""
-    try:
-        text = table.read_text(errors="surrogateescape")
-    except OSError:
-        return {}
-    return parse_mounts(text)
+def read_mounts(table: str | os.PathLike[str] = _MOUNTINFO) -> dict[int, Mount]:
+    """Every mount by its id; empty when the table cannot be read, as without /proc."""
+    return parse_mounts(_text(table))
 
 
 def parse_mounts(text: str) -> dict[int, Mount]:
     """The mounts in the text of a mountinfo table. Lines that make no sense are left out."""
     mounts = {}
-    for line in text.splitlines():
-        left, separator, right = line.partition(" - ")
-        fields, kinds = left.split(), right.split()
-        if not separator or len(fields) <= _OPTIONS or len(kinds) <= _SUPER_OPTIONS or not fields[0].isdigit():
+    for left, kinds in _lines(text):
+        if len(kinds) <= _SUPER_OPTIONS or not (left[0].isascii() and left[0].isdigit()):
             continue
-        mounts[int(fields[0])] = Mount(
-            point=_unescape(fields[_POINT]),
+        mounts[int(left[0])] = Mount(
+            point=_unescape(left[_POINT]),
             fstype=kinds[0],
             source=_unescape(kinds[1]),
-            options=frozenset(fields[_OPTIONS].split(",")),
+            options=frozenset(left[_OPTIONS].split(",")),
             super_options=frozenset(kinds[_SUPER_OPTIONS].split(",")),
         )
     return mounts
 
 
-def _unescape(field: str) -> str:
-    for escape, character in _ESCAPES:
-        field = field.replace(escape, character)
-    return field
+def mount_point(path: str, points: frozenset[str] | None = None) -> str:
+    """The mount that ``path`` is on, by its letters: asking the file system could take without end. ``/`` where none is known.
+
+    ``points``: those of :func:`mount_points`, if they are at hand.
+    """
+    points = mount_points() if points is None else points
+    try:
+        place = os.path.abspath(path)
+    except OSError:  # the working directory is gone
+        return "/"
+    while place != "/" and place not in points:
+        place = place[: place.rindex("/")] or "/"
+    return place
+
+
+def is_mount_point(path: str) -> bool:
+    """Whether something is mounted at ``path``, which is absolute and without symlinks."""
+    return path in mount_points()
+
+
+def mount_points() -> frozenset[str]:
+    """Where something is mounted; empty when that cannot be told."""
+    return frozenset(_unescape(left[_POINT]) for left, _ in _lines(_text(_MOUNTINFO)))
+
+
+def _text(table: str | os.PathLike[str]) -> str:
+    try:
+        with open(table, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _lines(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The columns left and right of the dash. A path may hold any character but those that are escaped, other blanks among them."""
+    for line in text.split("\n"):
+        left, separator, right = line.partition(" - ")
+        columns = left.split(" ")
+        if separator and len(columns) > _OPTIONS:
+            yield columns, right.split(" ")
+
+
+def _unescape(column: str) -> str:
+    plain, *escaped = column.split("\\")
+    for each in escaped:
+        digits, rest = each[:_ESCAPE], each[_ESCAPE:]
+        try:
+            plain += chr(int(digits, 8)) + rest
+        except ValueError:
+            plain += "\\" + each
+    return plain

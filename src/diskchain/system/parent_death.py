@@ -3,23 +3,20 @@
 It counts the death of the *thread* that started the child: start it from one that lasts. A set-user-ID program forgets it.
 """
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable
-from typing import Final
 
-#: ``<linux/prctl.h>``
-_PR_SET_PDEATHSIG: Final = 1
+from diskchain.system.libc import PR_SET_PDEATHSIG, prctl_function
 
 
 def die_with_parent() -> Callable[[], None]:
     """What a child calls between fork and exec, so that it gets SIGTERM when we die."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl = prctl_function()
     parent = os.getpid()
 
     def before_exec() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # dead already, and nobody would tell
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,23 +1,20 @@
 """What statx(2) tells beyond stat(2): birth time, mount id, immutable and append-only, all without opening the file.
 
-The standard library has no statx; this is the binding, nothing more. Source: Linux ``include/uapi/linux/stat.h``.
+Source: Linux ``include/uapi/linux/stat.h``.
 """
 
-import ctypes
 import os
 import struct
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
-_AT_EMPTY_PATH: Final = 0x1000
-_AT_NO_AUTOMOUNT: Final = 0x800
+from diskchain.system import libc
+
 _BASIC_STATS: Final = 0x7FF
 _BTIME: Final = 0x800
 _MNT_ID: Final = 0x1000
 _ATTR_IMMUTABLE: Final = 0x10
 _ATTR_APPEND: Final = 0x20
-_SIZE: Final = 256
 
 # stx_mask, stx_attributes; stx_uid, stx_gid, stx_mode; stx_ino; stx_attributes_mask; stx_btime; stx_dev_*; stx_mnt_id
 _HEAD: Final = struct.Struct("=I4xQ4xIIH2xQ")
@@ -45,21 +42,9 @@ class Status:
     append: bool | None
 
 
-@cache
-def _function() -> Any:
-    function = ctypes.CDLL(None, use_errno=True).statx
-    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
-    function.restype = ctypes.c_int
-    return function
-
-
 def statx(descriptor: int) -> Status:
     """The status of an open file; one opened with O_PATH will do. Raises OSError."""
-    buffer = ctypes.create_string_buffer(_SIZE)
-    flags = _AT_EMPTY_PATH | _AT_NO_AUTOMOUNT
-    if _function()(descriptor, b"", flags, _BASIC_STATS | _BTIME | _MNT_ID, buffer) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    buffer = libc.statx(descriptor, _BASIC_STATS | _BTIME | _MNT_ID)
     mask, attributes, uid, gid, mode, inode = _HEAD.unpack_from(buffer)
     (known,) = _at(_ATTRIBUTES_MASK, buffer)
     seconds, nanoseconds = _at(_BIRTH, buffer)
@@ -77,6 +62,6 @@ def statx(descriptor: int) -> Status:
     )
 
 
-def _at(field: tuple[int, struct.Struct], buffer: Any) -> tuple[Any, ...]:
+def _at(field: tuple[int, struct.Struct], buffer: bytes) -> tuple[Any, ...]:
     offset, layout = field
     return layout.unpack_from(buffer, offset)

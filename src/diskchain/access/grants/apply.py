@@ -16,7 +16,7 @@ from diskchain.access.grants.revert_rules import Urgency
 from diskchain.access.security.before_libvirt import before_libvirt
 from diskchain.access.security.saved_labels import boot_times, remembered
 from diskchain.errors import ParseError, StorageError
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.system.process import Holder, boot_id
 
 
@@ -44,7 +44,7 @@ def apply(
     target: str,
     operation: str,
     holder: Holder | None = None,
-    seconds: float = PATIENCE,
+    seconds: float = DEFAULT_DEADLINE,
 ) -> Granted:
     """Makes the changes of ``plan`` as one job, or none of them.
 

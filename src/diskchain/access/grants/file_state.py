@@ -19,7 +19,7 @@ from diskchain.access.grants.changes import FileState
 from diskchain.access.security.saved_labels import is_remembered_attribute
 from diskchain.access.security.selinux import SELINUX_XATTR
 from diskchain.errors import StorageDenied, StorageError, StorageMissing, StorageTimeout
-from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 from diskchain.system.file_handle import file_handle
 from diskchain.system.posix_acl import ACL_XATTR, encode, minimal
 from diskchain.system.statx import statx
@@ -197,7 +197,7 @@ class RightsFile:
 
 
 @contextmanager
-def open_rights(path: str, *, seconds: float = PATIENCE) -> Iterator[RightsFile]:
+def open_rights(path: str, *, seconds: float = DEFAULT_DEADLINE) -> Iterator[RightsFile]:
     """The file at ``path``, which must not be a symlink, and has so many ``seconds`` for each answer.
 
     Raises StorageMissing, StorageDenied, StorageTimeout or StorageError.

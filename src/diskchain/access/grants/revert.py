@@ -14,7 +14,7 @@ from diskchain.access.grants.journal_schema import FileRecord, Hold, Job, Phase
 from diskchain.access.grants.revert_rules import GENTLE, Result, Urgency, decide
 from diskchain.access.image_locks import image_locks
 from diskchain.errors import DiskchainError, StorageError, StorageMissing, StorageTimeout
-from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 from diskchain.system.file_handle import Fate, Whereabouts, whereabouts
 from diskchain.system.process import boot_id
 
@@ -46,7 +46,7 @@ def revert(
     urgency: Urgency = GENTLE,
     *,
     forget: bool = False,
-    seconds: float = PATIENCE,
+    seconds: float = DEFAULT_DEADLINE,
 ) -> tuple[Outcome, ...]:
     """Gives back the jobs with these numbers; None: every job whose holder no longer lives.
 
@@ -66,7 +66,7 @@ def revert(
 
 
 def revert_job(
-    job: Job, journal: Journal, urgency: Urgency = GENTLE, *, forget: bool = False, seconds: float = PATIENCE
+    job: Job, journal: Journal, urgency: Urgency = GENTLE, *, forget: bool = False, seconds: float = DEFAULT_DEADLINE
 ) -> tuple[Outcome, ...]:
     """Gives one job back, last change first. The caller holds the journal's lock."""
     outcomes = []

@@ -105,9 +105,9 @@ def _chains(args: argparse.Namespace) -> tuple[list[NumberedChain], list[NodeTar
     if args.declared:
         chains = [disk.source for disk in disks]
     else:
-        from diskchain.discover.timed import PatientDiscoverer
+        from diskchain.discover import Discoverer
 
-        discoverer = PatientDiscoverer()
+        discoverer = Discoverer()
         chains = []
         for disk in disks:
             chain = disk.discover(discoverer)

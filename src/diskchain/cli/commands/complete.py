@@ -119,10 +119,10 @@ def _completed(
 ) -> tuple[bytes, tuple[Finding, ...]]:
     """The document with the chains of the ``chosen`` disks, and everything found on the way, each once."""
     from diskchain.checks.confirmed import certain
-    from diskchain.discover.timed import PatientDiscoverer
+    from diskchain.discover import Discoverer
     from diskchain.libvirtxml.edit.completion import complete, declared_disks, unwritable
 
-    discoverer = PatientDiscoverer(seconds=seconds)
+    discoverer = Discoverer(seconds=seconds)
     findings: list[Finding] = []
     chains: list[Source | None] = []
     for number, disk in enumerate(declared_disks(document, origin)):

@@ -7,13 +7,13 @@ import sys
 from diskchain.actions.target import Target, is_document, read_document
 from diskchain.checks.compare import Row, compare, undeclared
 from diskchain.cli.options.target import add_target_arguments
-from diskchain.discover.timed import PatientDiscoverer
+from diskchain.discover import Discoverer
 from diskchain.errors import StorageError, UsageError
 from diskchain.findings import Finding
 from diskchain.report.findings import FINDINGS, exit_code
 from diskchain.report.style import style_of
 from diskchain.storage.source import Source
-from diskchain.system.deadline import real_path
+from diskchain.system.paths import real_path
 
 EXAMPLE = """\
 examples:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare and print."""
     documents, running = _views(args)
-    discoverer = PatientDiscoverer()
+    discoverer = Discoverer()
     disks: list[tuple[str, list[Row], tuple[Finding, ...]]] = []
     for name in dict.fromkeys([*documents, *(running or {})]):
         document, live = documents.get(name), (running or {}).get(name)

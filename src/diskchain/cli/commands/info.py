@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from diskchain.errors import ImageError, StorageError, UsageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
+from diskchain.image.window import Window
 from diskchain.readers.file_facts import ImageFacts
-from diskchain.readers.local import LocalImage, open_local
+from diskchain.readers.local import open_local
 from diskchain.storage.terms import Format, StorageType
-from diskchain.system.deadline import PATIENCE, within
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 if TYPE_CHECKING:
     from diskchain.image.raw_content import Content
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read and print."""
-    header, facts, content = within(PATIENCE, args.image, lambda: _read(args))
+    header, facts, content = within(DEFAULT_DEADLINE, args.image, lambda: _read(args))
     if args.json:
         from diskchain.schema import info_document, to_json
 
@@ -56,22 +57,23 @@ def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts, "Content |
     with open_local(args.image) as image:
         if image.facts.type is StorageType.DIR:
             raise UsageError(f"{args.image} is a directory, not an image")
+        window = image.window()
         if args.format is not None:
             format = Format(args.format)
         else:
             from diskchain.image.probe import guess_alone, probe, starts_with_luks
 
-            format = probe(image, "untrusted") if args.untrusted else guess_alone(image)
-            if format is Format.RAW and starts_with_luks(image):
+            format = probe(window, "untrusted") if args.untrusted else guess_alone(window)
+            if format is Format.RAW and starts_with_luks(window):
                 format = Format.LUKS
         try:
-            header = inspect(image, format, full=True)
-            return header, image.facts, _content(image) if format is Format.RAW else None
+            header = inspect(window, format, full=True)
+            return header, image.facts, _content(image.window()) if format is Format.RAW else None
         except ImageError as error:
             raise ImageError(f"{args.image}: {error}") from error
 
 
-def _content(image: LocalImage) -> "Content | None":
+def _content(image: Window) -> "Content | None":
     """What a raw image holds, which changes nothing about its being raw; None where the disk cannot be read."""
     from diskchain.image.raw_content import examine
 

@@ -15,7 +15,7 @@ from diskchain.actions.select_layer import below, from_layer, left_out, may_hold
 from diskchain.actions.target import Target
 from diskchain.cli.options.secrets import add_secret_arguments, keys_of, tls_directory, with_tls
 from diskchain.cli.options.target import add_target_arguments
-from diskchain.discover.timed import PatientDiscoverer
+from diskchain.discover import Discoverer
 from diskchain.errors import ImageError, PeerError, StorageError, UsageError, printable
 from diskchain.findings import Severity
 from diskchain.qemu.blockdev import blockdev
@@ -227,11 +227,11 @@ def _chain(args: argparse.Namespace, keys: Keys) -> tuple[NumberedChain, list[No
 
 
 @contextmanager
-def _discoverer(args: argparse.Namespace, chosen: list[NodeTarget], keys: Keys) -> Iterator[PatientDiscoverer]:
+def _discoverer(args: argparse.Namespace, chosen: list[NodeTarget], keys: Keys) -> Iterator[Discoverer]:
     """What finds out what the document does not say; on servers too, where it names one and leaves open what is below."""
     policy = policy_named(args.policy)
     if not any(disk.source is not None and _ends_open_on_a_server(disk.source) for disk in chosen):
-        yield PatientDiscoverer(policy)
+        yield Discoverer(policy)
         return
     from diskchain.actions.remote import RemoteReader
     from diskchain.qemu.bridge import Bridge
@@ -239,7 +239,7 @@ def _discoverer(args: argparse.Namespace, chosen: list[NodeTarget], keys: Keys) 
 
     with Bridge(tls_directory=tls_directory(args)) as bridge:
         targets = [Target(disk.name, disk.source) for disk in chosen if disk.source is not None]
-        yield PatientDiscoverer(policy, RemoteReader(keys, bridge, TIMEOUT).of(targets))
+        yield Discoverer(policy, RemoteReader(keys, bridge, TIMEOUT).of(targets))
 
 
 def _ends_open_on_a_server(top: Source) -> bool:

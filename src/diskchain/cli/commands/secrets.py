@@ -68,10 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, perhaps try, and print."""
-    from diskchain.discover.timed import PatientDiscoverer
+    from diskchain.discover import Discoverer
     from diskchain.report.findings import CLEAN, COULD_NOT_TELL, FINDINGS, exit_code
 
-    discoverer = PatientDiscoverer()
+    discoverer = Discoverer()
     every = node_targets(args)
     disks = may_hold([disk for disk in every if disk.source is not None], args.disk)
     whole: dict[str, BackingChain] = {}
@@ -171,7 +171,7 @@ def _whole_header(layer: Layer, header: ImageHeader) -> ImageHeader:
         return header
     try:
         with open_local(path) as image:
-            return inspect(image, header.format, full=True)
+            return inspect(image.window(), header.format, full=True)
     except DiskchainError:
         return header
 

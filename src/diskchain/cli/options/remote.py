@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import Discoverer
-from diskchain.discover.timed import PatientDiscoverer
 from diskchain.errors import UsageError
 from diskchain.readers.policy import OpenPolicy
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     import argparse
@@ -52,7 +51,7 @@ def add_timeout_argument(parser: "argparse.ArgumentParser") -> None:
         "--timeout",
         metavar="SECONDS",
         type=_seconds,
-        default=PATIENCE,
+        default=DEFAULT_DEADLINE,
         help="for each answer of a file or a server (default: %(default)g)",
     )
 
@@ -88,4 +87,4 @@ def discoverer_for(
     args: "argparse.Namespace", policy: OpenPolicy, chosen: "Sequence[Target]", reader: "RemoteReader | None"
 ) -> Discoverer:
     """A discoverer for the ``chosen`` targets that goes as far as the arguments allow."""
-    return PatientDiscoverer(policy, reader.of(chosen) if reader is not None else None, seconds=args.timeout)
+    return Discoverer(policy, reader.of(chosen) if reader is not None else None, seconds=args.timeout)

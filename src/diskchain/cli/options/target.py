@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from diskchain.actions.target import Target, document_of, image_target
 from diskchain.storage.terms import Format
-from diskchain.system.deadline import PATIENCE
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +46,7 @@ def targets(args: "argparse.Namespace") -> list[Target]:
     name: str = args.target
     document = document_of(args, name)
     if document is None:
-        return [image_target(name, args.format, getattr(args, "timeout", PATIENCE))]
+        return [image_target(name, args.format, getattr(args, "timeout", DEFAULT_DEADLINE))]
     from diskchain.actions.document import document_targets
 
     return document_targets(document.text, name, document.host)

@@ -46,8 +46,11 @@ from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation
+from diskchain.storage.reference.redact import redacted
 from diskchain.storage.reference.value import Dialect, Reference, Scalar, is_file_name
 from diskchain.storage.source import Source
+
+__all__ = ["MAX_LENGTH", "format_reference", "parse_reference", "redacted"]
 
 #: Longest string looked at, in characters. Headers hold 1023 bytes (qcow2, ``BDRV_MAX_BACKING``…); command lines more.
 MAX_LENGTH: Final = 1 << 16
@@ -92,12 +95,3 @@ def format_reference(source: Source, unknown: tuple[tuple[str, Scalar], ...] = (
     from diskchain.storage.reference.writer import write
 
     return write(source, unknown)
-
-
-def redacted(text: str) -> str:
-    """``text`` with every password, key, cookie and query that could be one replaced by ``…``. Not yet fit for a terminal."""
-    if is_file_name(text):
-        return text
-    from diskchain.storage.reference.redact import redact
-
-    return redact(text)

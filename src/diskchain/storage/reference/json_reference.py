@@ -8,9 +8,9 @@ import re
 from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError, UnsupportedReference
-from diskchain.storage.reference import redacted
 from diskchain.storage.reference.json_document import SECRET_KEYS, Fields, load
 from diskchain.storage.reference.json_drivers import READERS
+from diskchain.storage.reference.redact import redacted
 from diskchain.storage.reference.value import Dialect, Reference, is_file_name
 from diskchain.storage.slice import Slice
 from diskchain.storage.terms import Format
