@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.discover.chains import ids, paths
+from tests.discover.opened import opened
 from tests.discover.written import write_qcow2
+from tests.image.makers import vmdk
 
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.readers.policy import LIBVIRT, STRICT, OpenPolicy
@@ -80,10 +82,15 @@ def worlds(draw: st.DrawFn) -> list[Image]:
     return images
 
 
-def questions() -> st.SearchStrategy[list[tuple[str, dict[str, Any]]]]:
-    """Names, and what is said of them."""
+def questions() -> st.SearchStrategy[list[tuple[str, dict[str, Any], bool]]]:
+    """Names, what is said of them, and whether their format is to be guessed."""
     use = st.sampled_from(({},) * len(USES) + USES)
-    return st.lists(st.tuples(st.sampled_from(NAMES), st.builds(lambda a, b: a | b, use, use)), min_size=2, max_size=8)
+    said = st.builds(lambda a, b: a | b, use, use)
+    guess = st.booleans()
+    asked = st.tuples(
+        st.sampled_from(NAMES), st.builds(lambda a, g: a | {"format": None} if g else a, said, guess), guess
+    )
+    return st.lists(asked, min_size=2, max_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +112,18 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Image]], Pa
 
 
 @given(worlds(), questions(), st.sampled_from([LIBVIRT, LIBVIRT, OpenPolicy(depth=3), STRICT]))
-@settings(max_examples=300)
+@settings(max_examples=500)
 def test_no_question_before_changes_an_answer(
-    make: Callable[[list[Image]], Path], world: list[Image], asked: list[tuple[str, dict[str, Any]]], policy: OpenPolicy
+    make: Callable[[list[Image]], Path],
+    world: list[Image],
+    asked: list[tuple[str, dict[str, Any], bool]],
+    policy: OpenPolicy,
 ) -> None:
     root = make(world)
     shared = Discoverer(policy)
-    for name, use in asked:
+    for name, use, probe in asked:
         question = source(root / name)._replace(**use)
-        assert shared.discover(question) == Discoverer(policy).discover(question)
+        assert shared.discover(question, probe=probe) == Discoverer(policy).discover(question, probe=probe)
 
 
 def test_a_loop_through_what_is_remembered_is_found(tmp_path: Path) -> None:
@@ -149,6 +159,26 @@ def test_encryption_found_once_is_found_again(tmp_path: Path, crypt: int) -> Non
     told = discoverer.discover(source(base)._replace(encryption=declared))
     assert told.source.encryption is declared
     assert discoverer.discover(source(base)).source.encryption == chains[0].top.source.backing.encryption  # type: ignore[union-attr]
+
+
+def test_an_image_that_was_guessed_is_not_read_again_below_its_overlay(chain: Path) -> None:
+    discoverer = Discoverer()
+    for name in ("base", "mid"):
+        assert ids(discoverer.discover(source(chain.with_name(name), None), probe=True)) == ["format-probed"]
+    with opened() as files:
+        found = discoverer.discover(source(chain))
+    assert {each for each in files if each.startswith(str(chain.parent))} == {str(chain)}
+    assert found == Discoverer().discover(source(chain))
+
+
+def test_a_split_disk_that_was_guessed_keeps_its_extents_below_an_overlay(tmp_path: Path) -> None:
+    (tmp_path / "flat").write_bytes(bytes(1 << 20))
+    base = tmp_path / "base.vmdk"
+    base.write_bytes(vmdk.descriptor(['RW 2048 FLAT "flat" 0']))
+    top = write_qcow2(tmp_path / "top", "base.vmdk", "vmdk")
+    discoverer = Discoverer()
+    assert discoverer.discover(source(base, None), probe=True).source.extents
+    assert discoverer.discover(source(top)) == Discoverer().discover(source(top))
 
 
 def test_a_block_device_under_many_overlays_is_one_object(tmp_path: Path, loop_device: Callable[[Path], Path]) -> None:

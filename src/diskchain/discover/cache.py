@@ -12,6 +12,7 @@ from diskchain.storage.terms import StorageType
 
 _RECORDED: Final = Origin.RECORDED
 _DECLARED: Final = Origin.DECLARED
+_PROBED: Final = Origin.PROBED
 _FILE: Final = StorageType.FILE
 
 #: What was asked for, where looking at it settled more than ``backing``; what came of it; how many layers that is with those below.
@@ -35,11 +36,15 @@ class Tails(dict[object, Tail]):
         old = layer.source
         if not read_alike(old, source):
             return None
-        if old.detected is source.detected:
-            if used_alike(old, source):
-                return tail
-        elif layer.facts is None or layer.facts.type is not _FILE:
+        findings = layer.findings
+        if (
+            layer.origin is _PROBED
+        ):  # as a top; the same bytes are read as the same format when it is declared or recorded
+            findings = tuple(found for found in findings if found.id != "format-probed")
+        elif old.detected is source.detected and used_alike(old, source):
+            return tail
+        if old.detected is not source.detected and (layer.facts is None or layer.facts.type is not _FILE):
             return None  # a detected file may turn out to be a device, a declared one may not
         origin = _RECORDED if source.detected else _DECLARED
-        tail = self[path] = None, with_source(layer, used_as(old, source), origin), size
+        tail = self[path] = None, with_source(layer, used_as(old, source), origin, findings), size
         return tail

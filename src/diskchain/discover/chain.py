@@ -74,10 +74,10 @@ def layer_of(  # noqa: PLR0913, PLR0917 - one for each field
     return _new(Layer, (source, below, origin, header, facts, findings, data_file, extents))
 
 
-def with_source(layer: Layer, source: Source, origin: Origin) -> Layer:
+def with_source(layer: Layer, source: Source, origin: Origin, findings: tuple[Finding, ...]) -> Layer:
     """``layer`` with the same evidence for another ``source``."""
-    _, below, _, *evidence = layer
-    return _new(Layer, (source, below, origin, *evidence))
+    _, below, _, header, facts, _, data_file, extents = layer
+    return _new(Layer, (source, below, origin, header, facts, findings, data_file, extents))
 
 
 class BackingChain(Sequence[Layer]):

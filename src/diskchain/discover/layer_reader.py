@@ -1,6 +1,7 @@
 """Open one layer, read what can be read, and say what is wrong. The only part of ``discover`` that touches storage."""
 
 from collections.abc import Callable
+from os import pread
 from os.path import dirname
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
 from diskchain.image.header_cache import recognised, remember
 from diskchain.image.inspect import inspect
+from diskchain.image.iso9660 import ISO_IDENTIFIER, ISO_IDENTIFIER_AT
+from diskchain.image.probe import could_be_iso, guess, guess_alone, is_qcow2, probe
 from diskchain.image.window import HEAD, Window, window_on
 from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.local import LocalImage, begin, open_local, release, storage_error
@@ -31,7 +34,7 @@ from diskchain.storage.location import (
     describe_location,
     local_path,
 )
-from diskchain.storage.source import Source
+from diskchain.storage.source import Source, with_format
 from diskchain.storage.terms import Format, StorageType, Unknown
 
 if TYPE_CHECKING:
@@ -136,7 +139,7 @@ def read_layer(
     try:
         if (facts.type is not _FILE and _is_directory(step, facts.type)) or not headed:
             return
-        header = recognised(head) if format is _QCOW2 and source.slice is None else None
+        header = _recognised(step, fd, head, facts.size, by_rules_of_libvirt=guard is None)
         if header is None:
             header = _read_header(step, LocalImage(path, fd, facts, head), guard)
         step.header = header
@@ -144,9 +147,30 @@ def read_layer(
             _settle_encryption(step, header.encryption.kind)
     except DiskchainError as error:
         step.stop(_why_not(error, path, step))
+    except OSError as error:
+        step.stop(_why_not(storage_error(error, path), path, step))
     finally:
         if fd >= 0:
             release(fd)
+
+
+def _recognised(
+    step: PartialLayer, fd: int, head: bytes, size: int, *, by_rules_of_libvirt: bool
+) -> ImageHeader | None:
+    """The header of what is, or is guessed to be, a qcow2 image like one before: nearly every image is. None: look closer."""
+    format = step.format
+    if step.source.slice is not None:
+        return None
+    if format is _QCOW2:
+        return recognised(head)
+    if format is not None or not by_rules_of_libvirt or not is_qcow2(head):
+        return None
+    header = recognised(head)
+    if header is not None:
+        if could_be_iso(size) and pread(fd, len(ISO_IDENTIFIER), ISO_IDENTIFIER_AT) == ISO_IDENTIFIER:
+            return None
+        step.format, step.source = _QCOW2, with_format(step.source, _QCOW2)
+    return header
 
 
 def _begin_guarded(step: PartialLayer, path: str, length: int, policy: "OpenPolicy") -> tuple[int, ImageFacts, bytes]:
@@ -214,6 +238,8 @@ def _parse(step: PartialLayer, container: Window, guard: "OpenPolicy | None") ->
     format = step.format
     if format is None:
         format = _guess(step, image, guard)
+        if format is _QCOW2 and (known := recognised(image.head)) is not None:
+            return known
     if format is _RAW and image.head.startswith(_CONTAINERS):
         return _read_raw(image)
     header = inspect(image, format)
@@ -249,12 +275,10 @@ def _is_directory(step: PartialLayer, type: StorageType) -> bool:
 
 
 def _guess(step: PartialLayer, image: Window, guard: "OpenPolicy | None") -> Format:
-    from diskchain.image.probe import guess, guess_alone
-
     alone = step.above is None and guard is None
     format = guess_alone(image) if alone else guess(image, "libvirt" if guard is None else guard.probing)
     step.format = format
-    step.source = step.source._replace(format=format)
+    step.source = with_format(step.source, format)
     return format
 
 
@@ -274,8 +298,6 @@ def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
 
     Raises AmbiguousImage under ``untrusted`` rules.
     """
-    from diskchain.image.probe import guess
-
     try:
         with open_local(path) as image:
             return guess(image.window(), rules)
@@ -313,18 +335,17 @@ def _misread(error: ImageError, window: Window, step: PartialLayer) -> Finding:
         return notes.ambiguous(step.name, error.problem)
     if isinstance(error, _OutsideContainer):
         return notes.malformed(step.name, referrer, str(error))
-    if step.format is not None and (guess := _another_format(_bytes_of(step, window), step.format)) is not None:
-        return notes.format_mismatch(step.name, referrer, step.format, guess)
+    if step.format is not None and (other := _another_format(_bytes_of(step, window), step.format)) is not None:
+        return notes.format_mismatch(step.name, referrer, step.format, other)
     return notes.malformed(step.name, referrer, str(error))
 
 
 def _another_format(image: Window, format: Format) -> Format | None:
     """What ``image`` looks like, if it has no signature of ``format`` at either end; None: it has, or cannot be read again."""
     from diskchain.image.magic import candidates
-    from diskchain.image.probe import probe
 
     try:
-        guess = probe(image)
-        return guess if guess is not format and format not in candidates(image)[0] else None
+        guessed = probe(image)
+        return guessed if guessed is not format and format not in candidates(image)[0] else None
     except DiskchainError:
         return None

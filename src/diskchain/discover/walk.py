@@ -30,6 +30,8 @@ from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType, Unknow
 
 _RECORDED: Final = Origin.RECORDED
 _DECLARED: Final = Origin.DECLARED
+_PROBED: Final = Origin.PROBED
+_ASSUMED: Final = Origin.ASSUMED
 _RAW: Final = Format.RAW
 
 
@@ -257,9 +259,24 @@ class Walker:
             layer = layer_of(below, layer, origin, step.header, step.facts, step.findings, step.data_file, step.extents)
             size += 1
             remembered = remembered and source.backing is UNKNOWN
-            if remembered and (origin is _RECORDED or origin is _DECLARED):
+            if not remembered or origin is _ASSUMED:
+                continue
+            if origin is not _PROBED:
                 self.tails[source.location[0]] = None if step.asked is source else step.asked, layer, size
+            elif step.above is None and _is_settled(step):  # what is guessed of a backing file depends on who names it
+                self.tails[source.location[0]] = None, layer, size
         return BackingChain(layer)  # type: ignore[arg-type] # seen is never empty
+
+
+def _is_settled(step: PartialLayer) -> bool:
+    """Whether reading it told nothing that no document says but its format."""
+    source, asked = step.source, step.asked
+    return (
+        source.encryption is asked.encryption
+        and source.data_file is asked.data_file
+        and source.extents is asked.extents
+        and source.location is asked.location
+    )
 
 
 def _refused(source: Source, above: PartialLayer, error: PolicyRefusal) -> Finding:

@@ -43,7 +43,7 @@ def probe(window: Window, rules: Rules = "libvirt") -> Format:
         from diskchain.image.magic import sole_format
 
         return sole_format(window)
-    if window.size >= ISO_IDENTIFIER_AT + 5 and window.read(ISO_IDENTIFIER_AT, 5) == ISO_IDENTIFIER:
+    if could_be_iso(window.size) and window.read(ISO_IDENTIFIER_AT, len(ISO_IDENTIFIER)) == ISO_IDENTIFIER:
         return Format.ISO
     return _by_head(_head(window))
 
@@ -66,6 +66,16 @@ def guess_alone(window: Window) -> Format:
 
         return headed_format(window, any_version=True) or Format.RAW
     return found
+
+
+def could_be_iso(size: int) -> bool:
+    """Whether an image of so many bytes has room for the identifier of an ISO 9660 volume, which libvirt's rules look at first."""
+    return size >= ISO_IDENTIFIER_AT + len(ISO_IDENTIFIER)
+
+
+def is_qcow2(head: bytes) -> bool:
+    """Whether libvirt's rules take an image that begins so for qcow2, if it is no ISO 9660 volume."""
+    return head[4:8] in _QCOW2 and head.startswith(b"QFI")
 
 
 def starts_with_luks(window: Window) -> bool:

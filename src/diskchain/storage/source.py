@@ -175,6 +175,12 @@ def used_as(source: Source, other: Source) -> Source:
     return _new(Source, fields[: _USE.start] + wanted[_USE])
 
 
+def with_format(source: Source, format: Format) -> Source:
+    """``source``, of ``format``: as ``_replace`` does it, at a third of the cost."""
+    location, _, *others = source
+    return tuple.__new__(Source, (location, format, *others))
+
+
 def layers(top: Source) -> Iterator[Source]:
     """``top`` and everything known below it, top first."""
     layer: Backing = top
