@@ -1,10 +1,16 @@
 """What libxml2 reads in any of these encodings can be edited, and every other byte stays."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diskchain.actions.target import is_document
 from diskchain.errors import XmlError
 from diskchain.libvirtxml.edit.completion import complete, declared_disks, strip
 from diskchain.libvirtxml.edit.set_secret import set_encryption
+from diskchain.libvirtxml.markup.encoding import beginning_as_utf8, declared_encoding, shown_encoding
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation
@@ -65,3 +71,41 @@ def test_the_line_of_a_fault_in_utf_32_is_that_of_the_document() -> None:
 def test_what_is_no_utf_32_is_an_error() -> None:
     with pytest.raises(XmlError, match="not UTF-32"):
         strip("<disk/>".encode("utf-32") + b"\0\xd8\0\0")
+
+
+_CODECS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("codec", _CODECS)
+def test_an_encoding_shows_itself_by_its_first_bytes(codec: str, mark: str) -> None:
+    document = f"{mark}<disk/>".encode(codec)
+    shown = shown_encoding(document)
+    if not mark and codec == "utf-8":
+        assert shown is None
+    else:
+        assert shown == (codec, len(mark.encode(codec)))
+    assert beginning_as_utf8(document) == b"<disk/>"
+
+
+def test_what_shows_nothing_may_declare_it() -> None:
+    assert shown_encoding(b"<?xml version='1.0' encoding='latin1'?><disk/>") is None
+    assert declared_encoding(b"<?xml version='1.0' encoding='latin1'?><disk/>") == "latin1"
+    assert declared_encoding("<?xml version='1.0' encoding='UTF-16'?>".encode("utf-16-be")) == "UTF-16"
+    assert declared_encoding(b"<disk encoding='x'/>") is None
+
+
+@given(st.binary(max_size=64), st.sampled_from(_CODECS))
+def test_any_beginning_can_be_asked_for_its_encoding(raw: bytes, codec: str) -> None:
+    for head in (raw, b"\xff\xfe" + raw, "<?xml encoding='".encode(codec) + raw):
+        beginning_as_utf8(head)
+        declared_encoding(head)
+
+
+@pytest.mark.parametrize("codec", _CODECS)
+def test_a_document_is_told_from_an_image_in_any_encoding(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "vm"
+    path.write_bytes("<!-- ñ -->\n<domain/>".encode(codec))
+    assert is_document(str(path))
+    path.write_bytes(bytes(4096) + b"<domain/>")
+    assert not is_document(str(path))

@@ -20,19 +20,8 @@ if TYPE_CHECKING:
 LARGEST_DOCUMENT: Final = 16 << 20
 
 
-#: What a document in UTF-32 and UTF-16 begins with: a byte order mark, or ``<``.
-_WIDE: Final = {
-    b"\xff\xfe\0\0": "utf-32",
-    b"\0\0\xfe\xff": "utf-32",
-    b"<\0\0\0": "utf-32-le",
-    b"\0\0\0<": "utf-32-be",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-    b"<\0": "utf-16-le",
-    b"\0<": "utf-16-be",
-}
-
-
+#: Some of these are among the first bytes of every document, in whatever encoding; the zeros most disks begin with are not.
+_FIRST: Final = frozenset(b"< \t\r\n\xef\xfe\xff")
 _ROOTS: Final = ("domain", "disk", "domainsnapshot", "domainbackup", "domstatus")
 
 
@@ -93,11 +82,12 @@ def _head(path: str) -> bytes:
 
 
 def _begins_document(head: bytes) -> bool:
-    for beginning, codec in _WIDE.items():
-        if head.startswith(beginning):
-            head = head.decode(codec, "replace").encode()
-            break
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"<":
+    if _FIRST.isdisjoint(head[:4]):
+        return False
+    from diskchain.libvirtxml.markup.encoding import beginning_as_utf8
+
+    head = beginning_as_utf8(head)
+    if head.lstrip()[:1] != b"<":
         return False
     import re
 

@@ -27,8 +27,8 @@ from diskchain.libvirtxml.markup.byte_edits import (
     locate,
 )
 from diskchain.libvirtxml.markup.document import as_document, refuse
+from diskchain.libvirtxml.markup.encoding import edited_as_utf8
 from diskchain.libvirtxml.markup.style_detection import Handwriting, handwriting
-from diskchain.libvirtxml.markup.utf32 import edited_as_utf8
 from diskchain.libvirtxml.markup.writer import escape
 from diskchain.libvirtxml.parse.disk import read_disk
 from diskchain.libvirtxml.view import View

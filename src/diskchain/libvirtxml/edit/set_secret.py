@@ -7,8 +7,8 @@ place. Must not know whether the secret exists.
 from diskchain.errors import UsageError
 from diskchain.libvirtxml.format.secrets import encryption_element
 from diskchain.libvirtxml.markup.byte_edits import Edit, Element, Encoding, apply, locate
+from diskchain.libvirtxml.markup.encoding import edited_as_utf8
 from diskchain.libvirtxml.markup.style_detection import handwriting
-from diskchain.libvirtxml.markup.utf32 import edited_as_utf8
 from diskchain.storage.encryption import Encryption
 
 

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from xml.parsers import expat
 
 from diskchain.errors import XmlError
+from diskchain.libvirtxml.markup.encoding import declared_encoding, shown_encoding
 from diskchain.units import MiB
 
 #: As much as virsh reads from a file (``VSH_MAX_XML_FILE``).
@@ -42,9 +43,6 @@ _ONE_BYTE = re.compile(
 _UTF16 = ("utf-16", "utf-16le", "utf-16be")
 # More names that libxml2 knows by itself or asks iconv(3) for, and expat's own names of the same.
 _ALIASES = {"utf8": "utf-8", "utf16": "utf-16", "ucs-2": "utf-16", "ucs2": "utf-16", "iso-10646-ucs-2": "utf-16"}
-_DECLARATION = 1024  # bytes that are enough for one
-# What a document says its encoding is, before that is known: as bytes, and in UTF-16 with every other byte left out.
-_DECLARED = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*['"]([\w.-]{1,40})""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +242,14 @@ class _Surveyor:
 
 def _alias(document: bytes) -> str | None:
     """What expat calls the encoding the document declares under another name; None: it need not be told."""
-    found = _DECLARED.match(document[:_DECLARATION].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe"))
-    return _ALIASES.get(found[1].decode().lower()) if found else None
+    return _ALIASES.get((declared_encoding(document) or "").lower())
 
 
 def _encoding_of(document: bytes, declared: str | None) -> Encoding:
     """``declared`` in lower case. UTF-16 shows itself in the first two bytes, with or without a byte order mark."""
-    if document.startswith((b"\xff\xfe", b"<\0")):
-        return Encoding("utf-16-le")
-    if document.startswith((b"\xfe\xff", b"\0<")):
-        return Encoding("utf-16-be")
+    shown = shown_encoding(document)
+    if shown is not None and shown.codec.startswith("utf-16"):
+        return Encoding(shown.codec)
     return Encoding("utf-8" if declared in (None, "utf-8") else "ascii")
 
 

@@ -3,19 +3,17 @@
 Knows XML; must not know what the elements mean. The document has been parsed before, so it is well-formed.
 """
 
-import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.parsers import expat
 
 from diskchain.errors import XmlError
+from diskchain.libvirtxml.markup.encoding import declared_encoding, shown_encoding
 
 Path = tuple[str, ...]
 
 _TAB = 8
-
-_UTF16 = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +143,7 @@ class _Walker:
 
 def _codec(data: bytes, encoding: str | None) -> tuple[str, int]:
     """Python's name of the document's encoding, and the length of its byte order mark."""
-    if encoding is None:
-        for bom, codec in _UTF16:
-            if data.startswith(bom):
-                return codec, len(bom)
-    bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-    declared = re.match(rb"<\?xml[^>]*\bencoding\s*=\s*['\"]([\w.:-]+)", data[len(bom) : len(bom) + 512])
-    if encoding is not None or declared is None or bom:
-        return encoding or "utf-8", len(bom)
-    return declared[1].decode(), 0
+    shown = shown_encoding(data)
+    if encoding is not None:
+        return encoding, shown.mark if shown is not None and shown.codec == encoding else 0
+    return shown or (declared_encoding(data) or "utf-8", 0)
