@@ -5,12 +5,12 @@ recorded in the overlay. ``upload``: an image from a stranger; nothing may be re
 there is: libvirt takes for raw what others take for something that names files, such as the text descriptor of a VMDK.
 """
 
-import os
 from typing import Literal, NamedTuple
 
-from diskchain.errors import UsageError
+from diskchain.errors import StorageError, UsageError
 from diskchain.storage.location import Location, local_path
 from diskchain.storage.terms import Format, StorageType
+from diskchain.system.paths import resolved_path
 
 
 class OpenPolicy(NamedTuple):
@@ -84,13 +84,18 @@ def refusal(policy: OpenPolicy, location: Location, format: Format | None, home:
         return f"policy {policy.name} does not follow references to {format or 'an unrecorded format'}"
     if path is None:
         return _of_type(policy, location.type) if policy.directories is not None and policy.types is None else None
-    return _outside(policy, os.path.realpath(path), home)
+    if policy.directories is None:
+        return None
+    try:
+        return _outside(policy, resolved_path(path), home)
+    except (StorageError, ValueError):
+        return f"policy {policy.name} allows only what lies in known directories, and where that lies cannot be told"
 
 
 def refusal_of_file(policy: OpenPolicy, path: str, type: StorageType | None, home: str | None) -> str | None:
     """Why ``policy`` does not let what a reference led to be opened: a ``path`` without symlinks, and what is there.
 
-    None when it does. ``home`` as for :func:`refusal`.
+    None when it does. ``home`` as for :func:`refusal`. Raises StorageError when the directories of the policy cannot be resolved.
     """
     if policy.types is not None and type is not None and type not in policy.types:
         return _of_type(policy, type)
@@ -98,8 +103,11 @@ def refusal_of_file(policy: OpenPolicy, path: str, type: StorageType | None, hom
 
 
 def lies_in(path: str, directories: tuple[str, ...]) -> bool:
-    """Whether ``path`` lies below one of the ``directories``, after resolving symlinks of all."""
-    return _below(os.path.realpath(path), tuple(map(os.path.realpath, directories)))
+    """Whether ``path`` lies below one of the ``directories``, after resolving symlinks of all; not if that cannot be told."""
+    try:
+        return _below(resolved_path(path), tuple(map(resolved_path, directories)))
+    except (StorageError, ValueError):
+        return False
 
 
 def _outside(policy: OpenPolicy, path: str, home: str | None) -> str | None:
@@ -108,7 +116,7 @@ def _outside(policy: OpenPolicy, path: str, home: str | None) -> str | None:
         return None
     if directories:
         allowed = " or ".join(directories)
-        directories = tuple(map(os.path.realpath, directories))
+        directories = tuple(map(resolved_path, directories))
     elif home is not None:  # is not resolved again: who may write above it could have put a symlink there by now
         allowed, directories = home, (home,)
     else:
