@@ -94,7 +94,7 @@ class Discoverer:
         try:
             while (held_up := self._held_up(walk, question)) is not None:
                 path, seconds, now = held_up
-                chains = walk.up_to(now, notes.timeout(path, now.step.referrer, f"no answer within {seconds:g} s"))
+                chains = walk.up_to(now, notes.timeout(path, now.referrer, f"no answer within {seconds:g} s"))
                 if chains:
                     question.give_up(path)
                     return chains
@@ -116,24 +116,39 @@ class Discoverer:
             # Counted in glances, not by a clock: a process that is stopped and continued has waited for nothing meanwhile.
             waited = waited + glance if now is not None and before is not None and now.is_same_as(before) else 0.0
             before = now
-            path = local_path(now.step.source.location) if now is not None else None
+            path = now.path if now is not None else None
             if now is not None and path is not None and waited >= (seconds := deadline_for(path, self._seconds)):
                 return path, seconds, now
         return None
 
 
 class _Progress(NamedTuple):
-    """How far a walk has got: in the chain of ``top``, through the ``length`` first layers of ``seen``, at ``step``."""
+    """How far a walk has got: in the chain of ``top``, through the ``length`` first layers of ``seen``, at ``step``.
+
+    ``resolving``: the path that the header of ``step`` names, while a policy asks where it leads.
+    """
 
     top: Source
     seen: list[PartialLayer]
     length: int
     step: PartialLayer
     image: PartialLayer | None
+    resolving: str | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The file on this host that the walk has to do with, if any."""
+        return self.resolving or local_path(self.step.source.location)
+
+    @property
+    def referrer(self) -> str | None:
+        """What names that file."""
+        return self.step.name if self.resolving is not None else self.step.referrer
 
     def is_same_as(self, other: "_Progress") -> bool:
         """Whether nothing has happened in between."""
-        return self.seen is other.seen and self.length == other.length and self.step is other.step
+        same = self.seen is other.seen and self.length == other.length and self.step is other.step
+        return same and self.resolving == other.resolving
 
 
 class _Walk:
@@ -157,7 +172,9 @@ class _Walk:
         """How far it has got; None: it has not begun."""
         walker = self._walker
         top, seen, step = walker.top, walker.seen, walker.step
-        return None if top is None or step is None else _Progress(top, seen, len(seen), step, walker.image)
+        if top is None or step is None:
+            return None
+        return _Progress(top, seen, len(seen), step, walker.image, walker.resolving)
 
     def up_to(self, now: _Progress, found: Finding) -> list[BackingChain]:
         """The chains that are ready, and the one that got no further than ``now``, as it ``found``; then it is abandoned.

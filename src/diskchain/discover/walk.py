@@ -53,6 +53,8 @@ class Walker:
         self.seen: list[PartialLayer] = []
         self.step: PartialLayer | None = None
         self.image: PartialLayer | None = None
+        #: The path that the header of ``step`` names, while the policy asks where it leads.
+        self.resolving: str | None = None
         self._depth = policy.depth
         self.tails: Tails = Tails(before.tails if before is not None else ())
         #: Without directories of its own, a policy asks what lies below that of the top: then tails belong to one top. And what was
@@ -187,7 +189,9 @@ class Walker:
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
         if self.guard is not None:
+            self.resolving = local_path(child.location)
             rule = self._rule_against(seen, child, format)
+            self.resolving = None
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
         if format is _RAW and format_name != "raw":
