@@ -22,6 +22,7 @@
     │   ├── StorageDenied     … it is there, we may not read it
     │   │   └── LoginRefused  … because the server does not take the user name, the key or the certificate
     │   ├── NotStorage        … it is a FIFO, a socket, a terminal …
+    │   ├── JournalError      … they are those of a journal, and it cannot be used
     │   └── StorageTimeout    … it does not answer
     └── PeerError             QEMU or libvirt refused or died                   (fault: peer)
 
@@ -200,6 +201,13 @@ class LoginRefused(StorageDenied):
 
 class NotStorage(StorageError):
     """It is there, and is a FIFO, socket or character device: reading it could block or do something."""
+
+
+class JournalError(StorageError):
+    """The journal of granted rights is there and cannot be used. Never the same as "nothing is granted"."""
+
+    def __init__(self, problem: str, *, path: str) -> None:
+        super().__init__(f"the journal cannot be used: {problem}", path=path)
 
 
 class StorageTimeout(StorageError):

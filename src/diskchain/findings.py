@@ -111,6 +111,7 @@ KINDS: dict[str, Kind] = {
     # Rights: access.
     "access-denied": Kind(_E, "a domain's user may not use a file the domain needs", stops=_START),
     "grant-open": Kind(_W, "rights that diskchain granted were not given back"),
+    "journal-unusable": Kind(_E, "the journal of granted rights, or a record in it, cannot be used", unknown=True),
     "label-left-behind": Kind(_W, "a file belongs to the hypervisor's user, and no running domain uses it"),
     "label-writable": Kind(_W, "a domain may write a backing file that it only reads"),
     "remembered-count": Kind(_W, "libvirt counts more users of a file than there are running domains"),

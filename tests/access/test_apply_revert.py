@@ -10,7 +10,7 @@ import pytest
 from diskchain.access.grants.apply import GrantFailed, apply
 from diskchain.access.grants.journal import Journal
 from diskchain.access.grants.revert import revert
-from diskchain.access.grants.revert_rules import Result, Urgency
+from diskchain.access.grants.revert_rules import Result, RevertOptions
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.requirements import Access
 from diskchain.storage.operation import Commit
@@ -57,8 +57,8 @@ def test_revert_puts_owner_mode_acl_attributes_and_times_back(image_dir: Path, j
     outcomes = revert(journal)
     assert {outcome.result for outcome in outcomes} == {Result.RESTORED}
     assert states_of(paths) == before
-    assert journal.jobs() == []
-    assert journal.holds() == []
+    assert journal.grants() == ()
+    assert journal.holds() == ()
 
 
 def test_revert_undoes_what_libvirt_did_meanwhile(image_dir: Path, journal: Journal) -> None:
@@ -94,34 +94,34 @@ def test_a_closed_parent_directory_is_opened_for_one_user_and_closed_again(image
     assert states_of([closed, *paths]) == before
 
 
-def test_granting_twice_is_one_job_and_reverts_once(image_dir: Path, journal: Journal) -> None:
+def test_granting_twice_is_one_grant_and_reverts_once(image_dir: Path, journal: Journal) -> None:
     chain, paths = make_chain(image_dir, "top", "base")
     before = states_of(paths)
     first = grant(chain, journal)
     once = states_of(paths)
     second = grant(chain, journal)
-    assert first.job.id == second.job.id
+    assert first.grant.id == second.grant.id
     assert states_of(paths) == once
     revert(journal)
     assert states_of(paths) == before
     assert revert(journal) == ()
 
 
-def test_two_jobs_on_one_base_give_it_back_when_the_last_one_ends(image_dir: Path, journal: Journal) -> None:
+def test_two_grants_on_one_base_give_it_back_when_the_last_one_ends(image_dir: Path, journal: Journal) -> None:
     first_chain, (top, base) = make_chain(image_dir, "top", "base")
     second_chain, (other_top, _) = make_chain(image_dir, "other", "base")
     before = states_of([top, other_top, base])
     first = grant(first_chain, journal, target="first")
     second = grant(second_chain, journal, target="second")
-    outcomes = {outcome.path: outcome.result for outcome in revert(journal, [first.job.id])}
+    outcomes = {outcome.path: outcome.result for outcome in revert(journal, [first.grant.id])}
     assert outcomes == {str(top): Result.RESTORED, str(base): Result.SHARED}
     assert may_open(base)
     assert not may_open(top)
-    revert(journal, [second.job.id])
+    revert(journal, [second.grant.id])
     assert states_of([top, other_top, base]) == before
 
 
-def test_each_of_two_jobs_keeps_its_own_user(image_dir: Path, journal: Journal) -> None:
+def test_each_of_two_grants_keeps_its_own_user(image_dir: Path, journal: Journal) -> None:
     first_chain, (_, base) = make_chain(image_dir, "top", "base")
     second_chain, _ = make_chain(image_dir, "other", "base")
     before = state_of(base)
@@ -129,16 +129,16 @@ def test_each_of_two_jobs_keeps_its_own_user(image_dir: Path, journal: Journal) 
     second = grant(second_chain, journal, ANOTHER, target="second")
     assert may_open(base, STRANGER)
     assert may_open(base, ANOTHER)
-    revert(journal, [second.job.id])
+    revert(journal, [second.grant.id])
     assert may_open(base, STRANGER)
     assert not may_open(base, ANOTHER, os.O_RDONLY)
-    revert(journal, [first.job.id])
+    revert(journal, [first.grant.id])
     assert state_of(base) == before
 
 
 def test_a_replaced_file_is_refused_and_left_alone(image_dir: Path, journal: Journal) -> None:
     chain, (_, base) = make_chain(image_dir, "top", "base")
-    job = grant(chain, journal).job
+    made = grant(chain, journal).grant
     moved = image_dir / "moved"
     base.rename(moved)
     base.write_bytes(b"another")
@@ -149,7 +149,7 @@ def test_a_replaced_file_is_refused_and_left_alone(image_dir: Path, journal: Jou
     assert str(moved) in refused.reason
     assert state_of(base) == before
     assert has_acl(moved)
-    assert [hold.file.path for hold in journal.holds(job.id)] == [str(base)]
+    assert [hold.file.path for hold in journal.holds(made.id)] == [str(base)]
 
 
 def test_a_renamed_file_is_refused_and_restored_once_it_is_back(image_dir: Path, journal: Journal) -> None:
@@ -170,7 +170,7 @@ def test_a_deleted_file_has_nothing_to_give_back(image_dir: Path, journal: Journ
     grant(chain, journal)
     top.unlink()
     assert {outcome.path: outcome.result for outcome in revert(journal)}[str(top)] is Result.DELETED
-    assert journal.jobs() == []
+    assert journal.grants() == ()
 
 
 def test_a_symlink_in_its_place_is_not_followed(image_dir: Path, journal: Journal) -> None:
@@ -194,10 +194,10 @@ def test_forget_drops_what_cannot_be_given_back(image_dir: Path, journal: Journa
     base.write_bytes(b"another")
     outcomes = revert(journal, forget=True)
     assert {outcome.result for outcome in outcomes} == {Result.RESTORED, Result.FORGOTTEN}
-    assert journal.jobs() == []
+    assert journal.grants() == ()
 
 
-def test_an_owner_somebody_else_set_is_refused_unless_forced(image_dir: Path, journal: Journal) -> None:
+def test_an_owner_that_others_set_is_refused_unless_forced(image_dir: Path, journal: Journal) -> None:
     chain, (_, base) = make_chain(image_dir, "top", "base")
     before = state_of(base)
     grant(chain, journal)
@@ -206,11 +206,11 @@ def test_an_owner_somebody_else_set_is_refused_unless_forced(image_dir: Path, jo
     assert refused.result is Result.REFUSED
     assert "4711" in refused.reason
     assert base.stat().st_uid == 4711
-    revert(journal, urgency=Urgency(force=True))
+    revert(journal, options=RevertOptions(force=True))
     assert state_of(base) == before
 
 
-def test_an_acl_somebody_else_set_is_refused(image_dir: Path, journal: Journal) -> None:
+def test_an_acl_that_others_set_is_refused(image_dir: Path, journal: Journal) -> None:
     chain, (_, base) = make_chain(image_dir, "top", "base")
     grant(chain, journal)
     subprocess.run(["setfacl", "-m", "u:4711:r", base], check=True)
@@ -218,15 +218,15 @@ def test_an_acl_somebody_else_set_is_refused(image_dir: Path, journal: Journal) 
     assert results[str(base)] is Result.REFUSED
 
 
-def test_the_sweep_leaves_a_job_whose_holder_lives(image_dir: Path, journal: Journal) -> None:
+def test_the_sweep_leaves_a_grant_whose_holder_lives(image_dir: Path, journal: Journal) -> None:
     chain, (_, base) = make_chain(image_dir, "top", "base")
     granted = grant(chain, journal, holder=holder_of(os.getpid()))
     assert revert(journal) == ()
     assert may_open(base)
-    assert {outcome.result for outcome in revert(journal, [granted.job.id])} == {Result.RESTORED}
+    assert {outcome.result for outcome in revert(journal, [granted.grant.id])} == {Result.RESTORED}
 
 
-def test_the_sweep_takes_a_job_whose_holder_is_another_process_by_now(image_dir: Path, journal: Journal) -> None:
+def test_the_sweep_takes_a_grant_whose_holder_is_another_process_by_now(image_dir: Path, journal: Journal) -> None:
     chain, paths = make_chain(image_dir, "top", "base")
     before = states_of(paths)
     grant(chain, journal, holder=Holder(os.getpid(), 1, boot_id()))
@@ -250,7 +250,7 @@ def test_times_are_put_back_when_asked(image_dir: Path, journal: Journal) -> Non
     before = state_of(base)
     grant(chain, journal)
     base.write_bytes(b"committed")
-    revert(journal, urgency=Urgency(times=True))
+    revert(journal, options=RevertOptions(times=True))
     assert state_of(base) == before
 
 
@@ -269,7 +269,7 @@ def test_a_step_that_fails_gives_the_others_back(image_dir: Path, journal: Journ
     assert caught.value.path == str(base)
     assert states_of([top]) == before
     assert not has_acl(base)
-    assert journal.jobs() == []
+    assert journal.grants() == ()
 
 
 def test_owner_bits_are_changed_only_when_asked(image_dir: Path, journal: Journal) -> None:
@@ -315,7 +315,7 @@ def test_commit_with_a_named_base_leaves_lower_layers_alone(image_dir: Path, jou
     assert changes == {"top": Access.WRITE, "middle": Access.WRITE, "base": Access.READ}
 
 
-def test_two_jobs_cannot_both_make_their_user_the_owner(image_dir: Path, tmp_path: Path) -> None:
+def test_two_grants_cannot_both_make_their_user_the_owner(image_dir: Path, tmp_path: Path) -> None:
     def work() -> object:
         kernel.own_mounts()
         kernel.mount("ramfs", image_dir, "ramfs", 0)
@@ -326,7 +326,7 @@ def test_two_jobs_cannot_both_make_their_user_the_owner(image_dir: Path, tmp_pat
             try:
                 grant(chain, journal, ANOTHER, target="second", kinds=("acl", "mode", "owner"))
             except GrantFailed as error:
-                return error.problem, base.stat().st_uid == STRANGER.uid, len(journal.jobs())
+                return error.problem, base.stat().st_uid == STRANGER.uid, len(journal.grants())
         return None
 
-    assert kernel.in_a_child(work) == repr(("job 1 made somebody else its owner", True, 1))
+    assert kernel.in_a_child(work) == repr(("grant 1 made another user its owner", True, 1))

@@ -14,7 +14,7 @@ from diskchain.access.fixes import mend
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.open_check import Rule, answer, obstacles, permitted
 from diskchain.access.kernel.path_facts import Inode, Kind
-from diskchain.access.kernel.path_walk import look
+from diskchain.access.kernel.path_walk import walk_path
 from diskchain.system.posix_acl import EXECUTE, READ, WRITE
 from tests.access import kernel
 from tests.access.trees import GIDS, UIDS, inodes, own, remove
@@ -41,7 +41,7 @@ def _mend_all(stage: Path) -> tuple[int, int, list[str]]:
         path = _build(chance, stage / "root")
         who = _somebody(chance)
         want = chance.choice((READ, READ | WRITE))
-        if answer(look(str(path)), who, want) != 0:
+        if answer(walk_path(str(path)), who, want) != 0:
             problem = _mend_one(path, who, want, f"seed {seed}")
             hopeless += problem == "hopeless"
             mended += problem == ""
@@ -53,7 +53,7 @@ def _mend_all(stage: Path) -> tuple[int, int, list[str]]:
 
 def _mend_one(path: Path, who: Identity, want: int, seed: str) -> str:
     for _ in range(10):
-        facts = look(str(path))
+        facts = walk_path(str(path))
         found = obstacles(facts, who, want)
         if not found:
             flags = os.O_RDWR if want & WRITE else os.O_RDONLY
@@ -64,7 +64,7 @@ def _mend_one(path: Path, who: Identity, want: int, seed: str) -> str:
         if mending is None or mending.command is None:
             return "hopeless"
         subprocess.run(["sh", "-c", mending.command], check=True)
-        changed = _for_others(inodes(look(str(path))), inodes(facts), who)
+        changed = _for_others(inodes(walk_path(str(path))), inodes(facts), who)
         if changed:
             return f"{seed}: {mending.command}: {changed}"
     return f"{seed}: ten commands were not enough"

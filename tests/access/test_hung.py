@@ -68,7 +68,7 @@ def test_grant_changes_nothing_when_a_file_does_not_answer(
     asked = ("--timeout", str(_SECONDS), top, "--as", "+64998:+64998", "--state", tmp_path / "state")
     told = diskchain("grant", *asked, *words, seconds=20)
     assert told.code == 3
-    assert f"may be in the way: {base}: no answer in time" in told.out
+    assert f"could not tell: {base}: no answer within 0.5 s" in told.out
     assert ("nothing was changed" in told.out) == bool(words)
     assert state_of(top)[:4] == before[:4]
 
@@ -86,7 +86,7 @@ def test_a_grant_that_is_given_up_gives_back_what_it_changed(
         with pytest.raises(GrantFailed, match="no answer within") as caught:
             apply(plan, journal, target="vm", operation="start", seconds=_SECONDS)
         assert {outcome.path: outcome.result for outcome in caught.value.given_back} == {str(top): Result.RESTORED}
-        assert not journal.jobs()
+        assert not journal.grants()
     assert state_of(top)[:4] == before[:4]
 
 
@@ -102,8 +102,8 @@ def test_what_did_not_answer_is_given_back_by_a_later_revert(
     served.hang()
     told = diskchain("revert", "--timeout", str(_SECONDS), "1", "--state", state, seconds=20)
     assert (told.code, told.err) == (3, "")
-    assert f"job 1: {base}: no answer: no answer within 0.5 s" in told.out
-    assert f"job 1: {top}: restored" in told.out
+    assert f"grant 1: {base}: no answer: no answer within 0.5 s" in told.out
+    assert f"grant 1: {top}: restored" in told.out
     assert state_of(top)[:4] == before[:4]
     served.answer()
     with Journal(state) as journal:

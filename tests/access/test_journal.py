@@ -1,7 +1,6 @@
 """The journal as a file: what it keeps, what it refuses, what it survives."""
 
 import os
-import sqlite3
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -13,16 +12,14 @@ from hypothesis import strategies as st
 
 from diskchain.access.grants.changes import AddEntry, AddMode, Change, FileState, SetOwner, read_changes, write_changes
 from diskchain.access.grants.file_state import FileIdentity
-from diskchain.access.grants.journal import Journal, journal_exists, state_directory
+from diskchain.access.grants.journal import Journal
+from diskchain.access.grants.journal_file import state_directory
 from diskchain.access.grants.journal_schema import FileRecord, Phase
 from diskchain.access.requirements import Access
-from diskchain.errors import ParseError, StorageDenied, StorageError
+from diskchain.errors import ParseError
 from diskchain.system.posix_acl import encode
 from diskchain.system.process import Holder
-from tests.access import kernel
 from tests.access.strategies import acls
-from tests.access.world import STRANGER
-from tests.live.peers import requires
 
 BIG = 2**64 - 1
 CHANGES = st.lists(
@@ -64,12 +61,12 @@ def test_what_is_written_is_read_back(
     identity = FileIdentity(BIG, BIG, birth, 7, b"handle", BIG)
     path = os.fsdecode(b"/" + name)
     with Journal(tmp_path_factory.mktemp("journal")) as journal:
-        job = journal.begin(path, "commit", 5, 6, Holder(1, 2, "boot"))
+        grant = journal.begin(path, "commit", 5, 6, Holder(1, 2, "boot"))
         after = FileState(1, 2, 0o660)
-        hold = journal.hold(job, FileRecord(0, path, identity, "boot", original), changes, Access.WRITE, after)
+        hold = journal.hold(grant, FileRecord(0, path, identity, "boot", original), changes, Access.WRITE, after)
     with Journal(Path(journal.directory)) as again:
         (read,) = again.holds()
-        assert again.jobs() == [job]
+        assert again.grants() == (grant,)
         assert read == hold
         assert (read.file.path, read.file.identity, read.file.original) == (path, identity, original)
         assert (read.changes, read.access, read.phase, read.after) == (changes, Access.WRITE, Phase.PLANNED, after)
@@ -97,7 +94,7 @@ def test_the_original_is_written_once_and_stays_until_the_last_hold_goes(tmp_pat
         assert journal.find_file(record.identity, "boot") is None
 
 
-def test_numbers_of_jobs_are_never_used_again(tmp_path: Path) -> None:
+def test_numbers_of_grants_are_never_used_again(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         first = journal.begin("a", "commit", 1, 1)
         journal.end(first)
@@ -119,52 +116,10 @@ def test_a_device_number_counts_where_nothing_else_vouches_for_the_file() -> Non
     assert not FileIdentity(1, 2, 3, 4).same(FileIdentity(1, 2, 3, 5))
 
 
-def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
-    Journal(tmp_path).close()
-    with sqlite3.connect(tmp_path / "rights.db") as database:
-        database.execute("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(StorageError, match="version 99"):
-        Journal(tmp_path)
-
-
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "rights.db").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StorageError, match="journal"):
-        Journal(tmp_path)
-
-
-def test_a_row_nobody_of_us_wrote_is_refused(tmp_path: Path, record: FileRecord) -> None:
-    with Journal(tmp_path) as journal:
-        journal.hold(journal.begin("a", "commit", 1, 1), record, (), Access.READ, record.original)
-        with sqlite3.connect(tmp_path / "rights.db") as database:
-            database.execute("UPDATE hold SET changes = 'chmod 777'")
-        database.close()
-        with pytest.raises(StorageError, match="journal"):
-            journal.holds()
-
-
-@requires("root")
-def test_somebody_else_s_journal_is_denied_and_not_looked_for(image_dir: Path) -> None:
-    directory = image_dir / "state"
-    Journal(directory).close()
-    assert directory.stat().st_mode & 0o777 == 0o700
-
-    def attempt() -> list[str]:
-        kernel.become(STRANGER)
-        try:
-            Journal(directory)
-        except StorageDenied:
-            return ["denied", str(journal_exists(directory))]
-        return []
-
-    assert kernel.in_a_child(attempt) == repr(["denied", "False"])
-
-
 def test_only_one_process_applies_at_a_time(tmp_path: Path) -> None:
     order: list[str] = []
     with Journal(tmp_path) as journal:
-        with journal.alone():
+        with journal.exclusive():
             waiting = threading.Thread(target=_enter_alone, args=(tmp_path, order))
             waiting.start()
             waiting.join(0.2)
@@ -174,7 +129,7 @@ def test_only_one_process_applies_at_a_time(tmp_path: Path) -> None:
 
 
 def _enter_alone(directory: Path, order: list[str]) -> None:
-    with Journal(directory) as journal, journal.alone():
+    with Journal(directory) as journal, journal.exclusive():
         order.append("second")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.open_check import answer
 from diskchain.access.kernel.path_facts import PathFacts
-from diskchain.access.kernel.path_walk import look
+from diskchain.access.kernel.path_walk import walk_path
 from diskchain.system.posix_acl import READ, WRITE
 from tests.access import kernel
 from tests.access.trees import identity, reached_through, tree
@@ -37,7 +37,7 @@ def _compare(stage: Path, seeds: range) -> tuple[int, int, list[str]]:
     for seed in seeds:
         chance = random.Random(seed)  # noqa: S311 - numbered cases, no secrets
         with reached_through(chance, stage) as (root, seal), tree(chance, root, seal) as path:
-            facts = look(path)
+            facts = walk_path(path)
             for who in [identity(chance) for _ in range(4)]:
                 real = kernel.opens_as(who, [(path, flags) for flags in _WANTS])
                 for want, code in zip(_WANTS.values(), real, strict=True):

@@ -16,9 +16,9 @@ from diskchain.access.grants.file_state import open_rights
 from diskchain.access.image_locks import ImageLocks, Right, image_locks
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, identify
 from diskchain.access.kernel.path_facts import End, Follow, Kind, Search
-from diskchain.access.kernel.path_walk import look
+from diskchain.access.kernel.path_walk import walk_path
 from diskchain.access.requirements import Access
-from diskchain.access.security.saved_labels import Remembered, boot_times, remembered
+from diskchain.access.security.saved_labels import SavedLabel, boot_times, saved_labels
 from diskchain.errors import UsageError
 from diskchain.system.file_handle import Fate, Whereabouts, file_handle, whereabouts
 from diskchain.system.mounts import parse_mounts, read_mounts
@@ -34,7 +34,7 @@ def test_a_walk_notes_directories_and_symlinks_in_order(tmp_path: Path) -> None:
     (real / "a").mkdir()
     (real / "a" / "file").touch()
     (real / "link").symlink_to("a/../a/file")
-    facts = look(str(real / "link"))
+    facts = walk_path(str(real / "link"))
     tail = [(step.type, step.directory.path.removeprefix(str(real))) for step in facts.steps][-6:]
     assert tail == [("search", ""), ("follow", ""), ("search", ""), ("search", "/a"), ("search", ""), ("search", "/a")]
     assert facts.file is not None
@@ -59,20 +59,20 @@ def test_a_walk_notes_directories_and_symlinks_in_order(tmp_path: Path) -> None:
 def test_a_walk_that_ends_early_says_why(tmp_path: Path, tail: str, end: End, *, creatable: bool) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
-    facts = look(f"{tmp_path}/{tail}")
+    facts = walk_path(f"{tmp_path}/{tail}")
     assert (facts.file, facts.end, facts.creatable) == (None, end, creatable)
 
 
 def test_a_relative_path_starts_at_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").touch()
-    found = look("x").file
+    found = walk_path("x").file
     assert found is not None
     assert found.number == (tmp_path / "x").stat().st_ino
 
 
 def test_looking_at_a_fifo_or_device_does_not_open_it(fifo: Path) -> None:
-    found = look(str(fifo)).file
+    found = walk_path(str(fifo)).file
     assert found is not None
     assert found.kind is Kind.FIFO
 
@@ -117,16 +117,16 @@ def test_any_text_can_be_read_for_mounts(text: str) -> None:
 def test_libvirt_s_notes_are_read_from_attributes(image_dir: Path) -> None:
     image = image_dir / "x"
     image.touch()
-    assert remembered(str(image)) == ()
+    assert saved_labels(str(image)) == ()
     for name, value in (("dac", b"+0:+0"), ("ref_dac", b"2"), ("timestamp_dac", b"1700000000")):
         os.setxattr(image, f"trusted.libvirt.security.{name}", value)
-    assert remembered(str(image)) == (Remembered("dac", "+0:+0", 2, 1_700_000_000),)
+    assert saved_labels(str(image)) == (SavedLabel("dac", "+0:+0", 2, 1_700_000_000),)
 
 
 def test_a_note_is_stale_when_it_is_from_another_boot() -> None:
     (boot, *_) = boot_times()
     for timestamp, stale in ((boot, False), (boot + 1, False), (boot - 3600, True), (None, True)):
-        assert Remembered("dac", "+0:+0", 1, timestamp).stale(frozenset({boot})) is stale
+        assert SavedLabel("dac", "+0:+0", 1, timestamp).stale(frozenset({boot})) is stale
 
 
 def test_the_boot_time_comes_from_login_records_and_from_the_kernel(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from diskchain.access.grants.journal import Journal
+from diskchain.access.grants.journal_schema import Contents
 from diskchain.access.grants.revert import revert
-from diskchain.access.grants.revert_rules import Urgency
+from diskchain.access.grants.revert_rules import RevertOptions
 from tests.access import kernel
 from tests.access.sudden_death import dies_before_change
 from tests.access.world import STRANGER, State, grant, make_chain, states_of
@@ -52,20 +53,20 @@ class Stage:
         self.state = directory / "state"
 
     def grant(self, target: str, *, other: bool = False) -> None:
-        with Journal(self.state) as journal:
+        with Journal(self.state, seconds=inf) as journal:
             grant(self.other_chain if other else self.chain, journal, target=target, seconds=inf)
 
-    def revert(self, jobs: list[int] | None = None) -> None:
-        with Journal(self.state) as journal:
-            outcomes = revert(journal, jobs, Urgency(), seconds=inf)
+    def revert(self, grants: list[int] | None = None) -> None:
+        with Journal(self.state, seconds=inf) as journal:
+            outcomes = revert(journal, grants, RevertOptions(), seconds=inf)
             assert all(outcome.done for outcome in outcomes), outcomes
 
     def states(self) -> dict[Path, State]:
         return states_of(self.paths)
 
     def is_forgotten(self) -> bool:
-        with Journal(self.state) as journal:
-            return journal.jobs() == [] and journal.holds() == []
+        with Journal(self.state, seconds=inf) as journal:
+            return journal.contents() == Contents()
 
 
 def die_everywhere(
@@ -111,10 +112,10 @@ def test_granting_again_after_death_completes_the_job(memory: Path) -> None:
     die_everywhere(memory, nothing, lambda stage: stage.grant("vm"), check)
 
 
-def test_death_while_a_second_job_is_granted_leaves_the_first_its_rights(memory: Path) -> None:
+def test_death_while_a_second_grant_is_made_leaves_the_first_its_rights(memory: Path) -> None:
     def check(stage: Stage) -> None:
-        with Journal(stage.state) as journal:
-            others = [job.id for job in journal.jobs() if job.target == "second"]
+        with Journal(stage.state, seconds=inf) as journal:
+            others = [grant.id for grant in journal.grants() if grant.target == "second"]
         stage.revert(others)
         assert kernel.opens_as(STRANGER, [(str(path), 2) for path in stage.paths[:2]]) == [0, 0]
         assert stage.states()[stage.paths[2]] == stage.original[stage.paths[2]]
@@ -123,7 +124,7 @@ def test_death_while_a_second_job_is_granted_leaves_the_first_its_rights(memory:
     die_everywhere(memory, lambda stage: stage.grant("first"), lambda stage: stage.grant("second", other=True), check)
 
 
-def test_death_while_one_of_two_jobs_is_given_back_leaves_the_other_its_rights(memory: Path) -> None:
+def test_death_while_one_of_two_grants_is_given_back_leaves_the_other_its_rights(memory: Path) -> None:
     def prepare(stage: Stage) -> None:
         stage.grant("first")
         stage.grant("second", other=True)

@@ -170,7 +170,7 @@ def test_grant_and_revert_go_there_and_back(chain: list[Path], state: tuple[str,
     before = [state_of(path)[:4] for path in files]
     said = verb("grant", chain[0], *WHO, "--for", "commit", "--apply", *state)
     assert said.code == 0
-    assert "job 1: 3 changed, 1 taken down" in said.out
+    assert "grant 1: 3 changed, 1 recorded" in said.out
     assert kernel.opens_as(STRANGER, [(str(chain[2]), os.O_RDWR)]) == [0]
     listed = verb("revert", "--list", *state)
     assert f"u:{STRANGER.uid}:rw-" in listed.out
@@ -199,13 +199,13 @@ def test_grant_does_nothing_at_all_when_something_would_stay_in_the_way(
     before = [state_of(path)[:4] for path in chain]
     said = verb("grant", chain[0], *WHO, "--for", "commit", "--apply", *state)
     assert said.code == 1
-    assert "which was not asked for" in said.out
+    assert "would have to change, which --allow does not name" in said.out
     assert "nothing was changed" in said.out
     assert [state_of(path)[:4] for path in chain] == before
     assert verb("grant", chain[0], *WHO, "--for", "commit", "--apply", "--allow", "mode", *state).code == 0
 
 
-def test_a_job_of_a_living_process_is_left_alone_until_it_is_named(chain: list[Path], state: tuple[str, str]) -> None:
+def test_a_grant_of_a_living_process_is_left_alone_until_it_is_named(chain: list[Path], state: tuple[str, str]) -> None:
     words = (chain[0], *WHO, "--for", "commit", "--apply", "--while", str(os.getpid()), *state)
     assert verb("grant", *words).code == 0
     left = verb("revert", *state)
@@ -213,7 +213,7 @@ def test_a_job_of_a_living_process_is_left_alone_until_it_is_named(chain: list[P
     assert verb("revert", "1", *state).out.count(": restored") == 4
 
 
-def test_unknown_jobs_and_dead_processes_are_usage_errors(chain: list[Path], state: tuple[str, str]) -> None:
+def test_unknown_grants_and_dead_processes_are_usage_errors(chain: list[Path], state: tuple[str, str]) -> None:
     assert verb("grant", chain[0], *WHO, "--apply", "--while", "999999999", *state).code == 2
     verb("grant", chain[0], *WHO, "--apply", *state)
     assert verb("revert", "77", *state).code == 2

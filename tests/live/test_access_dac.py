@@ -15,7 +15,7 @@ import pytest
 from diskchain.access.image_locks import Right, image_locks
 from diskchain.access.kernel.identity import identify
 from diskchain.access.security.libvirt_labels import DomainLabel, at_job, at_start, dac_ids
-from diskchain.access.security.saved_labels import boot_times, remembered
+from diskchain.access.security.saved_labels import boot_times, saved_labels
 from diskchain.storage.source import Source, layers
 from tests.live.access_domains import (
     Owner,
@@ -142,7 +142,7 @@ def test_owners_and_locks_through_a_commit_a_killed_daemon_and_a_shutdown(
     label = domain_label(domain)
     running = {path: (*dac_ids(label.label), path == top) for path in paths}
     assert {path: owner(path) for path in paths} == running
-    (note,) = remembered(str(top))
+    (note,) = saved_labels(str(top))
     assert (note.original, note.users, note.stale(boot_times())) == (f"+{before[top].uid}:+{before[top].gid}", 1, False)
 
     start_slow_commit(domain, upper, lower)

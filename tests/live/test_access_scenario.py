@@ -23,6 +23,9 @@ from tests.live.storage import QemuImg
 
 pytestmark = requires("root")
 
+#: VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+_DISK_ONLY = 16 | 4
+
 
 def without_times(states: dict[Path, State]) -> dict[str, tuple[object, ...]]:
     """Owner, mode, ACL and attributes. A merged base was written to, and says so."""
@@ -94,7 +97,7 @@ def test_with_us_every_file_gets_back_what_it_had(
     top, upper, lower, base = paths = owned_chain(image_dir, qemu_img)
     before = without_times(states_of(paths))
     state = ("--state", tmp_path / "state")
-    granted = verb("grant", top, "--as", "libvirt-qemu", "--for", "commit", "--apply", *state)
+    granted = verb("grant", top, "--as", "libvirt-qemu", "--for", "commit", "--policy", "libvirt", "--apply", *state)
     assert granted.code == 0, granted
     domain = start(private_libvirtd, "story", disk(top))
     ending(private_libvirtd, domain, upper, lower)
@@ -111,7 +114,10 @@ def test_rights_stay_while_the_domain_runs_and_go_when_it_ends(
     top, upper, lower, _ = paths = owned_chain(image_dir, qemu_img)
     before = without_times(states_of(paths))
     state = ("--state", tmp_path / "state")
-    assert verb("grant", top, "--as", "libvirt-qemu", "--for", "commit", "--apply", *state).code == 0
+    assert (
+        verb("grant", top, "--as", "libvirt-qemu", "--for", "commit", "--policy", "libvirt", "--apply", *state).code
+        == 0
+    )
     domain = start(private_libvirtd, "story", disk(top))
     start_slow_commit(domain, upper, lower)
     during = without_times(states_of(paths))
@@ -124,6 +130,29 @@ def test_rights_stay_while_the_domain_runs_and_go_when_it_ends(
     domain.destroy()
     assert verb("revert", *state).code == 0
     assert without_times(states_of(paths)) == before
+
+
+def test_the_way_to_a_running_domain_s_files_stays_open_and_a_snapshot_beside_them_works(
+    private_libvirtd: PrivateLibvirtd, image_dir: Path, qemu_img: QemuImg, tmp_path: Path
+) -> None:
+    closed = image_dir / "closed"
+    closed.mkdir(mode=0o700)
+    top, *_ = paths = filled_chain(closed, qemu_img, "top", "base")
+    before = without_times(states_of([closed, *paths]))
+    state = ("--state", tmp_path / "state")
+    assert verb("grant", top, "--as", "libvirt-qemu", "--apply", *state).code == 0
+    domain = start(private_libvirtd, "story", disk(top))
+    for words in ((), ("1",)):
+        kept = verb("revert", *words, *state)
+        assert kept.code == 1
+        assert f"{closed}: kept, in use: it is the way to {top}" in kept.out
+    overlay = f"<disk name='vda' snapshot='external'><source file='{closed / 'new'}'/></disk>"
+    domain.snapshotCreateXML(f"<domainsnapshot><disks>{overlay}</disks></domainsnapshot>", _DISK_ONLY)
+    kept = verb("revert", *state)
+    assert f"{closed}: kept, in use" in kept.out
+    domain.destroy()
+    assert verb("revert", *state).code == 0
+    assert without_times(states_of([closed, *paths])) == before
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -142,7 +171,7 @@ def test_a_grant_to_a_running_domain_gives_the_top_back_to_whom_libvirt_noted(
     words = ("-c", private_libvirtd.uri, "story", "-d", "vda", "--for", "commit", "--top", "1", "--base", "2")
     granted = verb("grant", *words, "--apply", *state)
     assert granted.code == 0, granted
-    assert "whose they were before is not noted" in granted.out
+    assert "whose they were before is not recorded" in granted.out
     assert "its process still runs" in verb("revert", *state).out
     assert verb("revert", "1", *state).code == 1  # the top is being written
     assert without_times(states_of(paths)) == running

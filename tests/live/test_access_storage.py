@@ -15,7 +15,7 @@ from diskchain.access.grants.revert import revert
 from diskchain.access.judge import Verdict
 from diskchain.access.kernel.identity import Identity, identify
 from diskchain.access.kernel.open_check import Rule, answer, obstacles
-from diskchain.access.kernel.path_walk import look
+from diskchain.access.kernel.path_walk import walk_path
 from diskchain.storage.location import BlockLocation
 from diskchain.storage.operation import Start
 from diskchain.storage.source import TERMINATOR, Source
@@ -62,7 +62,7 @@ def test_fuse_answers_as_predicted(image_dir: Path, qemu_img: QemuImg, allow_oth
     qemu_img("create", "-q", "-f", "raw", image, "1M")
     at = image_dir / "shown"
     with fuse_export(image, at, allow_other):
-        facts = look(str(at))
+        facts = walk_path(str(at))
         for who in (STRANGER, identify("root"), Identity(0, 64999)):
             for flags, want in ((os.O_RDONLY, READ), (os.O_RDWR, READ | WRITE)):
                 (real,) = kernel.opens_as(who, [(str(at), flags)])
@@ -88,7 +88,7 @@ def test_a_block_device_is_granted_and_given_back(
 
 
 def test_a_device_on_a_nodev_mount_is_no_device() -> None:
-    facts = look("/dev/null")
+    facts = walk_path("/dev/null")
     assert facts.file is not None
     assert facts.file.mount is not None
     nodev = replace(facts.file, mount=replace(facts.file.mount, options=frozenset({"nodev"})))

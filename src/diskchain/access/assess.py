@@ -26,8 +26,8 @@ def survey(  # noqa: PLR0913 - what is asked, and five ways to ask it differentl
 ) -> tuple[FileAccess, ...]:
     """Whether ``who`` may do ``operation`` on ``chain``, file by file.
 
-    ``ignore``: processes whose image locks do not count (the domain's own QEMU). ``without``: rights that jobs were
-    granted and that are not to be leaned on. ``adjust``: what else will have changed by then, such as owners that
+    ``ignore``: processes whose image locks do not count (the domain's own QEMU). ``without``: rights of
+    other grants, which are not to be leaned on. ``adjust``: what else will have changed by then, such as owners that
     libvirt sets at start. ``seconds``: what a file has to answer; one that does not "cannot tell". Raises UsageError when the
     operation does not fit the chain.
     """

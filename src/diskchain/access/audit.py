@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from diskchain.access.evidence import Present
-from diskchain.access.grants.journal_schema import Hold, Job
+from diskchain.access.grants.journal_schema import Grant, Hold
 from diskchain.access.judge import Verdict, judge
 from diskchain.access.kernel.identity import Identity, group_name, user_name
 from diskchain.access.kernel.path_facts import Inode, Kind
@@ -16,7 +16,7 @@ from diskchain.access.requirements import Access, Need, Role, needs
 from diskchain.access.security.apparmor_profile import Profile, ask_profile
 from diskchain.access.security.libvirt_labels import DomainLabel
 from diskchain.access.security.relabelled import as_relabelled, owners_by_libvirt
-from diskchain.access.security.saved_labels import Remembered
+from diskchain.access.security.saved_labels import SavedLabel
 from diskchain.access.security.selinux import parse_context
 from diskchain.errors import printable
 from diskchain.findings import Finding, finding
@@ -48,12 +48,12 @@ class DomainUse:
 class HostState:
     """What the host looks like: every path of every chain, when it booted, what diskchain granted.
 
-    ``jobs`` are those whose process no longer lives; ``present`` knows the paths of their files, too.
+    ``grants`` are those whose process no longer lives; ``present`` knows the paths of their files, too.
     """
 
     present: Mapping[str, Present]
     boot_times: frozenset[int]
-    jobs: Sequence[Job] = ()
+    grants: Sequence[Grant] = ()
     holds: Sequence[Hold] = ()
 
 
@@ -70,7 +70,7 @@ class _File:
         return [use for use, _ in self.users if use.running]
 
 
-def drift(uses: Iterable[DomainUse], host: HostState) -> list[Finding]:
+def audit_rights(uses: Iterable[DomainUse], host: HostState) -> list[Finding]:
     """Everything that is wrong with the rights of the files that ``uses`` name.
 
     Says "no running domain uses it" only of the domains it was told of.
@@ -123,8 +123,8 @@ def _owner_fix(file: _File, host: HostState) -> str:
     inode = file.inode
     for hold in host.holds:
         if (hold.file.identity.device, hold.file.identity.inode) == (inode.device, inode.number):
-            return f"diskchain revert {hold.job}"
-    original = next((note.original for note in file.present.remembered if note.model == "dac"), None)
+            return f"diskchain revert {hold.grant}"
+    original = next((note.original for note in file.present.saved_labels if note.model == "dac"), None)
     owner = (original or "root:root").replace("+", "")
     return f"chown {shell_word(owner)} -- {shell_word(inode.path)}"
 
@@ -160,7 +160,7 @@ def _writable(file: _File) -> list[Finding]:
 def _notes(file: _File, boot_times: frozenset[int]) -> list[Finding]:
     path = file.inode.path
     found = []
-    for note in file.present.remembered:
+    for note in file.present.saved_labels:
         fix = " && ".join(
             f"setfattr -x trusted.libvirt.security.{part}{note.model} {shell_word(path)}"
             for part in ("", "ref_", "timestamp_")
@@ -180,7 +180,7 @@ def _notes(file: _File, boot_times: frozenset[int]) -> list[Finding]:
     return found
 
 
-def _original(note: Remembered) -> str:
+def _original(note: SavedLabel) -> str:
     return printable(note.original or "nobody")
 
 
@@ -216,14 +216,16 @@ def _verb(access: Access) -> str:
 
 
 def _open_grants(host: HostState) -> list[Finding]:
-    """Jobs whose files nobody has open."""
+    """Grants whose files nobody has open."""
     found = []
-    for job in host.jobs:
-        paths = [hold.file.path for hold in host.holds if hold.job == job.id]
+    for grant in host.grants:
+        paths = [hold.file.path for hold in host.holds if hold.grant == grant.id]
         locks = [host.present[path].locks for path in paths if path in host.present]
         if any(lock is None or lock.held for lock in locks):
             continue
-        message = f"job {job.id} ({job.operation} of {printable(job.target)}) still has rights on {len(paths)} files"
-        fix = f"diskchain revert {job.id}"
+        message = (
+            f"grant {grant.id} ({grant.operation} of {printable(grant.target)}) still has rights on {len(paths)} files"
+        )
+        fix = f"diskchain revert {grant.id}"
         found.append(finding("grant-open", message, file=paths[0] if paths else None, fix=fix))
     return found

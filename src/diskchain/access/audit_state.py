@@ -1,41 +1,76 @@
-"""Collects what ``drift`` asks for: looks at every file that domains name, and into the journal. Changes nothing."""
+"""Collects what ``audit`` asks for: looks at every file that domains name, and into the journal. Changes nothing.
 
-from collections.abc import Iterable
+A journal that cannot be used, or has a damaged record, is a finding: what it does not tell is not known.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from diskchain.access.audit import DomainUse, HostState, drift
+from diskchain.access.audit import DomainUse, HostState, audit_rights
 from diskchain.access.evidence import examine_all
-from diskchain.access.grants.journal import Journal, journal_exists, state_directory
-from diskchain.access.grants.journal_schema import Hold, Job
+from diskchain.access.grants.journal import Journal, journal_exists
+from diskchain.access.grants.journal_file import FILE_NAME, state_directory
+from diskchain.access.grants.journal_schema import EMPTY, Contents, describe_damage
 from diskchain.access.requirements import needs
 from diskchain.access.security.saved_labels import boot_times
-from diskchain.findings import Finding
+from diskchain.errors import JournalError, UsageError
+from diskchain.findings import Finding, finding
 from diskchain.storage.operation import Start
 from diskchain.system.deadline import DEFAULT_DEADLINE
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """What the journal in ``directory`` says, and why it cannot be used, as far as it cannot. None: there cannot be any."""
+
+    directory: Path | None
+    contents: Contents = EMPTY
+    problems: tuple[str, ...] = ()
 
 
 def label_findings(
     uses: Iterable[DomainUse], state: Path | None = None, seconds: float = DEFAULT_DEADLINE
 ) -> list[Finding]:
-    """What is wrong with the rights of these domains' files. ``state``: where the journal is. ``seconds``: what a file has to answer.
-
-    Raises StorageError when there is a journal that cannot be read.
-    """
+    """What is wrong with the rights of these domains' files. ``state``: where the journal is. ``seconds``: what a file has to answer."""
     domains = list(uses)
-    return drift(domains, host_state(domains, state, seconds))
+    journal = journal_state(state, seconds)
+    return [*audit_rights(domains, host_state(domains, journal.contents, seconds)), *journal_findings(journal)]
 
 
-def host_state(uses: Iterable[DomainUse], state: Path | None = None, seconds: float = DEFAULT_DEADLINE) -> HostState:
-    """The present state of every file that the domains name and that jobs hold."""
-    directory = state_directory() if state is None else state
-    jobs: list[Job] = []
-    holds: list[Hold] = []
-    if journal_exists(directory):
-        with Journal(directory) as journal:
-            jobs = [job for job in journal.jobs() if job.holder is None or not job.holder.alive()]
-            holds = journal.holds()
+def host_state(uses: Iterable[DomainUse], journal: Contents, seconds: float = DEFAULT_DEADLINE) -> HostState:
+    """The present state of every file that the domains name and that grants hold."""
     paths = [
         need.path for use in uses for chain in use.chains for need in needs(chain, Start()) if need.path is not None
     ]
-    present = examine_all([*paths, *(hold.file.path for hold in holds)], seconds=seconds)
-    return HostState(present, boot_times(), jobs, holds)
+    present = examine_all([*paths, *(hold.file.path for hold in journal.holds)], seconds=seconds)
+    over = tuple(grant for grant in journal.grants if grant.over)
+    return HostState(present, boot_times(), over, journal.holds)
+
+
+def journal_state(state: Path | None = None, seconds: float = DEFAULT_DEADLINE) -> JournalState:
+    """What the journal says; never raises for one that cannot be used. ``state``: its directory, None: the usual one."""
+    try:
+        directory = state_directory() if state is None else state
+    except UsageError:
+        return JournalState(None)  # without a home directory, no journal was ever made there
+    try:
+        if not journal_exists(directory, seconds=seconds):
+            return JournalState(directory)
+        with Journal(directory, "read", seconds=seconds) as journal:
+            contents = journal.contents()
+            unwritable = journal.unwritable
+    except JournalError as error:
+        return JournalState(directory, problems=(str(error),))
+    problems = [describe_damage(damage) for damage in contents.damage]
+    if unwritable is not None:
+        problems.append(
+            f"{directory / FILE_NAME}: nothing can be given back: the journal cannot be changed: {unwritable}"
+        )
+    return JournalState(directory, contents, tuple(problems))
+
+
+def journal_findings(journal: JournalState) -> Iterator[Finding]:
+    """Why rights that were granted may not be known, or cannot be given back."""
+    for problem in journal.problems:
+        yield finding("journal-unusable", problem, file=str(journal.directory))

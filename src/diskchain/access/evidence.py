@@ -1,14 +1,14 @@
 """Gathers what there is to know about one file's rights: the walk to it, its labels, its image locks.
 
-Looks and changes nothing. Knows which module looks at what; judging is ``access``'s.
+Looks and changes nothing. Knows which module looks at what; judging is ``judge``'s.
 """
 
 from dataclasses import dataclass
 
 from diskchain.access.image_locks import ImageLocks, image_locks
 from diskchain.access.kernel.path_facts import End, Kind, PathFacts
-from diskchain.access.kernel.path_walk import look
-from diskchain.access.security.saved_labels import Remembered, remembered
+from diskchain.access.kernel.path_walk import walk_path
+from diskchain.access.security.saved_labels import SavedLabel, saved_labels
 from diskchain.access.security.selinux import file_label
 from diskchain.errors import StorageTimeout
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
@@ -25,18 +25,18 @@ class Present:
 
     facts: PathFacts
     selinux: str | None = None
-    remembered: tuple[Remembered, ...] = ()
+    saved_labels: tuple[SavedLabel, ...] = ()
     locks: ImageLocks | None = _NO_LOCKS
 
 
 def examine(path: str, *, ignore: frozenset[int] = frozenset(), mounts: dict[int, Mount] | None = None) -> Present:
     """What is at ``path`` now. ``ignore``: processes whose image locks do not count. Never raises for what it finds."""
-    facts = look(path, mounts)
+    facts = walk_path(path, mounts)
     if facts.file is None:
         return Present(facts)
     real = facts.file.path
     locks = image_locks(real, ignore=ignore) if facts.file.kind in _LOCKABLE else ImageLocks()
-    return Present(facts, file_label(real), remembered(real), locks)
+    return Present(facts, file_label(real), saved_labels(real), locks)
 
 
 def examine_all(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from diskchain.access.assess import survey
 from diskchain.access.grants.journal_schema import Hold
+from diskchain.access.grants.trust import BY_USER, By, Named
 from diskchain.access.judge import UNCONFINED, Confinement, FileAccess
 from diskchain.access.kernel.identity import Identity, identify
 from diskchain.access.security.libvirt_labels import DomainLabel
@@ -14,7 +15,9 @@ from diskchain.access.security.relabelled import as_relabelled, owners_by_libvir
 from diskchain.actions.chains import chain_of
 from diskchain.actions.target import Target, document_of, image_target
 from diskchain.cli.options.access import operation_of
+from diskchain.discover.chain import BackingChain
 from diskchain.errors import UsageError
+from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.operation import Operation
 from diskchain.storage.source import Source
 from diskchain.system.deadline import DEFAULT_DEADLINE
@@ -24,19 +27,29 @@ if TYPE_CHECKING:
 
 
 class Subject(NamedTuple):
-    """One disk to judge. ``complete``: its chain is known to the end."""
+    """One disk to judge: what was ``found`` of it, and the chain of that."""
 
     name: str
-    chain: Source
+    found: BackingChain
     operation: Operation
-    complete: bool
+
+    @property
+    def chain(self) -> Source:
+        """The chain as it is known."""
+        return self.found.source
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is known to its end."""
+        return self.found.complete
 
 
 class Question(NamedTuple):
     """Everything about a command line that asks for access.
 
     ``domain`` is the label libvirt gives the domain's files, None where libvirt has no hand in it. ``process``: the
-    domain's running QEMU. ``seconds``: what a file has for each answer. ``target`` names it all for people and for the journal.
+    domain's running QEMU. ``seconds``: what a file has for each answer. ``target`` names it all for people and for the journal;
+    ``declared_by``: what names the disks, and the layers that are declared.
     """
 
     target: str
@@ -47,6 +60,7 @@ class Question(NamedTuple):
     running: bool = False
     process: int | None = None
     seconds: float = DEFAULT_DEADLINE
+    declared_by: Named = BY_USER
 
     def answer(self, subject: Subject, *, without: Iterable[Hold] = ()) -> tuple[FileAccess, ...]:
         """The judgement for one disk. ``without``: granted rights that are not to be leaned on."""
@@ -68,8 +82,8 @@ class Question(NamedTuple):
         )
 
 
-def question(args: argparse.Namespace) -> Question:
-    """What the arguments ask. Raises UsageError when it is not said whose access is meant, or the host is another."""
+def question(args: argparse.Namespace, policy: OpenPolicy = LIBVIRT) -> Question:
+    """What the arguments ask; ``policy``: what a header may make us look at. Raises UsageError when it is not said whose access is meant, or the host is another."""
     document = document_of(args, args.target)
     labels = None
     found = [image_target(args.target, args.format, args.timeout)] if document is None else []
@@ -85,13 +99,14 @@ def question(args: argparse.Namespace) -> Question:
     name = args.target if labels is None or not labels.name else labels.name
     return Question(
         target=name if args.disk is None else f"{name} {args.disk}",
-        subjects=_subjects(args, found),
+        subjects=_subjects(args, found, policy),
         who=who,
         confined=_confinement(labels),
         domain=domain,
         running=labels is not None and labels.running,
         process=_process(labels),
         seconds=args.timeout,
+        declared_by=BY_USER if document is None else Named(By.DOMAIN if args.connect else By.DOCUMENT, args.target),
     )
 
 
@@ -117,7 +132,7 @@ def _who(args: argparse.Namespace, labels: "DomainLabels | None") -> tuple[Ident
     return who, None if args.as_is else domain
 
 
-def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, ...]:
+def _subjects(args: argparse.Namespace, found: list[Target], policy: OpenPolicy) -> tuple[Subject, ...]:
     from diskchain.discover import Discoverer
 
     known = ", ".join(target.name for target in found) or "none"
@@ -127,12 +142,11 @@ def _subjects(args: argparse.Namespace, found: list[Target]) -> tuple[Subject, .
             raise UsageError(f"no disk is called {args.disk}; the disks are: {known}")
     if len(found) > 1 and args.operation != "start":
         raise UsageError(f"--for {args.operation} is about one disk; say which with -d: {known}")
-    discoverer = Discoverer(seconds=args.timeout)
+    discoverer = Discoverer(policy, seconds=args.timeout)
     subjects = []
     for target in found:
         chain = chain_of(discoverer, target)
-        operation = operation_of(args, chain.source)
-        subjects.append(Subject(target.name, chain.source, operation, chain.complete))
+        subjects.append(Subject(target.name, chain, operation_of(args, chain.source)))
     return tuple(subjects)
 
 

@@ -9,7 +9,9 @@ from diskchain.schema.base import FindingDocument, schema, to_json
 from diskchain.schema.chain import ChainDocument, disk_document
 from diskchain.schema.check import CheckDocument, check_document
 from diskchain.schema.diff import DiffDocument, diff_document
+from diskchain.schema.grant import GrantDocument, grant_document
 from diskchain.schema.info import InfoDocument, info_document
+from diskchain.schema.revert import RevertDocument, revert_document
 
 __all__ = [
     "AccessDocument",
@@ -17,12 +19,16 @@ __all__ = [
     "CheckDocument",
     "DiffDocument",
     "FindingDocument",
+    "GrantDocument",
     "InfoDocument",
+    "RevertDocument",
     "access_disk_document",
     "check_document",
     "diff_document",
     "disk_document",
+    "grant_document",
     "info_document",
+    "revert_document",
     "schema",
     "to_json",
 ]

@@ -1,4 +1,4 @@
-"""A process that a job belongs to, told apart from a later one with the same number. Knows ``/proc`` only.
+"""A process that a grant belongs to, told apart from a later one with the same number. Knows ``/proc`` only.
 
 Source: proc_pid_stat(5), field 22 (``starttime``).
 """

@@ -4,33 +4,34 @@ Order of events for one file, each finished before the next begins: the journal 
 is changed; the change is on the disk; the journal says so. Whatever happens in between, ``revert`` finds the original.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from diskchain.access.grants.changes import SetOwner, changed, merge
 from diskchain.access.grants.file_state import open_rights
 from diskchain.access.grants.journal import Journal
-from diskchain.access.grants.journal_schema import FileRecord, Job, Phase
+from diskchain.access.grants.journal_schema import FileRecord, Grant, Phase, describe_damage
 from diskchain.access.grants.plan import Plan, Step
-from diskchain.access.grants.revert import Outcome, revert_job
-from diskchain.access.grants.revert_rules import Urgency
+from diskchain.access.grants.revert import Outcome, revert_grant
+from diskchain.access.grants.revert_rules import Result, RevertOptions
 from diskchain.access.security.before_libvirt import before_libvirt
-from diskchain.access.security.saved_labels import boot_times, remembered
-from diskchain.errors import ParseError, StorageError
+from diskchain.access.security.saved_labels import boot_times, saved_labels
+from diskchain.errors import JournalError, ParseError, StorageError
 from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.system.process import Holder, boot_id
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What :func:`apply` did: the job, the paths it changed, and the paths it only took down."""
+    """What :func:`apply` did: the grant, the paths it changed, and the paths it only recorded."""
 
-    job: Job
+    grant: Grant
     changed: tuple[str, ...]
     recorded: tuple[str, ...]
 
 
 class GrantFailed(StorageError):
-    """A step failed. What a new job had changed before was given back; ``given_back`` tells how that went."""
+    """A step failed. What a new grant had changed before was given back; ``given_back`` tells how that went."""
 
     def __init__(self, cause: StorageError, given_back: tuple[Outcome, ...]) -> None:
         super().__init__(cause.problem, path=cause.path)
@@ -46,53 +47,64 @@ def apply(
     holder: Holder | None = None,
     seconds: float = DEFAULT_DEADLINE,
 ) -> Granted:
-    """Makes the changes of ``plan`` as one job, or none of them.
+    """Makes the changes of ``plan`` as one grant, or none of them.
 
-    The same target, operation and user again is the same job: what it already has stays. ``holder``: the process the
-    rights are for; a sweep leaves the job alone while it lives. ``seconds``: what a file has for each answer. What one that gives none
+    The same target, operation and user again is the same grant: what it already has stays. ``holder``: the process the
+    rights are for; a sweep leaves the grant alone while it lives. ``seconds``: what a file has for each answer. What one that gives none
     was changed to cannot be known, so the journal keeps it until it is reverted.
-    Raises GrantFailed when a file cannot be changed, or is not the file that was judged.
+    Raises GrantFailed when a file cannot be changed, or is not the file that was judged, JournalError for a journal with a damaged
+    record: the state it lost must not be recorded anew.
     """
-    with journal.alone():
-        known = {job.id for job in journal.jobs()}
-        job = journal.begin(target, operation, plan.who.uid, plan.who.gid, holder)
+    with journal.exclusive():
+        before = journal.contents()
+        if before.damage:
+            raise JournalError(describe_damage(before.damage[0]), path=str(journal.path))
+        grant = journal.begin(target, operation, plan.who.uid, plan.who.gid, holder)
         for step in plan.steps:
             try:
-                _apply_step(step, job, journal, seconds)
+                _apply_step(step, grant, journal, seconds)
             except StorageError as error:
-                given_back = (
-                    () if job.id in known else revert_job(job, journal, Urgency(over=True, force=True), seconds=seconds)
-                )
-                raise GrantFailed(error, given_back) from error
+                raise GrantFailed(error, _give_back(grant, before.grants, journal, seconds)) from error
     changing = tuple(step.path for step in plan.changing)
-    return Granted(job, changing, tuple(step.path for step in plan.steps if not step.changes))
+    return Granted(grant, changing, tuple(step.path for step in plan.steps if not step.changes))
 
 
-def _check_owner(step: Step, job: Job, journal: Journal, record: FileRecord) -> None:
-    """A file has one owner: two jobs for two users cannot both be it."""
+def _give_back(grant: Grant, known: Sequence[Grant], journal: Journal, seconds: float) -> tuple[Outcome, ...]:
+    """Gives a grant back that failed half-way, unless it was there before. What cannot be given back stays in the journal."""
+    if any(grant.id == each.id for each in known):
+        return ()
+    try:
+        holds = journal.holds(grant.id)
+    except JournalError as error:
+        return (Outcome(grant.id, None, Result.FAILED, error.problem),)
+    return revert_grant(grant, holds, journal, RevertOptions(over=True, force=True), seconds=seconds)
+
+
+def _check_owner(step: Step, grant: Grant, journal: Journal, record: FileRecord) -> None:
+    """A file has one owner: two grants for two users cannot both be it."""
     wanted = {change.uid for change in step.changes if isinstance(change, SetOwner)}
     for hold in journal.holds() if wanted else ():
         taken = {change.uid for change in hold.changes if isinstance(change, SetOwner)}
-        if hold.file.id == record.id and hold.job != job.id and taken and taken != wanted:
-            raise StorageError(f"job {hold.job} made somebody else its owner", path=step.path)
+        if hold.file.id == record.id and hold.grant != grant.id and taken and taken != wanted:
+            raise StorageError(f"grant {hold.grant} made another user its owner", path=step.path)
 
 
-def _apply_step(step: Step, job: Job, journal: Journal, seconds: float) -> None:
+def _apply_step(step: Step, grant: Grant, journal: Journal, seconds: float) -> None:
     with open_rights(step.path, seconds=seconds) as file:
         identity = file.identity()
         if (identity.device, identity.inode, identity.birth) != (step.device, step.inode, step.birth):
             raise StorageError("it was replaced while the plan was made", path=step.path)
         now, boot = file.state(), boot_id()
-        original = before_libvirt(now, file.ask(lambda: remembered(file.link)), boot_times())
+        original = before_libvirt(now, file.ask(lambda: saved_labels(file.link)), boot_times())
         record = journal.find_file(identity, boot) or FileRecord(0, step.path, identity, boot, original)
-        _check_owner(step, job, journal, record)
-        before = [hold for hold in journal.holds(job.id) if hold.file.id == record.id]
+        _check_owner(step, grant, journal, record)
+        before = [hold for hold in journal.holds(grant.id) if hold.file.id == record.id]
         changes = merge([change for hold in before for change in hold.changes] + list(step.changes))
         try:
             target = changed(now, changes)
         except ParseError as error:
             raise StorageError(error.problem, path=step.path) from error
-        hold = journal.hold(job, record, changes, step.access, target)
+        hold = journal.hold(grant, record, changes, step.access, target)
         file.write(target)
         file.sync()
         journal.set_phase(hold, Phase.APPLIED, file.state())

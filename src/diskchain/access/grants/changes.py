@@ -5,10 +5,15 @@ There are three, from least to most: an ACL entry for one user, more permission 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from diskchain.errors import ParseError
 from diskchain.system.posix_acl import Acl, decode, encode, minimal, mode_of, with_user
+
+#: setuid and setgid of a file that is no directory. The kernel takes them away when the file is written to or gets another
+#: owner (``should_remove_suid`` in ``fs/inode.c``), as it does with the attribute of its capabilities.
+CONTENT_BITS: Final = 0o6000
+CAPABILITY_XATTR: Final = "security.capability"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from diskchain.access.grants.changes import FileState
-from diskchain.access.security.saved_labels import is_remembered_attribute
+from diskchain.access.grants.changes import CAPABILITY_XATTR, CONTENT_BITS, FileState
+from diskchain.access.security.saved_labels import is_saved_label
 from diskchain.access.security.selinux import SELINUX_XATTR
 from diskchain.errors import StorageDenied, StorageError, StorageMissing, StorageTimeout
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
@@ -27,8 +27,6 @@ from diskchain.system.statx import statx
 T = TypeVar("T")
 
 _FS_IOC_GETVERSION: Final = 0x80087601
-#: chown(2) takes file capabilities away, so they have to be put back.
-_CAPABILITY_XATTR: Final = "security.capability"
 _GONE: Final = (errno.ENODATA, errno.EOPNOTSUPP)
 
 
@@ -70,7 +68,7 @@ class RightsFile:
         self._descriptor = descriptor
         self._seconds = seconds
         self.link = f"/proc/self/fd/{descriptor}"
-        #: It gave no answer: somebody still waits at its descriptor, whose number must mean no other file.
+        #: It gave no answer: a thread still waits at its descriptor, whose number must mean no other file.
         self.silent = False
 
     def ask(self, question: Callable[[], T]) -> T:
@@ -96,6 +94,10 @@ class RightsFile:
             os.fstatvfs(self._descriptor).f_fsid,
         )
 
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return self.ask(lambda: stat.S_ISDIR(os.fstat(self._descriptor).st_mode))
+
     def state(self) -> FileState:
         """Its rights as they are now."""
         return self.ask(self._state)
@@ -115,7 +117,8 @@ class RightsFile:
     def write(self, target: FileState, *, times: bool = False) -> None:
         """Makes the rights those of ``target``; ``times``: the times too. Does nothing where nothing differs.
 
-        Permission bits and ACL change in one step, so no moment has more rights than before or after.
+        Permission bits and ACL change in one step, so no moment has more rights than before or after. Rights that the kernel ties
+        to a file's content (setuid, setgid, capabilities) are taken away or left, never given: it may have another content by now.
         Raises StorageError; the file may then be half changed.
         """
         with _as_storage_error(self.path):
@@ -150,12 +153,16 @@ class RightsFile:
         os.setxattr(self.link, ACL_XATTR, value)
 
     def _write_mode(self, target: FileState) -> None:
-        if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != target.mode:
-            os.chmod(self.link, target.mode)
+        status = os.fstat(self._descriptor).st_mode
+        now, mode = stat.S_IMODE(status), target.mode
+        if not stat.S_ISDIR(status):
+            mode = mode & ~CONTENT_BITS | mode & now & CONTENT_BITS
+        if now != mode:
+            os.chmod(self.link, mode)
 
     def _write_attributes(self, target: FileState) -> None:
         wanted = dict(target.xattrs)
-        for name in {*self.ask(self._names), *wanted}:
+        for name in {*self.ask(self._names), *wanted} - ({CAPABILITY_XATTR} & wanted.keys()):
             self.ask(partial(self._write_attribute, name, wanted.get(name)))
 
     def _write_attribute(self, name: str, value: bytes | None) -> None:
@@ -171,8 +178,8 @@ class RightsFile:
             names = os.listxattr(self.link)
         except OSError:
             return []
-        ours = (SELINUX_XATTR, _CAPABILITY_XATTR)
-        return sorted(name for name in names if name in ours or is_remembered_attribute(name))
+        ours = (SELINUX_XATTR, CAPABILITY_XATTR)
+        return sorted(name for name in names if name in ours or is_saved_label(name))
 
     def _attribute(self, name: str) -> bytes | None:
         try:

@@ -1,77 +1,75 @@
-"""The journal of granted rights: what each file was like before the first job touched it, and which jobs hold it.
+"""The journal of granted rights: what each file was like before the first grant touched it, and which grants hold it.
 
-A file's original state is written once, when the first job takes hold of it, and stays until the last job lets go. That
-makes two jobs on one base safe, and any instant to die at: whoever comes next finds the original.
+A file's original state is written once, when the first grant takes hold of it, and stays until the last grant lets go. That
+makes two grants on one base safe, and any instant to die at: whoever comes next finds the original.
 
-SQLite, one file, every transaction synced to the disk before the call returns. Knows values, never touches the files
-it speaks of. ``apply`` and ``revert`` write here before they touch anything.
+SQLite, one file, every transaction synced to the disk before the call returns. Each question to it has a deadline: the journal may be
+on storage that does not answer. A record that cannot be read hides no other. Knows values, never touches the files it speaks of.
+``apply`` and ``revert`` write here before they touch anything.
 """
 
 import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from threading import Lock
+from typing import Any, Final, Self, TypeVar
 
+from diskchain.access.grants import journal_file
 from diskchain.access.grants.changes import Change, FileState, write_changes
 from diskchain.access.grants.file_state import FileIdentity
+from diskchain.access.grants.journal_file import FILE_NAME, Mode, errors_of, transaction
+from diskchain.access.grants.journal_read import read_contents
 from diskchain.access.grants.journal_schema import (
     FILE_COLUMNS,
-    SCHEMA,
-    VERSION,
+    Contents,
+    Damage,
     FileRecord,
+    Grant,
     Hold,
-    Job,
     Phase,
-    file_of,
     file_row,
-    hold_of,
-    job_of,
     plain_text,
     rights_row,
 )
 from diskchain.access.requirements import Access
-from diskchain.errors import ParseError, StorageDenied, StorageError
+from diskchain.errors import JournalError, StorageTimeout
+from diskchain.system.deadline import DEFAULT_DEADLINE, within
 from diskchain.system.process import Holder
 
-_FILE_NAME: Final = "rights.db"
+T = TypeVar("T")
+
 _LOCK_NAME: Final = "rights.lock"
 
 
-def state_directory() -> Path:
-    """Where the journal is kept unless told otherwise: ``/var/lib/diskchain`` for root, else the user's state directory."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/diskchain")
-    home = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "diskchain"
-
-
-def journal_exists(directory: Path) -> bool:
-    """Whether there is a journal, and we may know."""
-    return os.access(directory / _FILE_NAME, os.R_OK | os.W_OK)
+def journal_exists(directory: Path, *, seconds: float = DEFAULT_DEADLINE) -> bool:
+    """Whether there is a journal, whatever it is like. ``seconds``: for its answer. Raises JournalError when that cannot be told."""
+    return _answer(directory, lambda: journal_file.exists(directory), seconds)
 
 
 class Journal:
     """An open journal. Use as a context manager. Every method that writes returns after the write is on the disk.
 
-    Raises StorageError (StorageDenied, when that is the reason) when the journal cannot be used.
+    ``mode`` ``read`` changes and makes nothing; ``unwritable`` then says why the journal could not be changed, None when it could.
+    ``seconds``: what its storage has for each answer. Raises JournalError when it cannot be used.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, mode: Mode = "create", *, seconds: float = DEFAULT_DEADLINE) -> None:
         self.directory = directory
-        self._path = directory / _FILE_NAME
-        with self._errors():
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not os.access(directory, os.W_OK | os.X_OK):
-                raise PermissionError
-            self._database = sqlite3.connect(self._path, isolation_level=None, timeout=30)
-            self._database.execute("PRAGMA foreign_keys = ON")
-            # EXTRA also syncs the directory after the rollback file is gone: the commit cannot come undone.
-            self._database.execute("PRAGMA synchronous = EXTRA")
-            self._create()
+        self.path = directory / FILE_NAME
+        self._seconds = seconds
+        #: It gave no answer. A thread may still be using the database, so nothing else may.
+        self._no_answer = False
+        if mode == "create":
+            self._ask(lambda: journal_file.make_directory(directory))
+            if not journal_exists(directory, seconds=seconds):
+                with self.exclusive():
+                    self._ask(lambda: journal_file.make_file(directory))
+        opened = self._ask(lambda: journal_file.open_file(directory, mode, seconds))
+        self._database, self.unwritable = opened.database, opened.unwritable
 
     def __enter__(self) -> Self:
         return self
@@ -81,66 +79,79 @@ class Journal:
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._database.close()
+        if not self._no_answer:
+            self._database.close()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps other processes from applying and reverting until the block is left or this process dies."""
-        with self._errors():
-            descriptor = os.open(self.directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def exclusive(self) -> Iterator[None]:
+        """Keeps other processes from applying and reverting until the block is left or this process dies.
+
+        Raises JournalError when another process does so for longer than the journal has to answer.
+        """
+        lock = _Lock(self.directory / _LOCK_NAME)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._ask(lock.take)
+        except JournalError:
+            lock.leave()
+            raise
+        try:
             yield
         finally:
-            os.close(descriptor)
+            lock.leave()
 
-    def begin(self, target: str, operation: str, uid: int, gid: int, holder: Holder | None = None) -> Job:
-        """The open job for just this, or a new one: asking twice makes one job, whose holder is the last who asked."""
-        with self._transaction() as database:
+    def begin(self, target: str, operation: str, uid: int, gid: int, holder: Holder | None = None) -> Grant:
+        """The open grant for just this, or a new one: asking twice makes one grant, whose holder is the last who asked."""
+        wanted = (plain_text(target), operation, uid, gid)
+        held_by = (None, None, None) if holder is None else (holder.pid, holder.started, holder.boot)
+
+        def write(database: sqlite3.Connection) -> int:
             row = database.execute(
-                "SELECT id FROM job WHERE target = ? AND operation = ? AND uid = ? AND gid = ?",
-                (plain_text(target), operation, uid, gid),
+                "SELECT id FROM grant WHERE target = ? AND operation = ? AND uid = ? AND gid = ?", wanted
             ).fetchone()
             if row is None:
-                created = (int(time.time()), plain_text(target), operation, uid, gid)
                 row = database.execute(
-                    "INSERT INTO job (created, target, operation, uid, gid) VALUES (?, ?, ?, ?, ?) RETURNING id",
-                    created,
+                    "INSERT INTO grant (created, target, operation, uid, gid) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                    (int(time.time()), *wanted),
                 ).fetchone()
-            held_by = (None, None, None) if holder is None else (holder.pid, holder.started, holder.boot)
             database.execute(
-                "UPDATE job SET holder_pid = ?, holder_started = ?, holder_boot = ? WHERE id = ?", (*held_by, row[0])
+                "UPDATE grant SET holder_pid = ?, holder_started = ?, holder_boot = ? WHERE id = ?", (*held_by, row[0])
             )
-        return next(job for job in self.jobs() if job.id == row[0])
+            return int(row[0])
+
+        id = self._write(write)
+        return next(grant for grant in self.grants() if grant.id == id)
 
     def find_file(self, identity: FileIdentity, boot: str) -> FileRecord | None:
-        """The record of a file, if some job holds it."""
-        rows = self._rows(
-            f"SELECT {FILE_COLUMNS} FROM file WHERE inode = ?",  # noqa: S608 - a constant of ours
-            (str(identity.inode),),
-        )
-        records = [self._file(row) for row in rows]
+        """The record of a file, if some grant holds it."""
+        records = (hold.file for hold in self.holds())
         return next((file for file in records if file.identity.same(identity, rebooted=file.boot != boot)), None)
 
-    def hold(self, job: Job, file: FileRecord, changes: tuple[Change, ...], access: Access, after: FileState) -> Hold:
-        """Notes that ``job`` is about to make ``changes``. ``file.id`` 0: the file is not known yet, and is recorded.
+    def hold(
+        self, grant: Grant, file: FileRecord, changes: tuple[Change, ...], access: Access, after: FileState
+    ) -> Hold:
+        """Notes that ``grant`` is about to make ``changes``. ``file.id`` 0: the file is not known yet, and is recorded.
 
-        A second call for the same job and file replaces the first.
+        A second call for the same grant and file replaces the first.
         """
-        with self._transaction() as database:
-            file_id = file.id or self._insert_file(database, file)
-            database.execute("DELETE FROM hold WHERE job = ? AND file = ?", (job.id, file_id))
-            row = (job.id, file_id, write_changes(changes), access, Phase.PLANNED, *rights_row(after))
+
+        def write(database: sqlite3.Connection) -> int:
+            file_id = file.id or _insert_file(database, file)
+            database.execute("DELETE FROM hold WHERE grant = ? AND file = ?", (grant.id, file_id))
+            row = (grant.id, file_id, write_changes(changes), access, Phase.PLANNED, *rights_row(after))
             (hold_id,) = database.execute(
-                "INSERT INTO hold (job, file, changes, access, phase, after_uid, after_gid, after_mode, after_acl)"
+                "INSERT INTO hold (grant, file, changes, access, phase, after_uid, after_gid, after_mode, after_acl)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                 row,
             ).fetchone()
-        return next(hold for hold in self.holds(job.id) if hold.id == hold_id)
+            return int(hold_id)
+
+        id = self._write(write)
+        return next(hold for hold in self.holds(grant.id) if hold.id == id)
 
     def set_phase(self, hold: Hold, phase: Phase, after: FileState | None = None) -> None:
         """Moves a hold on; ``after``: the rights the file really got."""
-        with self._transaction() as database:
+
+        def write(database: sqlite3.Connection) -> None:
             database.execute("UPDATE hold SET phase = ? WHERE id = ?", (phase, hold.id))
             if after is not None:
                 database.execute(
@@ -148,88 +159,128 @@ class Journal:
                     (*rights_row(after), hold.id),
                 )
 
+        self._write(write)
+
     def release(self, hold: Hold) -> None:
-        """Forgets a hold, and the file with it when nobody else holds it."""
-        with self._transaction() as database:
+        """Forgets a hold, and the file with it when no other grant holds it."""
+
+        def write(database: sqlite3.Connection) -> None:
             database.execute("DELETE FROM hold WHERE id = ?", (hold.id,))
             database.execute("DELETE FROM file WHERE id = ? AND id NOT IN (SELECT file FROM hold)", (hold.file.id,))
 
-    def end(self, job: Job) -> bool:
-        """Forgets a job that holds nothing any more. False when it still does."""
-        with self._transaction() as database:
-            gone = database.execute(
-                "DELETE FROM job WHERE id = ? AND id NOT IN (SELECT job FROM hold)", (job.id,)
-            ).rowcount
-        return gone > 0
+        self._write(write)
 
-    def jobs(self) -> list[Job]:
-        """All open jobs, oldest first."""
-        return [job_of(row) for row in self._rows("SELECT * FROM job ORDER BY id", ())]
+    def forget_damage(self, damage: Damage) -> bool:
+        """Deletes a damaged record; False when it has no number to find it by, or is a grant that still holds something."""
+        if damage.id is None:
+            return False
+        unused = " AND id NOT IN (SELECT grant FROM hold)" if damage.table == "grant" else ""
 
-    def holds(self, job: int | None = None) -> list[Hold]:
-        """The holds of one job, or of all, in the order they were made."""
-        chosen = "" if job is None else " WHERE job = ?"
-        rows = self._rows(f"SELECT * FROM hold{chosen} ORDER BY id", () if job is None else (job,))  # noqa: S608
-        files = {row[0]: self._file(row) for row in self._rows(f"SELECT {FILE_COLUMNS} FROM file", ())}  # noqa: S608
-        with self._errors():
-            return [hold_of(row, files) for row in rows]
+        def write(database: sqlite3.Connection) -> int:
+            query = f"DELETE FROM {damage.table} WHERE id = ?{unused}"  # noqa: S608 - a table of ours
+            gone = database.execute(query, (damage.id,)).rowcount
+            database.execute("DELETE FROM file WHERE id NOT IN (SELECT file FROM hold)")
+            database.execute("DELETE FROM grant WHERE id = ? AND id NOT IN (SELECT grant FROM hold)", (damage.grant,))
+            return gone
 
-    def _create(self) -> None:
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            with self._transaction() as database:
-                if database.execute("PRAGMA user_version").fetchone() == (0,):
-                    for statement in SCHEMA.split(";"):
-                        database.execute(statement)
-                    database.execute(f"PRAGMA user_version = {VERSION}")
-            _sync_directory(self.directory)
-        elif version != VERSION:
-            raise StorageError(f"the journal has version {version}; this is for {VERSION}", path=str(self._path))
+        return self._write(write) > 0
 
-    def _insert_file(self, database: sqlite3.Connection, file: FileRecord) -> int:
-        columns = FILE_COLUMNS.removeprefix("id, ")
-        (file_id,) = database.execute(
-            f"INSERT INTO file ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
-            file_row(file),
-        ).fetchone()
-        database.executemany(
-            "INSERT INTO attribute (file, name, value) VALUES (?, ?, ?)",
-            [(file_id, name, value) for name, value in file.original.xattrs],
-        )
-        return int(file_id)
+    def end(self, grant: Grant) -> bool:
+        """Forgets a grant that holds nothing any more. False when it still does."""
 
-    def _file(self, row: tuple[Any, ...]) -> FileRecord:
-        return file_of(row, self._rows("SELECT name, value FROM attribute WHERE file = ? ORDER BY name", row[:1]))
+        def write(database: sqlite3.Connection) -> int:
+            query = "DELETE FROM grant WHERE id = ? AND id NOT IN (SELECT grant FROM hold)"
+            return database.execute(query, (grant.id,)).rowcount
 
-    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with self._errors():
-            return self._database.execute(query, values).fetchall()
+        return self._write(write) > 0
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+    def contents(self) -> Contents:
+        """All that can be read, and what cannot."""
+        return self._ask(lambda: read_contents(self._database))
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def grants(self) -> tuple[Grant, ...]:
+        """All open grants, oldest first, those of damaged records among them."""
+        return self.contents().grants
+
+    def holds(self, grant: int | None = None) -> tuple[Hold, ...]:
+        """The holds of one grant, or of all, in the order they were made, as far as they can be read."""
+        return tuple(hold for hold in self.contents().holds if grant is None or hold.grant == grant)
+
+    def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Makes a change in a transaction of its own."""
+
+        def work() -> T:
+            with transaction(self._database):
+                return change(self._database)
+
+        return self._ask(work)
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """What ``question`` says, which uses the journal. After one without an answer there is no other."""
+        if self._no_answer:
+            raise JournalError("its storage does not answer", path=str(self.path))
         try:
-            yield
-        except PermissionError as error:
-            raise StorageDenied("we may not use the journal", path=str(self.directory)) from error
-        except (OSError, sqlite3.Error, ParseError, KeyError, ValueError) as error:
-            raise StorageError(f"the journal cannot be used: {error}", path=str(self._path)) from error
+            return _answer(self.directory, question, self._seconds)
+        except _NoAnswer:
+            self._no_answer = True
+            raise
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+class _NoAnswer(JournalError):
+    """Its storage did not answer in time."""
+
+
+def _answer(directory: Path, question: Callable[[], T], seconds: float) -> T:
+    """What ``question`` says, within so many ``seconds``. Raises JournalError."""
+    path = directory / FILE_NAME
+    with errors_of(path):
+        try:
+            return within(seconds, str(directory), question)
+        except StorageTimeout as error:
+            raise _NoAnswer(error.problem, path=str(path)) from error
+
+
+class _Lock:
+    """A lock on a file. A thread may still wait for it when it is not wanted any more: then that one lets it go."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._guard = Lock()
+        self._left = False
+        self._taken: int | None = None
+
+    def take(self) -> None:
+        """Waits until no other process has it. Raises OSError."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with self._guard:
+            if self._left:
+                os.close(descriptor)
+            else:
+                self._taken = descriptor
+
+    def leave(self) -> None:
+        """Lets it go, now or as soon as it is there."""
+        with self._guard:
+            self._left = True
+            if self._taken is not None:
+                os.close(self._taken)
+                self._taken = None
+
+
+def _insert_file(database: sqlite3.Connection, file: FileRecord) -> int:
+    columns = FILE_COLUMNS.removeprefix("id, ")
+    row: tuple[Any, ...] = file_row(file)
+    (file_id,) = database.execute(
+        f"INSERT INTO file ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
+        row,
+    ).fetchone()
+    database.executemany(
+        "INSERT INTO attribute (file, name, value) VALUES (?, ?, ?)",
+        [(file_id, name, value) for name, value in file.original.xattrs],
+    )
+    return int(file_id)

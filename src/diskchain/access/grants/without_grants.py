@@ -1,6 +1,6 @@
-"""What a file would be like without the rights that other jobs were granted. Pure.
+"""What a file would be like without the rights of other grants. Pure.
 
-A second job must not lean on the first one's rights: they go when the first job ends. So it is judged, and planned, as
+A second grant must not lean on the first one's rights: they go when the first grant ends. So it is judged, and planned, as
 if they were not there.
 """
 
@@ -15,7 +15,7 @@ from diskchain.system.posix_acl import Acl
 
 
 def without_grants(present: Present, holds: Iterable[Hold]) -> Present:
-    """``present`` as it would be had no job in ``holds`` been granted anything."""
+    """``present`` as it would be without the grants in ``holds``."""
     by_file: dict[tuple[int, int], tuple[FileRecord, list[Hold]]] = {}
     for hold in holds:
         key = (hold.file.identity.device, hold.file.identity.inode)
@@ -39,7 +39,7 @@ def without_grants(present: Present, holds: Iterable[Hold]) -> Present:
 
 
 def _original_rights(inode: Inode, file: FileRecord, holds: list[Hold]) -> Inode:
-    """Undoes what is still as our jobs left it; an owner or ACL that somebody changed since is taken as it is."""
+    """Undoes what is still as our grants left it; an owner or ACL that was changed since is taken as it is."""
     changes = [change for hold in holds for change in hold.changes]
     if not changes:
         return inode

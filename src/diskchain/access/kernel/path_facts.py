@@ -1,6 +1,6 @@
 """What was seen on the way to a file, as values: mounts, inodes, and the steps of a path walk. Pure.
 
-``present`` makes these; ``predict`` reads them. Source: path_resolution(7).
+``path_walk`` makes these; ``open_check`` reads them. Source: path_resolution(7).
 """
 
 from dataclasses import dataclass

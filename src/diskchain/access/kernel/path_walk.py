@@ -42,7 +42,7 @@ _ENDS: Final = {
 }
 
 
-def look(path: str, mounts: dict[int, Mount] | None = None) -> PathFacts:
+def walk_path(path: str, mounts: dict[int, Mount] | None = None) -> PathFacts:
     """The facts along ``path`` as they are now; a relative path starts at the working directory.
 
     Never raises for what it finds: a walk that ends early says so. ``mounts`` saves reading the table again.

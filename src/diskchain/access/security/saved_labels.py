@@ -23,7 +23,7 @@ _UTMP_LIMIT: Final = 4096 * _UTMP_RECORD
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class SavedLabel:
     """One model's note.
 
     ``original`` is the label to give back (None: the attribute is missing); ``users`` how many domains hold the file;
@@ -42,7 +42,7 @@ class Remembered:
         return all(abs(self.timestamp - boot) > _TOLERANCE for boot in boot_times)
 
 
-def remembered(path: str) -> tuple[Remembered, ...]:
+def saved_labels(path: str) -> tuple[SavedLabel, ...]:
     """What libvirt noted on ``path`` (``/proc/self/fd/N`` will do). Empty when there are none or we may not see them."""
     try:
         names = set(os.listxattr(path))
@@ -52,11 +52,11 @@ def remembered(path: str) -> tuple[Remembered, ...]:
     for model in MODELS:
         texts = {part: _text(path, _PREFIX + part + model, names) for part in ("", "ref_", "timestamp_")}
         if any(text is not None for text in texts.values()):
-            found.append(Remembered(model, texts[""], _number(texts["ref_"]), _number(texts["timestamp_"])))
+            found.append(SavedLabel(model, texts[""], _number(texts["ref_"]), _number(texts["timestamp_"])))
     return tuple(found)
 
 
-def is_remembered_attribute(name: str) -> bool:
+def is_saved_label(name: str) -> bool:
     """Whether ``name`` is one of libvirt's notes."""
     return name.startswith(_PREFIX)
 
