@@ -9,9 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from diskchain.access.audit_state import journal_findings, journal_state
+from diskchain.access.grants.changes import AddEntry, FileState
+from diskchain.access.grants.file_state import FileIdentity
 from diskchain.access.grants.journal import Journal, journal_exists
+from diskchain.access.grants.journal_schema import FileRecord
+from diskchain.access.requirements import Access
+from diskchain.actions.revert import list_grants
+from diskchain.actions.rights_audit import label_findings
 from diskchain.errors import JournalError
 from tests.access import kernel
 from tests.access.verbs import Outcome, verb
@@ -135,7 +143,7 @@ def test_every_verb_says_so_and_ends_with_3(
     assert [name for name, _ in listing(state) if name != "rights.lock"] == [
         name for name, _ in before if name != "rights.lock"
     ]
-    found = [*journal_findings(journal_state(state))]
+    found = label_findings([], state=state)
     assert found
     assert {each.id for each in found} == {"journal-unusable"}
 
@@ -297,6 +305,41 @@ def test_a_page_that_cannot_be_read_hides_no_record_on_another(tmp_path: Path, i
     restored = [path for path in paths if not has_acl(path)]
     assert said.out.count(": restored\n") + said.out.count("restored, but still recorded") == len(restored)
     assert said.code in (1, 3) if len(restored) < len(paths) else said.code in (0, 1, 3)
+
+
+@pytest.fixture(scope="module")
+def bytes_of_a_journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    directory = tmp_path_factory.mktemp("journal")
+    with Journal(directory) as journal:
+        for number in range(3):
+            made = journal.begin(f"vm{number}", "commit", 5, 6)
+            identity = FileIdentity(1, number, 3)
+            original = FileState(0, 0, 0o600, xattrs=(("security.selinux", b"x"),))
+            record = FileRecord(0, f"/nowhere/{number}", identity, "boot", original)
+            journal.hold(made, record, (AddEntry(5, 6),), Access.WRITE, original)
+    return (directory / "rights.db").read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_bytes_are_a_journal_or_a_journal_error(
+    bytes_of_a_journal: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Bytes of a real journal, some of them others, perhaps cut short."""
+    changed = bytearray(bytes_of_a_journal)
+    used = [offset for offset, byte in enumerate(changed) if byte]
+    for offset, byte in data.draw(st.lists(st.tuples(st.sampled_from(used), st.integers(0, 255)), max_size=6)):
+        changed[offset] = byte
+    length = data.draw(st.just(len(changed)) | st.integers(0, len(changed)))
+    directory = tmp_path_factory.mktemp("changed")
+    (directory / "rights.db").write_bytes(changed[:length])
+    try:
+        listed = list_grants(directory)
+    except JournalError:
+        assert journal_state(directory).problems
+    else:
+        assert all(isinstance(grant.uid, int) for grant in listed.contents.grants)
+    assert [path.name for path in directory.iterdir()] == ["rights.db"]
 
 
 def test_another_process_that_does_not_end_is_waited_for_only_so_long(state: Path) -> None:

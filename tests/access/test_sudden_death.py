@@ -5,6 +5,7 @@ journal live in memory where the host has a tmpfs at /dev/shm, since thousands o
 """
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -70,7 +71,11 @@ class Stage:
 
 
 def die_everywhere(
-    memory: Path, prepare: Callable[[Stage], object], work: Callable[[Stage], object], check: Callable[[Stage], object]
+    memory: Path,
+    prepare: Callable[[Stage], object],
+    work: Callable[[Stage], object],
+    check: Callable[[Stage], object],
+    at_least: int = _AT_LEAST,
 ) -> int:
     """For each change of `work`: prepare a stage, die there, check. Gives the number of deaths."""
     for number in count():
@@ -80,7 +85,7 @@ def die_everywhere(
         check(stage)
         shutil.rmtree(stage.directory)
         if not died:
-            assert number > _AT_LEAST
+            assert number > at_least
             return number
     raise AssertionError("unreachable")
 
@@ -136,3 +141,18 @@ def test_death_while_one_of_two_grants_is_given_back_leaves_the_other_its_rights
         reverts_to_the_original(stage)
 
     die_everywhere(memory, prepare, lambda stage: stage.revert([1]), check)
+
+
+def test_death_while_an_old_journal_is_migrated(memory: Path) -> None:
+    def prepare(stage: Stage) -> None:
+        stage.grant("vm")
+        database = sqlite3.connect(stage.state / "rights.db")
+        database.executescript(
+            "ALTER TABLE hold RENAME COLUMN grant TO job; ALTER TABLE grant RENAME TO job; PRAGMA user_version = 1"
+        )
+        database.close()
+
+    def migrate(stage: Stage) -> None:
+        Journal(stage.state, "change", seconds=inf).close()
+
+    die_everywhere(memory, prepare, migrate, reverts_to_the_original, at_least=5)
