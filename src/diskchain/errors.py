@@ -177,14 +177,19 @@ class PolicyRefusal(DiskchainError):
 
 
 class StorageError(DiskchainError):
-    """The host cannot give us the bytes of ``path``. The operating system's reason is the cause of the error."""
+    """The host cannot give us the bytes of ``path``. The operating system's reason is the cause of the error.
+
+    ``moved_to``: the URL, without query, of another server that was asked in the end, because the first one redirects there.
+    """
 
     fault: Fault = "host"
 
-    def __init__(self, problem: str, *, path: str) -> None:
-        super().__init__(f"{printable(path)}: {problem}")
-        self.problem = problem
+    def __init__(self, problem: str, *, path: str, moved_to: str | None = None) -> None:
+        at = f" (at {printable(moved_to)}, where the server redirects to)" if moved_to else ""
+        super().__init__(f"{printable(path)}: {problem}{at}")
+        self.problem = problem + at
         self.path = path
+        self.moved_to = moved_to
 
 
 class StorageMissing(StorageError):

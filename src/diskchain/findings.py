@@ -80,6 +80,8 @@ KINDS: dict[str, Kind] = {
     "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says", stops=_START),
     "reference-syntax": Kind(_E, "a backing string cannot be understood", stops=_START),
     "inline-credentials": Kind(_W, "a backing string holds a user name or a password", unknown=True),
+    "trust-in-header": Kind(_W, "a header says whom to trust, or which secrets to use"),
+    "redirected": Kind(_W, "a server redirects to another one for a layer"),
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
     "not-in-xml": Kind(_W, "a name has characters that no XML document can hold"),
     "terminated-early": Kind(_I, "the document ends the chain above files the header still names"),

@@ -28,6 +28,7 @@ error_log stderr;
 events {{}}
 http {{
     access_log {state}/asked;
+    log_format sent '$http_cookie|$http_authorization|$server_port';
     client_body_temp_path {state}/body;
     proxy_temp_path {state}/proxy;
     fastcgi_temp_path {state}/fastcgi;
@@ -42,6 +43,23 @@ http {{
         location /whole/ {{ alias {files}/; max_ranges 0; }}
         location /private/ {{ alias {files}/; auth_basic "who"; auth_basic_user_file {state}/users; }}
         location /guarded/ {{ alias {files}/; if ($http_cookie != "who=me; what=read") {{ return 403; }} }}
+        location ~ ^/moved/(.*) {{ return 302 http://{host}:{other_port}/$1?signed=yes; }}
+        location ~ ^/secured/(.*) {{ return 301 https://{host}:{other_tls_port}/$1; }}
+        location ~ ^/upgraded/(.*) {{ return 308 https://{host}:{tls_port}/$1; }}
+        location ~ ^/renamed/(.*) {{ return 303 /guarded/$1; }}
+        location ~ ^/bounced/(.*) {{ return 302 http://{host}:{other_port}/back/$1; }}
+        location /circle/ {{ return 302 /circle/; }}
+        location /abroad/ {{ return 302 ftp://{host}/; }}
+        location /nowhere/ {{ return 302 ""; }}
+    }}
+    server {{
+        listen {host}:{other_port};
+        listen {host}:{other_tls_port} ssl;
+        ssl_certificate {state}/server-cert.pem;
+        ssl_certificate_key {state}/server-key.pem;
+        access_log {state}/sent sent;
+        location / {{ root {files}; }}
+        location ~ ^/back/(.*) {{ return 302 http://{host}:{port}/guarded/$1; }}
     }}
 }}
 """
@@ -55,11 +73,21 @@ class WebServer(NamedTuple):
     """nginx. ``files`` is what it serves at ``/``.
 
     Below ``/whole/`` it gives no parts, ``/guarded/`` wants two cookies, ``/private/`` the user and password of :data:`ACCOUNT`.
+    ``/renamed/`` redirects to ``/guarded/``, ``/upgraded/`` to https, ``/moved/`` and ``/secured/`` to another server, which serves the
+    same files at ``other_port`` and ``other_tls_port``, ``/bounced/`` there and back again; ``/circle/`` to itself. ``/abroad/`` and
+    ``/nowhere/`` redirect to what is no web server.
     """
 
     port: int
     tls_port: int
     files: Path
+    other_port: int
+    other_tls_port: int
+    log: Path
+
+    def sent_to_the_other(self) -> list[tuple[str, str]]:
+        """The cookies and the login of each request that reached the other server; ``-`` for none."""
+        return [(line.split("|")[0], line.split("|")[1]) for line in self.log.read_text().splitlines()]
 
 
 @contextmanager
@@ -71,9 +99,9 @@ def web_server(directory: Path) -> Iterator[WebServer]:
     state.mkdir()
     certificates(state)
     (state / "users").write_text("{}:{{PLAIN}}{}\n".format(*ACCOUNT))
-    server = WebServer(free_port(), free_port(), files)
+    server = WebServer(free_port(), free_port(), files, free_port(), free_port(), state / "sent")
     config = state / "nginx.conf"
-    config.write_text(_NGINX.format(state=state, files=files, host=HOST, port=server.port, tls_port=server.tls_port))
+    config.write_text(_NGINX.format(state=state, host=HOST, **server._asdict()))
     with serving(accepts((HOST, server.port)), "nginx", "-c", config, "-e", "stderr"):
         yield server
 

@@ -30,6 +30,7 @@ from diskchain.storage.location import (
     BlockLocation,
     DirLocation,
     FileLocation,
+    Location,
     NetworkLocation,
     describe_location,
     local_path,
@@ -64,11 +65,13 @@ class PartialLayer:
 
     ``asked``: as it was declared or named; ``source``: the same, with what reading it settled. ``format``: what it was read as.
     ``above``: the layer that names it. ``fault``: nothing below it can be known. ``home``: the directory of the chain's top, without
-    symlinks, where a policy wants to know.
+    symlinks, where a policy wants to know. ``believed``: where it was read, elsewhere, without what only a header says about whom to
+    trust.
     """
 
     __slots__ = (
-        "above", "asked", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "origin", "source",
+        "above", "asked", "believed", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "origin",
+        "source",
     )  # fmt: skip
 
     def __init__(self, source: Source, format: Format | None, origin: Origin, above: "PartialLayer | None") -> None:
@@ -83,6 +86,7 @@ class PartialLayer:
         self.data_file: Layer | None = None
         self.extents: tuple[Layer, ...] = ()
         self.home: str | None = None
+        self.believed: Location | None = None
 
     @property
     def name(self) -> str:
@@ -193,12 +197,17 @@ def _begin_guarded(step: PartialLayer, path: str, length: int, policy: "OpenPoli
 
 
 def _read_elsewhere(step: PartialLayer, elsewhere: OpenElsewhere, guard: "OpenPolicy | None", *, headed: bool) -> None:
+    from diskchain.storage.reference.trust import believed
+
+    step.believed = believed(step.source, step.above.believed if step.above else None)
     try:
-        with elsewhere(step.source) as image:
+        with elsewhere(step.source._replace(location=step.believed)) as image:
             step.facts = image.facts
+            _note_redirect(step, image)
             if headed:
                 step.header = _read_header(step, image, guard)
     except DiskchainError as error:
+        _note_redirect(step, error)
         step.stop(_why_not(error, step.name, step))
     except OSError as error:
         step.stop(_why_not(storage_error(error, step.name), step.name, step))
@@ -214,6 +223,13 @@ def _read_header(step: PartialLayer, image: "Image", guard: "OpenPolicy | None")
     except ImageError as error:
         step.stop(_misread(error, image.window(), step))
         return None
+
+
+def _note_redirect(step: PartialLayer, answered: "Image | DiskchainError") -> None:
+    """Say it when another server than the one that is named had the last word."""
+    moved_to = getattr(answered, "moved_to", None)
+    if moved_to is not None:
+        step.note(notes.redirected(step.name, moved_to))
 
 
 class _OutsideContainer(ImageError):

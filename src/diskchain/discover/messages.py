@@ -1,9 +1,14 @@
 """The words of every finding about a chain: what is wrong, and the command that would mend it. Pure."""
 
+from typing import TYPE_CHECKING
+
 from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format
+
+if TYPE_CHECKING:  # plain names say nothing about trust: start-up
+    from diskchain.storage.reference.trust import Claims
 
 
 def _named_by(referrer: str | None) -> str:
@@ -236,6 +241,45 @@ def credentials(referrer: str) -> Finding:
         f"the backing string of {printable(referrer)} holds a user name or password: libvirt does not follow it",
         file=referrer,
     )
+
+
+def trust_in_header(referrer: str, what: str, claimed: "Claims", *, handed_on: bool) -> Finding:
+    """A string in a header says whom to trust, or names keys and credentials. ``handed_on``: libvirt does what it says."""
+    said = []
+    if claimed.checks:
+        said.append(f"turns off or replaces the check of a server ({', '.join(claimed.checks)})")
+    if claimed.names:
+        said.append(f"names secrets or credentials of the program that opens it ({', '.join(claimed.names)})")
+    who = (
+        "libvirt (since 6.2) and QEMU do what it says"
+        if handed_on
+        else "QEMU does what it says when it reads this header"
+    )
+    return finding(
+        "trust-in-header",
+        f"{printable(referrer)}: its {what} {' and '.join(map(printable, said))}: {who}; diskchain does not",
+        file=referrer,
+    )
+
+
+def redirected(path: str, moved_to: str) -> Finding:
+    """The server of ``path`` redirects to ``moved_to``, a URL without query, which is another server, port or scheme."""
+    here, there = path.partition("://"), moved_to.partition("://")
+    same_host = _host(here[2]) == _host(there[2])
+    secure = (here[0], there[0]) == ("http", "https")
+    plain = " without encryption" if (here[0], there[0]) == ("https", "http") else ""
+    return finding(
+        "redirected",
+        f"{printable(path)}: its server redirects to {printable(moved_to)}{plain}: it was asked there, without cookies and login",
+        severity=Severity.INFO if same_host and secure else None,
+        file=path,
+    )
+
+
+def _host(rest: str) -> str:
+    """The host of what follows the scheme of a URL without a login."""
+    server = rest.partition("/")[0]
+    return server if server.endswith("]") else server.rpartition(":")[0] or server
 
 
 def refused(path: str, referrer: str, rule: str) -> Finding:

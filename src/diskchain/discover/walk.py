@@ -188,6 +188,8 @@ class Walker:
             return seen.stop(notes.bad_reference(seen.name, what, error.problem))
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
+        if ":" in text:
+            self._note_claims(seen, text, child, what)
         if self.guard is not None:
             self.resolving = local_path(child.location)
             rule = self._rule_against(seen, child, format)
@@ -197,6 +199,15 @@ class Walker:
         if format is _RAW and format_name != "raw":
             seen.note(notes.unknown_format_name(seen.name, format_name or "", known=format_name in RECORDED_FORMATS))
         return child
+
+    @staticmethod
+    def _note_claims(seen: PartialLayer, text: str, child: Source, what: str) -> None:
+        """Say it when a string in a header is about whom to trust."""
+        from diskchain.storage.reference.trust import claims, weakened
+
+        claimed = claims(text)
+        if any(claimed):
+            seen.note(notes.trust_in_header(seen.name, what, claimed, handed_on=weakened(child.location)))
 
     def _rule_against(self, seen: PartialLayer, child: Source, format: Format | None) -> str | None:
         """Why the policy does not let ``child`` be followed, which ``seen`` names; None when it does."""

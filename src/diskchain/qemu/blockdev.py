@@ -27,6 +27,7 @@ from diskchain.storage.location import (
     describe_location,
 )
 from diskchain.storage.protocol_options import Cookie, HttpOptions, RbdOptions
+from diskchain.storage.reference.trust import believed_chain
 from diskchain.storage.source import UNKNOWN, Source, layers
 from diskchain.storage.terms import BACKING_FORMATS, Format, Protocol
 
@@ -46,9 +47,11 @@ class _Look:
 def blockdev(source: Source, policy: NodePolicy = _PLAIN_POLICY, profile: Profile = LIBVIRT_11) -> Emission:
     """Everything QEMU must be given, in order, for the chain of ``source``, whose layers are numbered (or have node names).
 
+    Where diskchain itself opens the chain, what a header says about whom to trust is left out: no certificate goes unchecked for it.
     Raises UsageError, which names the layer, for what QEMU or the profile's libvirt refuses.
     """
     if profile.read_only:
+        source = believed_chain(source)
         policy = replace(_PLAIN_POLICY, tls_directory=policy.tls_directory)
     chain = list(layers(source))
     items: list[Item] = []

@@ -20,15 +20,26 @@ Fetch = Callable[[int, int], bytes]
 
 
 class RemoteImage:
-    """An open image elsewhere. ``path`` is its name for people. Close it, or use it as a context manager."""
+    """An open image elsewhere. ``path`` is its name for people. Close it, or use it as a context manager.
 
-    __slots__ = ("_fetch", "_hang_up", "facts", "head", "path")
+    ``moved_to``: the URL, without query, at which another server gave the bytes, because the first one redirects there.
+    """
+
+    __slots__ = ("_fetch", "_hang_up", "facts", "head", "moved_to", "path")
 
     def __init__(
-        self, path: str, size: int, fetch: Fetch, hang_up: Callable[[], None], head: bytes | None = None
+        self,
+        path: str,
+        size: int,
+        fetch: Fetch,
+        hang_up: Callable[[], None],
+        head: bytes | None = None,
+        *,
+        moved_to: str | None = None,
     ) -> None:
         """Fetches the head, unless it is at hand. Raises StorageError, and hangs up before it does."""
         self.path = path
+        self.moved_to = moved_to
         self._hang_up: Callable[[], None] | None = hang_up
         try:
             if size < 0:

@@ -8,7 +8,15 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from diskchain.errors import LoginRefused, MissingExtra, StorageDenied, StorageError, StorageMissing, StorageTimeout
+from diskchain.errors import (
+    LoginRefused,
+    MissingExtra,
+    StorageDenied,
+    StorageError,
+    StorageMissing,
+    StorageTimeout,
+    printable,
+)
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.storage.location import NetworkLocation, describe_location
@@ -135,7 +143,15 @@ class _Session:
         except FileNotFoundError as error:
             raise StorageError("the key file, or the file of known hosts, is not there", path=self.name) from error
         except (asyncssh.Error, OSError, ValueError) as error:
-            raise StorageError(f"cannot be read over ssh: {type(error).__name__}", path=self.name) from error
+            raise StorageError(f"cannot be read over ssh: {_reason(error)}", path=self.name) from error
+
+
+def _reason(error: "asyncssh.Error | OSError | ValueError") -> str:
+    """Why, in one line: as the host, the library or the server puts it."""
+    if isinstance(error, ValueError):
+        return "its address, or a key file, is not valid"
+    reason = error.strerror if isinstance(error, OSError) else error.reason
+    return printable(reason or "the connection broke")
 
 
 async def _drop(connection: "asyncssh.SSHClientConnection") -> None:
