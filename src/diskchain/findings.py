@@ -7,6 +7,8 @@ Ids are stable; every id has a page in ``docs/findings/``. Knows only ``errors``
 from enum import StrEnum
 from typing import NamedTuple
 
+from diskchain.errors import printable
+
 
 class Severity(StrEnum):
     """How much a finding matters. ``ERROR``: the VM will not start or loses data. ``WARNING``: it may. ``INFO``: good to know."""
@@ -84,6 +86,7 @@ KINDS: dict[str, Kind] = {
     "redirected": Kind(_W, "a server redirects to another one for a layer"),
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
     "not-in-xml": Kind(_W, "a name has characters that no XML document can hold"),
+    "hard-links": Kind(_I, "a document that was replaced has other names, which keep the old one"),
     "terminated-early": Kind(_I, "the document ends the chain above files the header still names"),
     # What a chain says once all of it is known: discover.examine.
     "capacity-mismatch": Kind(_W, "an overlay and its backing file have different capacities"),
@@ -242,8 +245,11 @@ def finding(  # noqa: PLR0913  # a keyword for each field
     fix: str | None = None,
     allowed: tuple[str, ...] = (),
 ) -> Finding:
-    """A finding of a kind in :data:`KINDS`, with that kind's severity unless told otherwise. What is no error stops nothing."""
+    """A finding of a kind in :data:`KINDS`, with that kind's severity unless told otherwise. What is no error stops nothing.
+
+    The message is made fit for a terminal; the other fields are as given.
+    """
     kind = KINDS[id]
     severity = severity or kind.severity
     stops = kind.stops if severity is Severity.ERROR else None
-    return Finding(id, severity, message, file, referrer, line, fix, allowed, stops)
+    return Finding(id, severity, printable(message), file, referrer, line, fix, allowed, stops)

@@ -176,3 +176,42 @@ def test_a_signal_leaves_the_old_or_the_new_document_and_no_third_file(
     assert child.returncode == -number
     assert names(old.parent) == ["vm.xml"]
     assert old.read_bytes() in (b"a" * 300_000, b"b" * 300_000)
+
+
+@pytest.mark.parametrize("change", ["content", "size kept", "mode", "another file", "gone"])
+def test_an_edit_while_the_new_document_is_written_is_not_lost(
+    old: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    def edit() -> None:
+        if change == "content":
+            old.write_bytes(b"edited meanwhile")
+        elif change == "size kept":
+            old.write_bytes(b"OLD")
+            os.utime(old, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # as cp -p and rsync do
+        elif change == "mode":
+            old.chmod(0o600)
+        elif change == "another file":
+            (old.parent / "editor's").write_bytes(b"old")
+            (old.parent / "editor's").rename(old)
+        else:
+            old.unlink()
+
+    def synced(descriptor: int) -> None:
+        monkeypatch.undo()
+        edit()
+        os.fsync(descriptor)
+
+    seen = old.stat()
+    monkeypatch.setattr(os, "fsync", synced)  # the last step before the new file takes its place
+    with pytest.raises(UsageError, match="has changed since it was read"):
+        replace_file(str(old), b"new", seen)
+    assert names(old.parent) == ([] if change == "gone" else ["vm.xml"])
+    assert change == "gone" or old.read_bytes() != b"new"
+
+
+def test_it_is_told_how_many_other_names_keep_the_old_content(old: Path) -> None:
+    assert replace_file(str(old), b"new", old.stat()) == 0
+    for name in ("second", "third"):
+        (old.parent / name).hardlink_to(old)
+    assert replace_file(str(old), b"newer", old.stat()) == 2
+    assert (old.parent / "second").read_bytes() == b"new"

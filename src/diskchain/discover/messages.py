@@ -314,6 +314,12 @@ def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...], fix
     )
 
 
+def hard_links(path: str, others: int) -> Finding:
+    """The document ``path`` was replaced, and the old file has so many other names."""
+    names = "another name, which still has" if others == 1 else f"{others} other names, which still have"
+    return finding("hard-links", f"{printable(path)} had {names} the old content: hard links", file=path)
+
+
 def unreadable_target(target: str, error: ParseError | StorageError) -> Finding:
     """What somebody asked about cannot be read, or is no document."""
     if isinstance(error, ParseError):

@@ -1,6 +1,7 @@
 """Put a document in the place of a file: all of it or nothing, under the old owner, mode, ACL and labels.
 
-The new bytes go to a file beside the old one, which is renamed over it once they are on disk. Signals that would end the
+The new bytes go to a file beside the old one, which is renamed over it once they are on disk, unless somebody has changed the old one
+by then: between that look and the renaming are a few microseconds, and no system call replaces a file only if it is still the same. Signals that would end the
 process wait meanwhile, so that Ctrl-C leaves either the old document or the new one, and never a third file. Only storage that does
 not answer may: whether the name was given, and what is beside it, cannot be known then.
 """
@@ -31,11 +32,12 @@ def state_of(path: str, seconds: float = DEFAULT_DEADLINE) -> os.stat_result:
         raise StorageError(error.strerror or str(error), path=path) from error
 
 
-def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = DEFAULT_DEADLINE) -> None:
+def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = DEFAULT_DEADLINE) -> int:
     """Give the regular file ``path`` (or what the symlink leads to) the content ``data``.
 
-    ``seen`` is its :func:`state_of` from before the old content was read. Raises UsageError when the file has changed
-    since or would change its owner, StorageError when it cannot be replaced; then it is as it was. Raises StorageTimeout when there is
+    ``seen`` is its :func:`state_of` from before the old content was read. Returns how many other names (hard links) the file has: they
+    keep the old content. Raises UsageError when the file has changed since, which is asked again right before the new one takes its place,
+    or when it would change its owner, StorageError when it cannot be replaced; then it is as it was. Raises StorageTimeout when there is
     no answer within so many ``seconds``; then it is as it was, or as it shall be.
     """
     with _as_storage_errors(path):
@@ -43,9 +45,8 @@ def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = 
         now = within(seconds, real, lambda: os.stat(real))
         if not stat.S_ISREG(now.st_mode):
             raise NotStorage("not a regular file, so it cannot be replaced", path=path)
-        if _version(now) != _version(seen):
-            raise UsageError(f"{path} has changed since it was read; nothing was written")
-        _write_and_rename(real, data, now, seconds)
+        _write_and_rename(real, data, now, seconds, unless_changed=(path, seen))
+        return now.st_nlink - 1
 
 
 def write_file(path: str, data: bytes, seconds: float = DEFAULT_DEADLINE) -> None:
@@ -71,16 +72,40 @@ def write_file(path: str, data: bytes, seconds: float = DEFAULT_DEADLINE) -> Non
 
 
 def _version(state: os.stat_result) -> tuple[int, ...]:
-    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+    # The time of the last change of the inode, too: whoever sets the time of the content back (touch, cp -p, rsync) changes that one.
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
-def _write_and_rename(real: str, data: bytes, old: os.stat_result | None, seconds: float) -> None:
+def _check_unchanged(path: str, real: str, seen: os.stat_result) -> None:
+    """Raise UsageError when ``real`` is not what was ``seen`` any more."""
+    try:
+        same = _version(os.stat(real)) == _version(seen)
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise UsageError(f"{path} has changed since it was read; nothing was written")
+
+
+def _write_and_rename(
+    real: str,
+    data: bytes,
+    old: os.stat_result | None,
+    seconds: float,
+    unless_changed: tuple[str, os.stat_result] | None = None,
+) -> None:
+    """``unless_changed``: the file's name for people, and what it must still be."""
+
+    def check() -> None:
+        if unless_changed is not None:
+            ask(lambda: _check_unchanged(unless_changed[0], real, unless_changed[1]))
+
     def ask(step: Callable[[], T]) -> T:
         return within(seconds, real, step)
 
     directory = os.path.dirname(real) or "."
     beside = os.path.join(directory, f".diskchain-{os.urandom(8).hex()}")
     with _signals_held():
+        check()
         try:
             mode = 0o600 if old else 0o666  # a new file gets what the umask or the directory's default ACL leave
             descriptor = ask(lambda: os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
@@ -96,6 +121,7 @@ def _write_and_rename(real: str, data: bytes, old: os.stat_result | None, second
             finally:
                 if not silent:  # else somebody still waits at the descriptor, whose number must mean no other file
                     ask(lambda: os.close(descriptor))
+            check()
             ask(lambda: os.rename(beside, real))
         except BaseException:
             with suppress(FileNotFoundError, StorageTimeout):

@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Complete or strip, write, and tell what was found."""
+    from diskchain.discover.messages import hard_links
     from diskchain.libvirtxml.edit.completion import strip
     from diskchain.report.findings import exit_code, finding_lines
     from diskchain.report.style import style_of
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.strip:
         document, findings = _completed(document, args.document, chosen, args.timeout)
     if seen is not None:
-        replace_file(args.document, document, seen, args.timeout)
+        others = replace_file(args.document, document, seen, args.timeout)
+        findings += (hard_links(args.document, others),) if others else ()
     else:
         write_file(args.output, document, args.timeout)
     style = style_of(sys.stderr, environ=dict(os.environ))

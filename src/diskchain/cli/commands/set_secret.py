@@ -1,6 +1,8 @@
 """``diskchain set-secret``: write into a document which libvirt secret opens a layer; every other byte stays."""
 
 import argparse
+import os
+import sys
 from dataclasses import replace
 
 from diskchain.actions.target import read_document
@@ -43,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Edit and write."""
+    from diskchain.discover.messages import hard_links
     from diskchain.libvirtxml.edit.set_secret import set_encryption
+    from diskchain.report.findings import finding_lines
+    from diskchain.report.style import style_of
     from diskchain.system.atomic_write import replace_file, state_of, write_file
 
     if args.in_place and args.document == "-":
@@ -61,7 +66,10 @@ def run(args: argparse.Namespace) -> int:
         encryption = replace(encryption, format=EncryptionFormat(args.format))
     edited = set_encryption(document, disk, layer, encryption, args.document)
     if seen is not None:
-        replace_file(args.document, edited, seen)
+        others = replace_file(args.document, edited, seen)
+        if others:
+            style = style_of(sys.stderr, environ=dict(os.environ))
+            print("\n".join(finding_lines(hard_links(args.document, others), style)), file=sys.stderr)
     else:
         write_file(args.output, edited)
     return 0
