@@ -30,16 +30,35 @@ Errors carry facts as attributes; ``str(error)`` is one line fit for a terminal.
 that came from an image or a document are escaped in it.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 Fault = Literal["caller", "image", "host", "peer"]
 
 
+#: Letters and marks that show nothing, beside the controls and format characters that str.isprintable() knows: Unicode 15,
+#: Default_Ignorable_Code_Point; and the blank of Braille.
+_INVISIBLE: Final = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+
+
 def printable(text: str) -> str:
-    r"""``text`` with control characters, bytes that are no UTF-8 (``\xff``) and line breaks escaped, so it stays one terminal line."""
-    if text.isprintable():
+    r"""``text`` so that it stays one line of a terminal and shows all it has.
+
+    Escaped are controls (C0, DEL, C1), line breaks, marks that turn the direction of text or have no width, and bytes that are no
+    UTF-8 (``\xff``).
+    """
+    if text.isprintable() and (text.isascii() or _INVISIBLE.isdisjoint(text)):
         return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return "".join(c if c.isprintable() and c not in _INVISIBLE else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
@@ -49,9 +68,12 @@ def _escaped(character: str) -> str:
 
 
 class DiskchainError(Exception):
-    """Root of every error diskchain raises on purpose. ``fault`` says whose it is."""
+    """Root of every error diskchain raises on purpose. ``fault`` says whose it is. ``str()`` of it is one line, fit for a terminal."""
 
     fault: Fault = "caller"
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UsageError(DiskchainError):

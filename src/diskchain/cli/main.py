@@ -6,11 +6,11 @@ Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell, 130 interrupted.
 """
 
 import sys
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
 
 from diskchain import __version__
 from diskchain.cli.quick_parser import NotPlain, PlainParser
-from diskchain.errors import DiskchainError
+from diskchain.errors import DiskchainError, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +60,13 @@ def build_parser(verbs: tuple[str, ...]) -> "argparse.ArgumentParser":
     """The parser of ``verbs``. Without any: of all verbs, listed in the help but without their options."""
     import argparse
 
-    parser = argparse.ArgumentParser(
+    class Parser(argparse.ArgumentParser):
+        """Says what was wrong in one line, whatever characters the words have."""
+
+        def error(self, message: str) -> NoReturn:
+            super().error(printable(message))
+
+    parser = Parser(
         prog="diskchain",
         description="Virtual-disk backing chains: read them, check them, complete them, change them safely.",
         epilog="exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell\nexample: diskchain show vm.xml -d vda",

@@ -21,6 +21,7 @@ from diskchain.qemu.emission import Emission, Item, NodeItem, ObjectItem, Secret
 from diskchain.qemu.policy import LIBVIRT_11, PROFILES, QSD, profile_named
 from diskchain.secrets.keys import Keys, describe
 from diskchain.secrets.places import file_of
+from diskchain.system.terminal import shown_json
 
 if TYPE_CHECKING:
     from diskchain.discover import BackingChain
@@ -136,7 +137,7 @@ def _json(value: dict[str, Any]) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise UsageError(f"QEMU takes no name that is not UTF-8: {printable(text)}") from None
-    return text
+    return shown_json(text)
 
 
 def _document(args: argparse.Namespace, disks: list[tuple[NumberedChain, Emission]], keys: Keys) -> str:
