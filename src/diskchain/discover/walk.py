@@ -206,7 +206,7 @@ class Walker:
         from diskchain.storage.reference.trust import claims, weakened
 
         claimed = claims(text)
-        if any(claimed):
+        if claimed:
             seen.note(notes.trust_in_header(seen.name, what, claimed, handed_on=weakened(child.location)))
 
     def _rule_against(self, seen: PartialLayer, child: Source, format: Format | None) -> str | None:

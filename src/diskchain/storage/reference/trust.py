@@ -8,8 +8,8 @@ may. Knows strings and locations; opens nothing. Sources: QEMU 7.2 to 10.0 ``qap
 """
 
 import re
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import unquote
 
 from diskchain.errors import ReferenceSyntaxError
@@ -25,7 +25,8 @@ _NAMES: Final = frozenset(("tls-creds", "tls-hostname"))
 _ON: Final = (True, "on", "yes", "true", "y")
 
 
-class Claims(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Claims:
     """The keys of a backing string that are not for it to say, as QEMU spells them, sorted. No values: one may be a secret.
 
     ``checks``: turn off or replace the check of a server. ``names``: of objects of the process that opens the image.
@@ -33,6 +34,9 @@ class Claims(NamedTuple):
 
     checks: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.checks or self.names)
 
 
 def claims(text: str) -> Claims:
