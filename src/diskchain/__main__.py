@@ -125,8 +125,8 @@ def _say(problem: str) -> None:
 
 def _nothing_waits_for_the_end() -> bool:
     """Whether the process may end at once: it must if a thread is left behind, and else Python takes 3 ms to free all it has."""
-    patience = sys.modules.get("diskchain.system.deadline")
-    if patience is not None and patience.left_behind():
+    deadline = sys.modules.get("diskchain.system.deadline")
+    if deadline is not None and deadline.left_behind():
         return True
     return "atexit" not in sys.modules and "threading" not in sys.modules
 

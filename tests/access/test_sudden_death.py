@@ -1,6 +1,6 @@
 """SIGKILL at every instant of granting and giving back: the next revert ends in the original state.
 
-Each test walks through all changes of one act; nothing is sampled. With endless patience the traced thread makes them all. Files and
+Each test walks through all changes of one act; nothing is sampled. Without a deadline the traced thread makes them all. Files and
 journal live in memory where the host has a tmpfs at /dev/shm, since thousands of synced writes are waited for.
 """
 

@@ -10,7 +10,7 @@ from diskchain.actions.target import is_document
 from diskchain.errors import XmlError
 from diskchain.libvirtxml.edit.completion import complete, declared_disks, strip
 from diskchain.libvirtxml.edit.set_secret import set_encryption
-from diskchain.libvirtxml.markup.encoding import beginning_as_utf8, declared_encoding, shown_encoding
+from diskchain.libvirtxml.markup.encoding import Shown, beginning_as_utf8, declared_encoding, shown_encoding
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import FileLocation
@@ -84,7 +84,7 @@ def test_an_encoding_shows_itself_by_its_first_bytes(codec: str, mark: str) -> N
     if not mark and codec == "utf-8":
         assert shown is None
     else:
-        assert shown == (codec, len(mark.encode(codec)))
+        assert shown == Shown(codec, len(mark.encode(codec)))
     assert beginning_as_utf8(document) == b"<disk/>"
 
 

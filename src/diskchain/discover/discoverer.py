@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import inf
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
@@ -122,18 +122,18 @@ class Discoverer:
         return None
 
 
-class _Progress(NamedTuple):
+class _Progress:
     """How far a walk has got: in the chain of ``top``, through the ``length`` first layers of ``seen``, at ``step``.
 
     ``resolving``: the path that the header of ``step`` names, while a policy asks where it leads.
     """
 
-    top: Source
-    seen: list[PartialLayer]
-    length: int
-    step: PartialLayer
-    image: PartialLayer | None
-    resolving: str | None = None
+    __slots__ = ("image", "length", "resolving", "seen", "step", "top")
+
+    def __init__(self, walker: Walker, top: Source, step: PartialLayer) -> None:
+        self.top, self.step, self.image, self.resolving = top, step, walker.image, walker.resolving
+        self.seen = walker.seen
+        self.length = len(self.seen)
 
     @property
     def path(self) -> str | None:
@@ -170,11 +170,8 @@ class _Walk:
 
     def progress(self) -> _Progress | None:
         """How far it has got; None: it has not begun."""
-        walker = self._walker
-        top, seen, step = walker.top, walker.seen, walker.step
-        if top is None or step is None:
-            return None
-        return _Progress(top, seen, len(seen), step, walker.image, walker.resolving)
+        top, step = self._walker.top, self._walker.step
+        return None if top is None or step is None else _Progress(self._walker, top, step)
 
     def up_to(self, now: _Progress, found: Finding) -> list[BackingChain]:
         """The chains that are ready, and the one that got no further than ``now``, as it ``found``; then it is abandoned.

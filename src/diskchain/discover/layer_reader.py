@@ -47,8 +47,8 @@ _FILE: Final = StorageType.FILE
 _RAW: Final = Format.RAW
 _DIR: Final = Format.DIR
 _QCOW2: Final = Format.QCOW2
-#: QEMU's own headers take 600 bytes. Where memory is cold, copying 3 KiB more costs a fiftieth of all.
-_QCOW2_HEAD: Final = 1024
+#: QEMU's own qcow2 headers take 600 bytes. Where memory is cold, copying 3 KiB more costs a fiftieth of all.
+_SHORT_HEAD: Final = 1024
 #: How containers begin; which it is, if any, ``image.signatures`` knows. No disk a machine boots from begins like that.
 _CONTAINERS: Final = (
     b"LUKS", b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk ", b"\xbe\xba\xfe\xca", b"conectix", b"vhdxfile", b"<<< ",
@@ -134,7 +134,7 @@ def read_layer(
             _read_elsewhere(step, elsewhere, guard, headed=headed)
         return
     try:
-        length = _QCOW2_HEAD if format is _QCOW2 else HEAD
+        length = _SHORT_HEAD if format is _QCOW2 or format is None else HEAD
         fd, facts, head = begin(path, length) if guard is None else _begin_guarded(step, path, length, guard)
     except StorageError as error:
         step.stop(_why_not(error, path, step))

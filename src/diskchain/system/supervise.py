@@ -93,8 +93,8 @@ def _poll(descriptors: Sequence[int], deadline: float | None) -> set[int]:
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
-    patience = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-    return {descriptor for descriptor, _ in poll.poll(patience)}
+    left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+    return {descriptor for descriptor, _ in poll.poll(left)}
 
 
 @contextmanager

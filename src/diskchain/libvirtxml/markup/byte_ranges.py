@@ -146,4 +146,4 @@ def _codec(data: bytes, encoding: str | None) -> tuple[str, int]:
     shown = shown_encoding(data)
     if encoding is not None:
         return encoding, shown.mark if shown is not None and shown.codec == encoding else 0
-    return shown or (declared_encoding(data) or "utf-8", 0)
+    return (declared_encoding(data) or "utf-8", 0) if shown is None else (shown.codec, shown.mark)

@@ -6,12 +6,14 @@ appendix F.
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.errors import XmlError
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Shown:
     """An encoding that shows itself. ``codec`` is Python's name, with its byte order; ``mark``: bytes of the byte order mark."""
 
     codec: str
