@@ -130,8 +130,9 @@ class Walker:
             step = self._look_at(source._replace(format=_RAW), _RAW, Origin.ASSUMED, above)
             self._note_assumption(step)
         else:
-            step = self._look_at(source, None, Origin.PROBED, above)
-            self._note_guess(step, above)
+            step = self._look_at(source, None, _PROBED, above)
+            if step.header is not None and step.format is not None:
+                self._note_guess(step, step.header, step.format)
         return step
 
     def _note_assumption(self, seen: PartialLayer) -> None:
@@ -144,10 +145,8 @@ class Walker:
         if guess is not None and guess is not Format.RAW:
             seen.note(notes.assumed_raw(seen.name, guess))
 
-    def _note_guess(self, seen: PartialLayer, above: PartialLayer | None) -> None:
-        header, format = seen.header, seen.format
-        if header is None or format is None:
-            return
+    def _note_guess(self, seen: PartialLayer, header: ImageHeader, format: Format) -> None:
+        above = seen.above
         if above is None:
             seen.note(notes.top_probed(seen.name, format))
             return
