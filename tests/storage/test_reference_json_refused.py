@@ -11,6 +11,7 @@ from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation
 from diskchain.storage.reference import parse_reference
 from diskchain.storage.reference.value import Dialect
+from diskchain.storage.slice import Slice
 
 
 def each(document: dict[str, Any], key: str, *values: Any) -> list[dict[str, Any]]:
@@ -181,6 +182,6 @@ def test_any_document_is_read_or_refused(document: Any) -> None:
 
 def test_a_window_of_no_bytes_is_none_in_qemus_reading_and_goes_to_the_end_in_libvirts() -> None:
     text = 'json:{"driver":"raw","size":0,"offset":512,"file":{"driver":"file","filename":"/a"}}'
-    assert parse_reference(text, "libvirt").slice == (512, 0)
+    assert parse_reference(text, "libvirt").slice == Slice(512, 0)
     with pytest.raises(ReferenceSyntaxError, match="no bytes"):
         parse_reference(text, "qemu")

@@ -1,6 +1,6 @@
 """A window of the container of an image."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Slice(NamedTuple):
@@ -8,3 +8,4 @@ class Slice(NamedTuple):
 
     offset: int
     size: int
+    type: Literal["storage"] = "storage"  # libvirt has no other
