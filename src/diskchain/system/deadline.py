@@ -10,6 +10,7 @@ import os
 from _thread import allocate_lock, get_native_id, start_new_thread
 from collections.abc import Callable
 from math import inf
+from time import sleep
 from typing import Any, Final, TypeVar
 
 from diskchain.errors import StorageError, StorageTimeout
@@ -22,7 +23,8 @@ DEFAULT_DEADLINE: Final = 5.0
 SHORT_DEADLINE: Final = 0.1
 #: Open questions on one mount from which on it is asked nothing more: each holds a thread.
 MOST_OPEN: Final = 64
-_ENDS_WITHIN: Final = 1000  # looks at a thread that has nothing left to do but end
+_ENDS_WITHIN: Final = 1000  # looks at a thread that has nothing left to do but end …
+_INSTANT: Final = 1e-4  # … and seconds between them
 
 #: Workers that wait for a question.
 _idle: list["_Worker"] = []
@@ -184,6 +186,7 @@ def _dismiss() -> None:
         for _ in range(_ENDS_WITHIN):
             if worker.thread and not os.path.exists(f"/proc/self/task/{worker.thread}"):
                 break
+            sleep(_INSTANT)  # it takes the interpreter's lock once more
 
 
 def _forget() -> None:
