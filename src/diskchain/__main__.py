@@ -1,19 +1,18 @@
 """``diskchain`` and ``python -m diskchain``: the process, from its first moment to its last.
 
-Whatever happens ends in one line and an exit code, never in a traceback: Ctrl-C while modules load (so nothing is imported outside the
-``try``), a reader that has gone, a full disk, standard descriptors that are closed, a working directory that was deleted, and a
-mistake of diskchain's own: that one says so. ``DISKCHAIN_TRACEBACK=1`` shows where that came from.
+Whatever happens ends in one line and an exit code, never in a traceback: Ctrl-C while modules load (so nothing but two numbers is
+imported outside the ``try``), a reader that has gone, a full disk, standard descriptors that are closed, a working directory that was
+deleted, and a mistake of diskchain's own: that one says so. ``DISKCHAIN_TRACEBACK=1`` shows where that came from.
 """
 
 import os
 import sys
 
+from diskchain.report.exit_codes import COULD_NOT_TELL, INTERRUPTED
+
 TYPE_CHECKING = False  # what typing's is to type checkers
 if TYPE_CHECKING:
     from typing import NoReturn
-
-INTERRUPTED = 130
-COULD_NOT_TELL = 3
 
 
 def entry() -> "NoReturn":
@@ -31,12 +30,12 @@ def entry() -> "NoReturn":
         code = 0
     except OSError as error:
         _drop(1)
-        _say(_of_host(error))
+        _say(error)
         code = COULD_NOT_TELL
     except Exception as error:  # nothing is above this: a user gets a line, and not a traceback
         if os.environ.get("DISKCHAIN_TRACEBACK") == "1":
             raise
-        _say(_of_ours(error))
+        _say(error)
         code = COULD_NOT_TELL
     if _nothing_waits_for_the_end():
         sys.stderr.flush()
@@ -84,41 +83,12 @@ def _drop(number: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
-def _of_host(error: OSError) -> str:
-    """What the operating system refused, and of what."""
-    import errno
-
-    reason = error.strerror or "the operating system refused something"
-    reason = f"{reason[:1].lower()}{reason[1:]}"
-    if error.filename is not None:
-        return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: {reason}"
-    try:
-        os.getcwd()
-    except OSError:
-        return "the working directory was deleted, and a name is relative to it"
-    if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF):
-        return f"cannot write the output: {reason}"
-    return reason
-
-
-def _of_ours(error: Exception) -> str:
-    """A mistake of diskchain's own: where it came up, for whoever is to mend it."""
-    trace = error.__traceback__
-    place = "?"
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        _, package, file = code.co_filename.rpartition("/diskchain/")
-        place = f"{file}:{trace.tb_lineno}" if package else place
-        trace = trace.tb_next
-    said = str(error) or "no more is known"
-    return f"this is a bug of diskchain ({place}): {said}; DISKCHAIN_TRACEBACK=1 shows more"
-
-
-def _say(problem: str) -> None:
+def _say(error: Exception) -> None:
+    from diskchain.cli.unexpected import what_happened
     from diskchain.errors import printable
 
     try:
-        sys.stderr.write(f"diskchain: {printable(problem)}\n")
+        sys.stderr.write(f"diskchain: {printable(what_happened(error))}\n")
     except OSError:
         _drop(2)  # the exit code has to do
 

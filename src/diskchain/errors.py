@@ -11,6 +11,10 @@
     ├── MissingExtra          an optional dependency is not installed           (fault: caller)
     ├── ParseError            a text is not what it claims to be                (fault: caller)
     │   ├── XmlError          … an XML document; carries the line
+    │   ├── JsonError         … one of diskchain's JSON documents; carries its schema
+    │   │   ├── UnknownSchema … because nobody knows its schema
+    │   │   │   └── NewerSchema   … or only a newer diskchain does
+    │   │   └── OtherSchema   … because it is another kind of document than was asked for
     │   └── ReferenceSyntaxError  … a backing string in an image header or on the command line
     │       └── UnsupportedReference  … which is well formed, and beyond its reader
     ├── ImageError            bytes are not the image they claim to be          (fault: image)
@@ -147,6 +151,37 @@ class ParseError(DiskchainError):
 
 class XmlError(ParseError):
     """An XML document is malformed, or says something libvirt's parser refuses."""
+
+
+class JsonError(ParseError):
+    """A text is none of diskchain's JSON documents, or breaks its schema. ``schema``: the one it names, None when it names none."""
+
+    def __init__(self, problem: str, *, schema: str | None = None, origin: str | None = None) -> None:
+        super().__init__(problem, origin=origin)
+        self.schema = schema
+
+
+class UnknownSchema(JsonError):
+    """A JSON document names no schema of diskchain's."""
+
+
+class NewerSchema(UnknownSchema):
+    """A JSON document is of a later version than this diskchain reads. ``newest``: the schema it does read."""
+
+    def __init__(self, schema: str, *, newest: str, origin: str | None = None) -> None:
+        problem = (
+            f"the document is {schema}, and this diskchain reads {newest} at the latest; a newer diskchain reads it"
+        )
+        super().__init__(problem, schema=schema, origin=origin)
+        self.newest = newest
+
+
+class OtherSchema(JsonError):
+    """A JSON document of diskchain's is of another kind than the ``expected`` schema."""
+
+    def __init__(self, schema: str, *, expected: str, origin: str | None = None) -> None:
+        super().__init__(f"the document is {schema}, not {expected}", schema=schema, origin=origin)
+        self.expected = expected
 
 
 class ReferenceSyntaxError(ParseError):

@@ -8,8 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from diskchain.cli.main import Command
+from diskchain.cli.verbs import Command
 from diskchain.errors import DiskchainError
+from diskchain.report.exit_codes import OF_FAULT
 
 
 class Outcome(NamedTuple):
@@ -18,9 +19,6 @@ class Outcome(NamedTuple):
     code: int
     out: str
     err: str
-
-
-_EXIT = {"caller": 2, "image": 1, "host": 3, "peer": 3}
 
 
 def verb(name: str, *words: str | Path) -> Outcome:
@@ -34,7 +32,7 @@ def verb(name: str, *words: str | Path) -> Outcome:
             code = module.run(parser.parse_args([str(word) for word in words]))
         except DiskchainError as error:
             sys.stderr.write(f"diskchain: {error}\n")
-            code = _EXIT[error.fault]
+            code = OF_FAULT[error.fault]
         except SystemExit as left:
             code = int(left.code or 0)
     return Outcome(code, out.getvalue(), err.getvalue())

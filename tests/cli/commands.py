@@ -14,8 +14,8 @@ class Outcome(NamedTuple):
     err: str
 
 
-def diskchain(*words: str | Path, stdin: str = "", seconds: float = 30) -> Outcome:
-    """Run ``diskchain``. A traceback fails the test at once: no input may cause one."""
+def diskchain(*words: str | Path, stdin: str = "", seconds: float = 30, directory: Path | None = None) -> Outcome:
+    """Run ``diskchain``, in a ``directory``. A traceback fails the test at once: no input may cause one."""
     done = subprocess.run(
         [sys.executable, "-m", "diskchain", *words],
         input=stdin,
@@ -23,6 +23,7 @@ def diskchain(*words: str | Path, stdin: str = "", seconds: float = 30) -> Outco
         text=True,
         timeout=seconds,
         check=False,
+        cwd=directory,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -11,7 +11,8 @@ import pytest
 from tests.cli.commands import diskchain
 from tests.live.peers import requires
 
-from diskchain.cli.main import VERBS, build_parser, command
+from diskchain.cli.full_parser import build_parser
+from diskchain.cli.verbs import VERBS, command
 
 
 def test_help_lists_every_verb() -> None:

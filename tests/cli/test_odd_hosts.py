@@ -12,7 +12,8 @@ import pytest
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
-from diskchain.cli.main import VERBS
+from diskchain.cli.verbs import VERBS
+from diskchain.schema import ErrorDocument, read_as
 
 DOCUMENT = (
     "<domain type='kvm'><name>a</name><memory>1024</memory><os><type>hvm</type></os><devices><disk type='file' device='disk'>"
@@ -128,6 +129,15 @@ def test_a_mistake_of_ours_is_one_line_that_says_so() -> None:
     assert line.startswith("diskchain: this is a bug of diskchain (__main__.py:")
     assert r"what was not expected, \x1b[31mred; DISKCHAIN_TRACEBACK=1 shows more" in line
     assert "ValueError" not in line
+
+
+def test_with_json_a_mistake_of_ours_is_a_document_too() -> None:
+    broken = MISTAKEN.replace("main.main = run", "main.parse = run; sys.argv[1:] = ['show', '--json', 'x']")
+    command = [sys.executable, *broken.split("\n", 1)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = read_as(ErrorDocument, done.stdout)
+    assert (found.error, found.fault, found.exit_code) == ("bug", "diskchain", done.returncode)
+    assert done.stderr == f"diskchain: {found.message}\n"
 
 
 def test_its_traceback_is_shown_on_request() -> None:

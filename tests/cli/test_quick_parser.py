@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diskchain.cli.main import VERBS, build_parser, command, parse
+from diskchain.cli.full_parser import WordsError, build_parser
+from diskchain.cli.main import parse
 from diskchain.cli.quick_parser import NotPlain, PlainParser
+from diskchain.cli.verbs import VERBS, command
 
 VALUES = (
     "vm.xml",
@@ -42,11 +44,11 @@ def plain(verb: str, words: list[str]) -> dict[str, object] | None:
 
 
 def theirs(verb: str, words: list[str]) -> dict[str, object] | None:
-    """What argparse makes of them; None: it ends the process."""
+    """What argparse makes of them; None: it refuses them or ends the process."""
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         try:
             found = vars(build_parser((verb,)).parse_args([verb, *words]))
-        except SystemExit:
+        except (SystemExit, WordsError):
             return None
     assert found.pop("verb") == verb
     return found

@@ -19,7 +19,7 @@ import pytest
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
-from diskchain.cli.main import VERBS
+from diskchain.cli.verbs import VERBS
 from diskchain.errors import printable
 from diskchain.system.terminal import shown, shown_document, shown_json
 

@@ -13,16 +13,12 @@ FOLDER = Path(__file__).parents[2] / "docs" / "schema"
 
 def published() -> dict[str, type[msgspec.Struct]]:
     """Each kind of document by the name of its schema's file: ``diskchain/chain/1`` is in ``chain-1.json``."""
-    kinds = {}
-    for name in documents.__all__:
-        kind = getattr(documents, name)
-        if not isinstance(kind, type):
-            continue
-        for field in msgspec.structs.fields(kind):
-            if field.name == "schema":
-                _, subject, version = field.default.split("/")
-                kinds[f"{subject}-{version}.json"] = kind
-    return kinds
+    return {file_name(schema): kind for schema, kind in documents.DOCUMENTS.items()}
+
+
+def file_name(schema: str) -> str:
+    _, subject, version = schema.split("/")
+    return f"{subject}-{version}.json"
 
 
 def text(schema: dict[str, Any]) -> str:

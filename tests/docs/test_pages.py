@@ -12,7 +12,7 @@ import pytest
 from tests.discover.chains import overlay
 from tests.live.storage import QemuImg
 
-from diskchain.cli.main import build_parser
+from diskchain.cli.full_parser import WordsError, build_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -78,8 +78,8 @@ def test_a_command_on_a_page_is_one_the_program_takes(command: Code) -> None:
     words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
     try:
         build_parser((verb,)).parse_args([verb, *words])
-    except SystemExit:
-        pytest.fail(command.text, pytrace=False)
+    except (SystemExit, WordsError) as refused:
+        pytest.fail(f"{command.text}: {refused}", pytrace=False)
 
 
 def test_the_contents_list_every_page() -> None:

@@ -9,19 +9,18 @@ import jsonschema
 import pytest
 from tests.cli.commands import diskchain
 from tests.discover.chains import overlay, unrecorded_overlay
-from tests.docs.json_schemas import FOLDER, published, text
+from tests.docs.json_examples import EXAMPLE, PAGE, everywhere, images, printed
+from tests.docs.json_schemas import FOLDER, file_name, published, text
 from tests.live.storage import QemuImg
+from tests.schema.documents import says_all_of
 
-from diskchain.schema import schema
-
-PAGE = FOLDER.parent / "json.md"
+from diskchain.schema import DOCUMENTS, read, schema, to_json
 
 
 def validate(document: dict[str, Any]) -> None:
-    _, subject, version = document["schema"].split("/")
-    jsonschema.validate(
-        document, json.loads((FOLDER / f"{subject}-{version}.json").read_text()), jsonschema.Draft202012Validator
-    )
+    published_schema = json.loads((FOLDER / file_name(document["schema"])).read_text())
+    jsonschema.validate(document, published_schema, jsonschema.Draft202012Validator)
+    assert says_all_of(json.loads(to_json(read(json.dumps(document)))), document)
 
 
 def test_every_schema_is_published_and_no_other() -> None:
@@ -39,6 +38,21 @@ def test_the_examples_on_the_page_are_valid() -> None:
     assert examples
     for example in examples:
         validate(json.loads(example))
+
+
+#: Documents that no verb prints yet.
+_NOT_YET = {"diskchain/complete/1"}
+
+
+@pytest.mark.qemu
+def test_the_examples_on_the_page_are_what_is_printed() -> None:
+    examples = EXAMPLE.findall(PAGE.read_text())
+    assert {json.loads(shown)["schema"] for _, shown in examples} == set(DOCUMENTS) - _NOT_YET
+    again = "python -m tests.docs.json_examples writes them anew"
+    with images() as place:
+        for command, shown in examples:
+            now = printed(command, place)
+            assert everywhere(json.loads(shown)) == everywhere(json.loads(now)), f"{command}: {again}"
 
 
 @pytest.fixture

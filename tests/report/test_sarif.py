@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.schema.documents import FINDINGS, TEXT
 
 from diskchain.findings import KINDS, Finding, Severity, finding
 from diskchain.report.sarif import sarif
@@ -48,6 +49,33 @@ def test_what_lies_in_the_working_directory_is_named_relative_to_it(
     assert run["originalUriBaseIds"]["%SRCROOT%"]["uri"] == f"{tmp_path.as_uri()}/"
     assert location(run_of(finding("missing", "gone", file="/other"))) == {"uri": "file:///other"}
     assert location(run_of(finding("missing", "gone", file="nbd://h:1/x"))) == {"uri": "nbd://h:1/x"}
+
+
+def test_a_result_says_which_disk_and_layer_of_which_target_and_what_libvirt_refuses() -> None:
+    found = finding("target-name", "odd", allowed=("vda", "sda"))._replace(disk="vda", layer="vda[2]")
+    (result,) = json.loads(sarif([("my vm\udcff.xml", found)], _TITLES))["runs"][0]["results"]
+    assert result["properties"] == {
+        "target": r"my vm\xff.xml",
+        "targetUri": "my%20vm%FF.xml",
+        "disk": "vda",
+        "layer": "vda[2]",
+        "stops": "define",
+        "allowed": ["vda", "sda"],
+    }
+    (logical,) = result["locations"][0]["logicalLocations"]
+    assert logical == {"name": "vda[2]", "fullyQualifiedName": r"my vm\xff.xml vda[2]", "kind": "resource"}
+
+
+def test_what_is_about_no_disk_names_none() -> None:
+    (result,) = run_of(finding("missing", "gone", file="/x"))["results"]
+    assert result["properties"] == {"target": "target", "targetUri": "target", "stops": "start"}
+    assert "logicalLocations" not in result["locations"][0]
+
+
+@given(FINDINGS, TEXT)
+def test_a_log_is_unicode_whatever_names_hold(found: Finding, target: str) -> None:
+    log = sarif([(target, found._replace(id="missing"))], _TITLES)
+    assert json.dumps(json.loads(log), ensure_ascii=False).encode()
 
 
 def test_a_file_name_makes_no_link() -> None:

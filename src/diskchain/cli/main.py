@@ -1,98 +1,23 @@
 """``diskchain``: finds the verb, imports its module and no other, and turns errors into one line and an exit code.
 
 Built on argparse: importing typer costs 58 ms and click 38 ms, where all of ``diskchain show IMAGE`` may take 30 ms. Words that
-are plain do not need even that, see ``plain``.
-Exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell, 130 interrupted.
+are plain do not need even that, see ``quick_parser``. With ``--json`` an error is a document on standard output, too.
 """
 
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from diskchain import __version__
 from diskchain.cli.quick_parser import NotPlain, PlainParser
+from diskchain.cli.verbs import VERBS, command
 from diskchain.errors import DiskchainError, printable
+from diskchain.report.exit_codes import COULD_NOT_TELL, OF_FAULT, OUTCOMES
 
 if TYPE_CHECKING:
     import argparse
 
-#: Every verb and what it does, in the order a newcomer meets them. Module names are the verbs with ``_`` for ``-``.
-VERBS: Final[dict[str, str]] = {
-    "show": "the chain of an image, a document or a domain, as a tree",
-    "info": "everything one image header says; nothing it names is opened",
-    "check": "all that is wrong with images, documents and domains",
-    "diff": "what document, headers and running domain say, side by side",
-    "complete": "fill in every <backingStore> of a document, or take it out",
-    "open": "open a chain with its keys and show it to a command",
-    "secrets": "which layer needs which key, and whether it opens the layer",
-    "set-secret": "write into a document which secret opens a layer",
-    "blockdev": "the block nodes QEMU gets for a disk",
-    "access": "who may touch which layer: needed against present",
-    "grant": "plan or apply the least rights an operation needs",
-    "revert": "give back every right that was granted",
-    "completion": "print the completion script for a shell",
-}
-
-_EXIT: Final = {"caller": 2, "image": 1, "host": 3, "peer": 3}
-
-
-class Command(Protocol):
-    """What a module in ``commands`` offers.
-
-    ``TAKES_COMMAND = True``, where it is there: what follows ``--`` is a command to run, as ``args.command``.
-    """
-
-    EXAMPLE: str
-
-    def add_arguments(self, parser: "argparse.ArgumentParser") -> None:
-        """Declare options and arguments."""
-
-    def run(self, args: "argparse.Namespace") -> int:
-        """Do it, and say how it went. Raises DiskchainError."""
-
-
-def command(verb: str) -> Command:
-    """The module of ``verb``."""
-    # Not import_module(), whose own module takes half a millisecond to import.
-    return cast("Command", __import__("diskchain.cli.commands." + verb.replace("-", "_"), fromlist=("run",)))
-
-
-def build_parser(verbs: tuple[str, ...]) -> "argparse.ArgumentParser":
-    """The parser of ``verbs``. Without any: of all verbs, listed in the help but without their options."""
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        """Says what was wrong in one line, whatever characters the words have."""
-
-        def error(self, message: str) -> NoReturn:
-            super().error(printable(message))
-
-    parser = Parser(
-        prog="diskchain",
-        description="Virtual-disk backing chains: read them, check them, complete them, change them safely.",
-        epilog="exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell\nexample: diskchain show vm.xml -d vda",
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=18),
-    )
-    parser.add_argument("--version", action="version", version=f"diskchain {__version__}")
-    # prog: else argparse formats a usage line to find it, for which it imports shutil.
-    subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True, prog="diskchain")
-    if not verbs:
-        for verb, summary in VERBS.items():
-            subparsers.add_parser(verb, help=summary, add_help=False)
-    for verb in verbs:
-        module = command(verb)
-        subparser = subparsers.add_parser(
-            verb,
-            help=VERBS[verb],
-            description=VERBS[verb][:1].upper() + VERBS[verb][1:] + ".",
-            epilog=module.EXAMPLE,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(subparser)
-    return parser
-
 
 def parse(words: list[str]) -> "argparse.Namespace":
-    """What ``words`` ask for. Ends the process where argparse does: for help, and with usage mistakes."""
+    """What ``words`` ask for. Ends the process where argparse does: for help. Raises WordsError, which is a UsageError."""
     verb = words[0] if words else ""
     if verb in VERBS:
         plain = PlainParser()
@@ -104,6 +29,8 @@ def parse(words: list[str]) -> "argparse.Namespace":
         else:
             args.verb = verb
             return cast("argparse.Namespace", args)
+    from diskchain.cli.full_parser import build_parser
+
     return build_parser((verb,) if verb in VERBS else ()).parse_args(words)
 
 
@@ -114,10 +41,55 @@ def main(argv: list[str]) -> int:
     rest: list[str] = []
     if verb in VERBS and "--" in argv and getattr(command(verb), "TAKES_COMMAND", False):
         words, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
-    args = parse(words)
-    args.command = rest
     try:
+        args = parse(words)
+        args.command = rest
         return command(args.verb).run(args)
     except DiskchainError as error:
-        print(f"diskchain: {error}", file=sys.stderr)
-        return _EXIT[error.fault]
+        name = f"diskchain {verb}" if verb in VERBS else "diskchain"
+        usage = getattr(error, "usage", None)
+        print(f"diskchain: {error}" if usage is None else f"{usage}{name}: {error}", file=sys.stderr)
+        if _wants_json(words):
+            _print_document(error, words)
+        return OF_FAULT[error.fault]
+    except Exception as error:
+        if _wants_json(words):
+            _print_unexpected(error, words)
+        raise
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Whether standard output is to be a JSON document, as far as that can be told of words that may make no sense."""
+    if words[:1] == ["blockdev"] and " --as json " in f" {' '.join(words)} ".replace("=", " "):
+        return True
+    return any(word[:3] == "--j" and "--json".startswith(word) for word in words)
+
+
+def _print_document(error: DiskchainError, words: list[str]) -> None:
+    from diskchain.schema import error_document, to_json
+
+    code = OF_FAULT[error.fault]
+    print(to_json(error_document(error, exit_code=code, outcome=OUTCOMES[code], verb=_verb(words))), flush=True)
+
+
+def _print_unexpected(error: Exception, words: list[str]) -> None:
+    """A document for what is none of our errors, except that it cannot be written."""
+    from diskchain.cli.unexpected import is_about_output, path_of, what_happened
+    from diskchain.schema import to_json, unexpected_document
+
+    if not is_about_output(error):
+        path = path_of(error) if isinstance(error, OSError) else None
+        bug = not isinstance(error, OSError)
+        document = unexpected_document(
+            printable(what_happened(error)),
+            bug=bug,
+            path=path,
+            exit_code=COULD_NOT_TELL,
+            outcome=OUTCOMES[COULD_NOT_TELL],
+            verb=_verb(words),
+        )
+        print(to_json(document), flush=True)
+
+
+def _verb(words: list[str]) -> str | None:
+    return words[0] if words[0] in VERBS else None

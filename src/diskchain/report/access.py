@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator
 
 from diskchain.access.judge import FileAccess, Verdict, describe_owner
 from diskchain.errors import printable
+from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS
 from diskchain.report.style import Style
 from diskchain.storage.location import describe_location
 
 _COLOURS = {Verdict.ALLOWED: "32", Verdict.DENIED: "31;1", Verdict.UNKNOWN: "33", Verdict.ELSEWHERE: "2"}
-_ALLOWED, _DENIED, _COULD_NOT_TELL = 0, 1, 3
 
 
 def access_code(accesses: Iterable[FileAccess], *, complete: bool) -> int:
     """1 when anything is denied, else 3 when anything cannot be told, else 0."""
     verdicts = {access.verdict for access in accesses}
     if Verdict.DENIED in verdicts:
-        return _DENIED
-    return _COULD_NOT_TELL if Verdict.UNKNOWN in verdicts or not complete else _ALLOWED
+        return FINDINGS
+    return COULD_NOT_TELL if Verdict.UNKNOWN in verdicts or not complete else CLEAN
 
 
 def access_lines(accesses: Iterable[FileAccess], style: Style) -> Iterator[str]:

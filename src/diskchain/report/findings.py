@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from diskchain.errors import printable
 from diskchain.findings import KINDS, Finding, Severity
+from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS, USAGE
 from diskchain.report.style import Style
 
 _COLOURS = {Severity.ERROR: "31;1", Severity.WARNING: "33", Severity.INFO: "36"}
 
-CLEAN, FINDINGS, USAGE, COULD_NOT_TELL = 0, 1, 2, 3
+__all__ = ["CLEAN", "COULD_NOT_TELL", "FINDINGS", "USAGE", "exit_code", "finding_lines"]
 
 
 def finding_lines(found: Finding, style: Style) -> Iterator[str]:

@@ -44,7 +44,7 @@ def header_lines(
     for extent in header.extents:
         at = f" from {extent.offset}" if extent.offset else ""
         access = f" {extent.access}" if extent.access else ""
-        yield f"extent: {printable(extent.name)}, {extent.kind}{access}, {_size(extent.size)}{at}"
+        yield f"extent: {shown_reference(extent.name)}, {extent.kind}{access}, {_size(extent.size)}{at}"
     yield from _state(header)
     yield from _features(header.features)
     yield from _encryption(header.encryption)

@@ -78,13 +78,35 @@ def _result(target: str, found: Finding, ids: dict[str, int], met: Counter[str])
         "ruleIndex": ids[found.id],
         "level": _LEVELS[found.severity],
         "message": {"text": "\n".join(printable(_LINK.sub(r"\\[", line)) for line in told.split("\n"))},
-        "locations": [{"physicalLocation": physical}],
+        "locations": [{"physicalLocation": physical, **_logical(target, found)}],
         "partialFingerprints": {"primaryLocationLineHash": _fingerprint(physical, found, met)},
+        "properties": _properties(target, found),
     }
     if found.referrer:
         related = {"artifactLocation": _artifact(found.referrer)}
         result["relatedLocations"] = [{"physicalLocation": related, "message": {"text": "named here"}}]
     return result
+
+
+def _logical(target: str, found: Finding) -> dict[str, Any]:
+    """The disk, or the layer of it, that a finding is about (3.33): ``vda[2]`` of the target. Nothing where it is about no disk."""
+    name = found.layer or found.disk
+    if name is None:
+        return {}
+    qualified = f"{printable(target)} {printable(name)}"
+    return {"logicalLocations": [{"name": printable(name), "fullyQualifiedName": qualified, "kind": "resource"}]}
+
+
+def _properties(target: str, found: Finding) -> dict[str, Any]:
+    """What SARIF has no place for (3.8). Names are shown as people see them; ``targetUri`` is the target byte for byte."""
+    given: dict[str, Any] = {"target": printable(target), "targetUri": _artifact(target)["uri"]}
+    for key in ("disk", "layer", "stops"):
+        value: str | None = getattr(found, key)
+        if value is not None:
+            given[key] = printable(value)
+    if found.allowed:
+        given["allowed"] = list(map(printable, found.allowed))
+    return given
 
 
 def _fingerprint(physical: dict[str, Any], found: Finding, met: Counter[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from diskchain.access.judge import FileAccess, Hindrance
+from diskchain.access.judge import FileAccess, Hindrance, Verdict
 from diskchain.storage.location import describe_location
 from diskchain.system.posix_acl import show
 
@@ -40,7 +40,7 @@ class FileDocument(msgspec.Struct, frozen=True):
     role: str
     needed: str
     because: str
-    verdict: str
+    verdict: Verdict
     present: PresentDocument | None
     hindrances: tuple[HindranceDocument, ...]
 
@@ -75,7 +75,7 @@ def _file(access: FileAccess) -> FileDocument:
         role=str(need.role),
         needed=str(need.access),
         because=need.because,
-        verdict=str(access.verdict),
+        verdict=access.verdict,
         present=_present(access),
         hindrances=tuple(map(_hindrance, access.hindrances)),
     )

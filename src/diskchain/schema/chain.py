@@ -1,8 +1,10 @@
 """``diskchain show --json``: schema ``diskchain/chain/1``."""
 
+from typing import Literal
+
 import msgspec
 
-from diskchain.discover.chain import BackingChain, Layer
+from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.schema.base import FindingDocument, finding_document
 from diskchain.storage.location import describe_location
 from diskchain.storage.reference import redacted
@@ -48,7 +50,7 @@ class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     filename: str
     reference: str | None
     format: str | None
-    format_origin: str
+    format_origin: Origin
     virtual_size: int | None
     actual_size: int | None
     size: int | None
@@ -69,7 +71,7 @@ class DiskDocument(msgspec.Struct, frozen=True):
 
     disk: str
     complete: bool
-    end: str
+    end: Literal["declared", "detected", "unknown"]
     layers: tuple[LayerDocument, ...]
 
 
@@ -86,6 +88,7 @@ def disk_document(name: str, chain: BackingChain) -> DiskDocument:
     """The JSON form of one disk's chain."""
     layers = tuple(chain.layers)
     backing = layers[-1].source.backing
+    end: Literal["declared", "detected", "unknown"]
     end = ("detected" if backing.detected else "declared") if isinstance(backing, Terminator) else "unknown"
     return DiskDocument(name, chain.complete, end, tuple(_layer(i, layer) for i, layer in enumerate(layers)))
 
@@ -99,7 +102,7 @@ def _layer(position: int, layer: Layer) -> LayerDocument:
         filename=describe_location(source.location),
         reference=redacted(source.reference) if source.reference is not None else None,
         format=str(source.format) if source.format else None,
-        format_origin=str(layer.origin),
+        format_origin=layer.origin,
         virtual_size=header.capacity if header else None,
         actual_size=facts.allocated if facts else None,
         size=facts.size if facts else None,

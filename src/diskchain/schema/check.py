@@ -24,6 +24,11 @@ class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetDocument, ...]
 
 
+def findings_of(document: CheckDocument) -> list[tuple[str, Finding]]:
+    """What :func:`check_document` was given: every finding with its target. Nothing is lost."""
+    return [(each.target, found.finding) for each in document.targets for found in each.findings]
+
+
 def check_document(names: Sequence[str], found: Sequence[tuple[str, Finding]]) -> CheckDocument:
     """The JSON form of findings, each with the target it was found for."""
     by_target: dict[str, list[FindingDocument]] = {name: [] for name in names}

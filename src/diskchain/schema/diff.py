@@ -1,6 +1,7 @@
 """``diskchain diff --json``: schema ``diskchain/diff/1``."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -28,7 +29,7 @@ class PositionDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"
     document: SeenDocument | str | None
     headers: SeenDocument | str | None
     running: SeenDocument | str | None
-    next_start: str
+    next_start: Literal["document", "headers"]
 
 
 class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):

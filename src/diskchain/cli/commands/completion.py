@@ -23,7 +23,8 @@ def run(args: argparse.Namespace) -> int:
         import shtab
     except ImportError:
         raise MissingExtra("shtab", "completion", "completion") from None
-    from diskchain.cli.main import VERBS, build_parser
+    from diskchain.cli.full_parser import build_parser
+    from diskchain.cli.verbs import VERBS
 
     print(shtab.complete(build_parser(tuple(VERBS)), args.shell))
     return 0

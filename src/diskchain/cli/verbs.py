@@ -1,0 +1,44 @@
+"""Every verb, and where its module is. Imports none of them until it is asked for."""
+
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    import argparse
+
+#: Every verb and what it does, in the order a newcomer meets them. Module names are the verbs with ``_`` for ``-``.
+VERBS: Final[dict[str, str]] = {
+    "show": "the chain of an image, a document or a domain, as a tree",
+    "info": "everything one image header says; nothing it names is opened",
+    "check": "all that is wrong with images, documents and domains",
+    "diff": "what document, headers and running domain say, side by side",
+    "complete": "fill in every <backingStore> of a document, or take it out",
+    "open": "open a chain with its keys and show it to a command",
+    "secrets": "which layer needs which key, and whether it opens the layer",
+    "set-secret": "write into a document which secret opens a layer",
+    "blockdev": "the block nodes QEMU gets for a disk",
+    "access": "who may touch which layer: needed against present",
+    "grant": "plan or apply the least rights an operation needs",
+    "revert": "give back every right that was granted",
+    "completion": "print the completion script for a shell",
+}
+
+
+class Command(Protocol):
+    """What a module in ``commands`` offers.
+
+    ``TAKES_COMMAND = True``, where it is there: what follows ``--`` is a command to run, as ``args.command``.
+    """
+
+    EXAMPLE: str
+
+    def add_arguments(self, parser: "argparse.ArgumentParser") -> None:
+        """Declare options and arguments."""
+
+    def run(self, args: "argparse.Namespace") -> int:
+        """Do it, and say how it went. Raises DiskchainError."""
+
+
+def command(verb: str) -> Command:
+    """The module of ``verb``."""
+    # Not import_module(), whose own module takes half a millisecond to import.
+    return cast("Command", __import__("diskchain.cli.commands." + verb.replace("-", "_"), fromlist=("run",)))
