@@ -13,23 +13,22 @@ from diskchain.access.kernel.identity import user_name
 from diskchain.actions.grant import PlannedGrant
 from diskchain.actions.revert import Listed, Reverted
 from diskchain.errors import printable
+from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS
 from diskchain.report.style import Style
 from diskchain.system.posix_acl import show_permission
-
-_DONE, _IN_THE_WAY, _COULD_NOT_TELL = 0, 1, 3
 
 
 def grant_code(planned: PlannedGrant) -> int:
     """1 when something is in the way, else 3 when something could not be told, else 0."""
     plan = planned.plan
     if any(not rest.unknown for rest in plan.left) or any(not each.unknown for each in plan.refused):
-        return _IN_THE_WAY
+        return FINDINGS
     told = (
         planned.known
         and planned.journal_problem is None
         and not (plan.left or plan.refused or plan.no_answer or plan.elsewhere)
     )
-    return _DONE if told else _COULD_NOT_TELL
+    return CLEAN if told else COULD_NOT_TELL
 
 
 def plan_lines(plan: Plan, style: Style) -> Iterator[str]:
@@ -93,8 +92,8 @@ def revert_code(reverted: Reverted) -> int:
     """1 when something was kept, refused or failed; else 3 when a file did not answer or a record is damaged; else 0."""
     left = {outcome.result for outcome in reverted.outcomes if not outcome.done}
     if left - {Result.NO_ANSWER, Result.DAMAGED}:
-        return _IN_THE_WAY
-    return _COULD_NOT_TELL if left else _DONE
+        return FINDINGS
+    return COULD_NOT_TELL if left else CLEAN
 
 
 def reverted_lines(reverted: Reverted) -> Iterator[str]:
@@ -113,7 +112,7 @@ def reverted_lines(reverted: Reverted) -> Iterator[str]:
 
 def list_code(listed: Listed) -> int:
     """3 when a record is damaged, or nothing can be given back; else 0."""
-    return _COULD_NOT_TELL if listed.contents.damage or listed.unwritable is not None else _DONE
+    return COULD_NOT_TELL if listed.contents.damage or listed.unwritable is not None else CLEAN
 
 
 def listed_lines(contents: Contents) -> Iterator[str]:
