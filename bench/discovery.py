@@ -5,6 +5,7 @@ Warm unless it says cold; root alone can make the cache cold.
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -132,8 +133,7 @@ def _forest(directory: Path) -> Iterator[Row]:
             discoverer.discover(source)
 
     def together() -> None:
-        for _ in discover_many(Discoverer(LIBVIRT), ((source, False) for source in sources)):
-            pass
+        _exhaust(discover_many(Discoverer(LIBVIRT), ((source, False) for source in sources)))
 
     warm, single, floor = best(together, one_by_one, lambda: _floor(paths), rounds=10)
     yield Row(f"each of {len(paths):,} images, chains up to 10 deep", warm, "the floor", floor, 2.5)
@@ -141,12 +141,28 @@ def _forest(directory: Path) -> Iterator[Row]:
     for peer, below in PEERS.items():
         ours, theirs = best(together, partial(_followed, below, paths), rounds=5)
         yield Row("the same", ours, peer, theirs, 1.0)
+    guessed = [(Source(FileLocation(path)), True) for path in paths]
+    ours, floor = best(lambda: _exhaust(discover_many(Discoverer(LIBVIRT), guessed)), lambda: _floor(paths), rounds=10)
+    yield Row("the same, formats guessed", ours, "the floor", floor)
+    for option in ((), ("--json",)):
+        command = [sys.executable, "-m", "diskchain", "check", *option, *paths]
+        ours, floor = best(partial(_run, command), lambda: _floor(paths), rounds=3)
+        yield Row(f"diskchain check {' '.join(option)} of them, a process", ours, "the floor", floor, 4.0)
     if os.access(DROP_CACHES, os.W_OK):
         cold, single = (min(_cold(action) for _ in range(3)) for action in (together, one_by_one))
         yield Row("the same, cold", cold, "one by one, cold", single, 0.5)
     few = paths[9 : 9 + 20 * 9 : 9]
     (qemu,) = best(lambda: [_info(path) for path in few], rounds=1)
     yield Row("one of them", warm / len(paths), "qemu-img info --backing-chain", qemu / len(few))
+
+
+def _exhaust(chains: Iterable[object]) -> None:
+    for _ in chains:
+        pass
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _cold(action: Callable[[], None]) -> float:

@@ -40,7 +40,7 @@ class Tails(dict[object, Tail]):
         if (
             layer.origin is _PROBED
         ):  # as a top; the same bytes are read as the same format when it is declared or recorded
-            findings = () if len(findings) == 1 else tuple(found for found in findings if found.id != "format-probed")
+            findings = tuple([found for found in findings if found.id != "format-probed"])  # a generator costs more
         elif old.detected is source.detected and used_alike(old, source):
             return tail
         if old.detected is not source.detected and (layer.facts is None or layer.facts.type is not _FILE):

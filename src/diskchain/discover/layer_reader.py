@@ -143,7 +143,15 @@ def read_layer(
     try:
         if (facts.type is not _FILE and _is_directory(step, facts.type)) or not headed:
             return
-        header = _recognised(step, fd, head, facts.size, by_rules_of_libvirt=guard is None)
+        header = (
+            None
+            if source.slice is not None
+            else recognised(head)
+            if format is _QCOW2
+            else _guessed(step, fd, head, facts.size)
+            if format is None and guard is None
+            else None
+        )
         if header is None:
             header = _read_header(step, LocalImage(path, fd, facts, head), guard)
         step.header = header
@@ -158,18 +166,9 @@ def read_layer(
             release(fd)
 
 
-def _recognised(
-    step: PartialLayer, fd: int, head: bytes, size: int, *, by_rules_of_libvirt: bool
-) -> ImageHeader | None:
-    """The header of what is, or is guessed to be, a qcow2 image like one before: nearly every image is. None: look closer."""
-    format = step.format
-    if step.source.slice is not None:
-        return None
-    if format is _QCOW2:
-        return recognised(head)
-    if format is not None or not by_rules_of_libvirt or not is_qcow2(head):
-        return None
-    header = recognised(head)
+def _guessed(step: PartialLayer, fd: int, head: bytes, size: int) -> ImageHeader | None:
+    """The header of what libvirt's rules take for a qcow2 image, if it is like one before: nearly every image is. None: look closer."""
+    header = recognised(head) if is_qcow2(head) else None
     if header is not None:
         if could_be_iso(size) and pread(fd, len(ISO_IDENTIFIER), ISO_IDENTIFIER_AT) == ISO_IDENTIFIER:
             return None

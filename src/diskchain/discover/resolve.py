@@ -6,7 +6,7 @@ Source: libvirt 11.3.0 ``virStorageSourceNewFromBackingRelative``, ``virStorageS
 from typing import Final
 
 from diskchain.errors import ReferenceSyntaxError
-from diskchain.storage.location import FileLocation, Location, NetworkLocation, local_path
+from diskchain.storage.location import FileLocation, Location, NetworkLocation, file_location, local_path
 from diskchain.storage.reference.value import is_file_name
 from diskchain.storage.source import Source, detected_source
 from diskchain.storage.terms import Format
@@ -42,14 +42,14 @@ def referenced_source(parent: Source, text: str, format: Format | None) -> Sourc
             raise CredentialsInside
         location, window = parsed.location, parsed.slice
     elif text[:1] == "/":
-        location = FileLocation(text)
+        location = file_location(text)
     elif isinstance(location, NetworkLocation):
         directory, slash, _ = (location.name or "").rpartition("/")
         location = location._replace(name=directory + slash + text)
     else:
         path = location.path if isinstance(location, FileLocation) else local_path(location)
         directory, slash, _ = (path or "").rpartition("/")
-        location = FileLocation(f"{directory}/{text}" if slash else f"./{text}")
+        location = file_location(f"{directory}/{text}" if slash else f"./{text}")
     return detected_source(location, format, parent, text, window)
 
 
