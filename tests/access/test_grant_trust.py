@@ -279,3 +279,5 @@ def test_what_is_not_on_this_host_is_not_called_allowed(image_dir: Path, tmp_pat
     assert said.code == 3
     assert "may do this already" not in said.out
     assert "nbd://h/x is no file on this host" in said.out
+    document_of = json.loads(verb("grant", listed, *WHO, "--as-is", "--json", "--state", tmp_path / "state").out)
+    assert document_of["elsewhere"] == ["nbd://h/x"]

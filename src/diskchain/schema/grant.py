@@ -59,7 +59,7 @@ class GrantDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """What ``diskchain grant --json`` prints.
 
     ``complete``: the steps are enough. ``grant``: the number of the grant that carried them out, null where nothing was changed.
-    ``journal-problem``: why they could not be written into the journal.
+    ``elsewhere``: what is no file on this host, and was not looked at. ``journal-problem``: why they could not be written into the journal.
     """
 
     schema: str = GRANT_SCHEMA
@@ -71,6 +71,7 @@ class GrantDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     grant: int | None
     steps: tuple[StepDocument, ...]
     in_the_way: tuple[InTheWayDocument, ...]
+    elsewhere: tuple[str, ...]
     journal_problem: str | None
 
 
@@ -89,6 +90,7 @@ def grant_document(
         grant=None if granted is None else granted.grant.id,
         steps=tuple(map(_step, plan.steps)),
         in_the_way=(*left, *refused),
+        elsewhere=plan.elsewhere,
         journal_problem=journal_problem,
     )
 
