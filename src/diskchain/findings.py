@@ -70,6 +70,9 @@ KINDS: dict[str, Kind] = {
     "not-storage": Kind(_E, "a layer is a FIFO, socket, character device or directory", stops=_START),
     "source-type": Kind(_E, "a layer is another kind of file than the document says", stops=_START),
     "not-inspected": Kind(_W, "a layer is somewhere we did not look", unknown=True),
+    "truncated": Kind(_E, "a file ends before its header or its tables say"),
+    "qemu-refuses": Kind(_E, "QEMU does not open an image, though it can be read", stops=_START),
+    "not-a-disk": Kind(_W, "a file is taken for a disk image, and is something else"),
     "malformed": Kind(_E, "the header is not what its format says", stops=_START),
     "loop": Kind(_E, "the chain comes back to a file it has already been through", stops=_START),
     "extent-repeated": Kind(_E, "the same bytes of a file stand for two parts of a chain", stops=_START),
@@ -93,6 +96,8 @@ KINDS: dict[str, Kind] = {
     "base-changed": Kind(_E, "a backing file is not, or no longer, the one its overlay was made over"),
     "dirty": Kind(_W, "an image is in use, or was not closed properly"),
     "corrupt": Kind(_E, "an image is marked as damaged", stops=_START),
+    "bitmap-in-use": Kind(_W, "a dirty bitmap is marked as in use"),
+    "raw-size": Kind(_W, "a raw image ends within a block, which direct I/O cannot read"),
     "unknown-incompatible-feature": Kind(_E, "an image has a feature that forbids opening it", stops=_START),
     "legacy-qcow2-encryption": Kind(
         _E, "an image is encrypted in the old AES scheme, which no domain can use", stops=_START

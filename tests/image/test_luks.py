@@ -127,8 +127,8 @@ def test_a_malformed_luks2_json_area_is_an_image_error(area: bytes) -> None:
 
 
 @pytest.mark.parametrize("version", ["luks1", "luks2"])
-def test_a_container_that_ends_before_its_data_is_malformed(version: str, tmp_path: Path) -> None:
+def test_a_container_that_ends_before_its_data_is_told_of(version: str, tmp_path: Path) -> None:
     whole = luks_format(tmp_path / "disk", "--type", version, "--pbkdf", "pbkdf2").read_bytes()
     window = bytes_window(whole[:MiB])
-    assert [id for id, _ in inspect(window, Format.LUKS).remarks] == ["malformed"]
+    assert [id for id, _ in inspect(window, Format.LUKS).remarks] == ["qemu-refuses"]
     assert not inspect(bytes_window(whole), Format.LUKS).remarks

@@ -167,7 +167,7 @@ def test_a_dynamic_image_without_the_copy_at_the_start_is_still_dynamic() -> Non
 
     assert header.cluster_size == 2 * MiB
     assert [message for _, message in header.remarks] == [
-        "the footer's copy at the start is gone; QEMU reads such an image as a fixed disk"
+        "the footer's copy at the start is gone: QEMU refuses to open it"
     ]
 
 
@@ -195,5 +195,5 @@ def test_the_last_part_of_a_split_fixed_vhd_is_told() -> None:
     whole = vhd.fixed(bytes(1 << 20))
     assert not inspect(bytes_window(whole), Format.VPC).remarks
     [(id, message)] = inspect(bytes_window(whole[512:]), Format.VPC).remarks
-    assert id == "malformed"
+    assert id == "truncated"
     assert message.startswith(f"only {(1 << 20) - 512} of {1 << 20} bytes")

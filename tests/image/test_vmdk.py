@@ -162,7 +162,7 @@ def test_no_extent_that_qemu_opens_escapes_us(qemu_img: QemuImg, lines: Sequence
 
 
 def test_extents_qemu_skips_are_remarked_upon() -> None:
-    header = read(vmdk.descriptor(["RW 2048 ZERO", 'RW 2048 FLAT "flat" 0'], create_type="custom"))
+    header = read(vmdk.descriptor(["RW 2048 ZERO", 'RW 2048 FLAT "flat" 0'], create_type="monolithicFlat"))
 
     assert (len(header.extents), header.capacity) == (2, MiB)
     assert ["QEMU skips 1048576 bytes" in message for _, message in header.remarks] == [True]

@@ -2,13 +2,11 @@
 
 QEMU takes shared byte-range locks that belong to the open file (OFD locks): byte 100 + n says "I use right n", byte
 200 + n says "I do not share right n". Asking takes no lock and disturbs nobody.
-Source: QEMU ``block/file-posix.c`` (``RAW_LOCK_PERM_BASE``, ``RAW_LOCK_SHARED_BASE``) and ``include/block/block.h``.
+Source: QEMU ``block/file-posix.c`` (``RAW_LOCKQEMU_PERM_BASE``, ``RAW_LOCK_SHARED_BASE``) and ``include/block/block.h``.
 """
 
-import fcntl
 import os
 import re
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,12 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from diskchain.access.requirements import Access
+from diskchain.readers.local import QEMU_PERM_BASE
+from diskchain.system.file_locks import is_locked
 
-_PERM_BASE: Final = 100
 _SHARED_BASE: Final = 200
-_BASES: Final = (_PERM_BASE, _SHARED_BASE)
-# struct flock: l_type, l_whence, l_start, l_len, l_pid
-_FLOCK: Final = struct.Struct("hhqqi4x")
+_BASES: Final = (QEMU_PERM_BASE, _SHARED_BASE)
 
 
 class Right(IntEnum):
@@ -84,7 +81,7 @@ def image_locks(path: str, *, ignore: frozenset[int] = frozenset()) -> ImageLock
     except OSError:
         return None
     try:
-        locked = {offset for base in _BASES for right in Right if _locked(descriptor, offset := base + right)}
+        locked = {offset for base in _BASES for right in Right if is_locked(descriptor, offset := base + right)}
         if not locked:
             return ImageLocks()
         status = os.fstat(descriptor)
@@ -95,19 +92,10 @@ def image_locks(path: str, *, ignore: frozenset[int] = frozenset()) -> ImageLock
     counted = {pid: offsets for pid, offsets in by_pid.items() if pid not in ignore}
     offsets = (locked - explained).union(*counted.values())
     return ImageLocks(
-        used=frozenset(right for right in Right if _PERM_BASE + right in offsets),
+        used=frozenset(right for right in Right if QEMU_PERM_BASE + right in offsets),
         unshared=frozenset(right for right in Right if _SHARED_BASE + right in offsets),
         holders=tuple(Holder(pid, _command(pid)) for pid in sorted(counted)),
     )
-
-
-def _locked(descriptor: int, offset: int) -> bool:
-    question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
-    try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, question)
-    except OSError:
-        return False  # a file system without locks
-    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
 
 def _locked_by(status: os.stat_result) -> dict[int, set[int]]:

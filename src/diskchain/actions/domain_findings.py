@@ -30,9 +30,18 @@ _STARTS: Final = {
 def as_attached(target: "Target", chain: BackingChain) -> BackingChain:
     """``chain`` of the disk ``target``, with what is to be said of it because a domain has it."""
     asked = [*layers(target.source)]
+    if any(found.id == "format-not-recorded" for found in chain.findings):
+        chain = reworded(chain, _undeclared)
     if target.startup_policy in _STARTS:
         chain = reworded(chain, lambda position, layer, found: _policy(target, asked, position, layer, found))
     return annotated(chain, _locked(target, asked, chain))
+
+
+def _undeclared(_position: int, layer: Layer, found: Finding) -> Finding:
+    """``found``, if it says that an overlay has no room for its backing file's format: the document has. A VMDK's can only be a VMDK."""
+    if found.id != "format-not-recorded" or found.severity is not Severity.INFO or layer.source.format is Format.VMDK:
+        return found
+    return found._replace(severity=Severity.WARNING)
 
 
 def _locked(target: "Target", asked: list[Source], chain: BackingChain) -> "Iterator[tuple[int, Finding]]":

@@ -18,6 +18,7 @@ from stat import S_IMODE, S_IWGRP, S_IWOTH
 from typing import Final, NamedTuple
 
 from diskchain.checks import messages as observations
+from diskchain.checks.refused import refused_by_qemu
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.resolve import RECORDED_FORMATS, followed_credentials
 from diskchain.errors import printable
@@ -172,6 +173,7 @@ def _examined(
     header, below = layer.header, layer.below
     if header is not None:
         yield from _flags(layer, header, above)
+        yield from _data_file(layer, header)
         yield from _references(layer, header)
         if below is not None and below.header is not None:
             yield from _sizes(layer, below)
@@ -193,19 +195,26 @@ def _flags(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[F
         severity = Severity.WARNING if id == "malformed" else None  # it could be read all the same
         yield finding(id, f"{printable(name)}: {message}", severity=severity, file=name)
     if header.dirty:
-        yield observations.dirty(name, header.format, base=above is not None)
+        read_only = layer.source.readonly or above is not None
+        yield observations.dirty(name, header.format, base=above is not None, read_only=read_only)
     if header.corrupt:
         yield observations.corrupt(name, header.format)
     if header.features is not None and header.features.unknown_incompatible:
         yield observations.unknown_features(name, header.features.unknown_incompatible)
-    if header.encryption is not None and header.encryption.kind == "aes":
+    encryption = header.encryption
+    if encryption is not None and encryption.kind == "aes":
         yield observations.legacy_encryption(name, header.format)
+    elif encryption is not None and encryption.kind == "luks2":
+        declared = layer.source.format is Format.LUKS or bool(
+            layer.source.encryption and layer.source.encryption.secrets
+        )
+        yield observations.luks2(name, opened=declared or above is not None)
     identity = header.identity
     if identity is not None and (
         (identity.parent is not None and header.format in observations.DIFFERENCING)
         or (header.format is Format.VMDK and identity.parent_names and header.backing is None)
     ):
-        yield observations.parent_unsupported(name, header.format, identity)
+        yield observations.parent_unsupported(name, header.format, identity, opens=not refused_by_qemu(header))
 
 
 def _raw(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[Finding]:
@@ -223,6 +232,18 @@ def _raw(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[Fin
     recorded = above.header.backing if above.header is not None else None
     if layer.origin is not _DECLARED or recorded is None or recorded.format == "raw" or recorded.format is None:
         yield observations.container_as_raw(name, _name(above), begins, layer.origin)
+
+
+def _data_file(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
+    """Whether the data file is as long as the disk, as QEMU makes and keeps it."""
+    data = layer.data_file
+    if data is None or data.facts is None or data.facts.type is StorageType.DIR or header.data_file is None:
+        return
+    name = _name(data)
+    if data.facts.size < header.capacity:
+        yield observations.data_file_truncated(
+            _name(layer), name, data.facts.size, header.capacity, raw=header.data_file_raw
+        )
 
 
 def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
@@ -289,7 +310,8 @@ def _declaration(layer: Layer, below: Layer) -> Iterator[Finding]:
     declared = below.source.format
     if named is None or named.format is None or named.implied or declared is None:
         return
-    if RECORDED_FORMATS.get(named.format, Format.RAW) is not declared:
+    # QEMU records its own names, of which libvirt does not know those of VHDX and Parallels: the document says what is meant.
+    if RECORDED_FORMATS.get(named.format, Format.RAW) is not declared and named.format != declared.value:
         yield observations.declared_otherwise(base, name, declared, named.format)
 
 

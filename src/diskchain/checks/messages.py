@@ -2,7 +2,7 @@
 
 from diskchain.discover.fixes import REBASABLE
 from diskchain.errors import printable
-from diskchain.findings import Finding, Severity, finding
+from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.image.header import BackingReference, Identity
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format, StorageType
@@ -76,9 +76,13 @@ def written_since(overlay: str, base: str) -> Finding:
     )
 
 
-def dirty(path: str, format: Format, *, base: bool) -> Finding:
+def dirty(path: str, format: Format, *, base: bool, read_only: bool) -> Finding:
     """The header says that somebody has the image open for writing, or had when the power went."""
     fix = f"qemu-img check -r all -f {format} {file_word(path)}" if format in _REPAIRABLE else None
+    if format is Format.VHDX and read_only:
+        what, severity = "its log has to be replayed, and QEMU refuses to open it read-only before", Severity.ERROR
+        found = finding("dirty", f"{printable(path)}: {what}", severity=severity, file=path, fix=fix)
+        return found._replace(stops=Stops.START)
     if base:
         what, severity = "though it is a backing file, which nobody should write to", Severity.WARNING
     elif format is Format.PARALLELS:
@@ -138,9 +142,33 @@ def key_undeclared(path: str, layer: str | None, *, detected: bool, starts: bool
     )
 
 
-def parent_unsupported(path: str, format: Format, identity: Identity) -> Finding:
-    """A differencing VHD, VHDX or VDI, or a VMDK (COWD) that names its parent where only ESX 2 looks."""
-    if format is Format.VPC:
+def luks2(path: str, *, opened: bool) -> Finding:
+    """``opened``: QEMU or libvirt have to open it; else a guest may do so itself, to which the image is raw."""
+    if opened:
+        message = f"{printable(path)} is encrypted with LUKS version 2: QEMU opens version 1 alone"
+    else:
+        message = f"{printable(path)} is encrypted with LUKS version 2, which its guest may open and QEMU does not"
+    return finding("unsupported-image", message, severity=None if opened else Severity.INFO, file=path)
+
+
+def data_file_truncated(image: str, path: str, size: int, capacity: int, *, raw: bool) -> Finding:
+    """The data file of ``image`` has fewer bytes than the disk. ``raw``: it is to be used by itself as well."""
+    return finding(
+        "truncated",
+        f"{printable(path)} was cut short: it holds the data of {printable(image)}, a disk of {capacity} bytes, and has "
+        f"{size}; QEMU opens it, and the guest reads zeros there",
+        severity=None if raw else Severity.WARNING,
+        file=path,
+        referrer=image,
+    )
+
+
+def parent_unsupported(path: str, format: Format, identity: Identity, *, opens: bool) -> Finding:
+    """A differencing VHD, VHDX or VDI, or a VMDK (COWD) that names its parent where only ESX 2 looks.
+
+    ``opens`` False: QEMU refuses it for another reason as well.
+    """
+    if format is Format.VPC and opens:
         what = "QEMU ignores the parent, and the guest reads zeros where it should read the parent's data"
     else:
         what = "QEMU refuses to open it"

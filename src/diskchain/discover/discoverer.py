@@ -12,7 +12,7 @@ from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.layer_reader import OpenElsewhere, PartialLayer, copied, read_layer
+from diskchain.discover.layer_reader import Closer, OpenElsewhere, PartialLayer, copied, read_layer
 from diskchain.discover.walk import Walker
 from diskchain.errors import StorageError
 from diskchain.findings import Finding
@@ -38,16 +38,22 @@ class Discoverer:
     ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked
     at. What was read is not read again: make a new one to look afresh. Every file on this host has so many ``seconds`` to answer;
     with ``inf`` there is no deadline, and the calling thread walks. What does not answer is a ``timeout`` finding of its layer, the
-    last of its chain.
+    last of its chain. ``closer`` looks closer at every image that could be read: :mod:`diskchain.checks.whole_files` has one.
     """
 
     def __init__(
-        self, policy: OpenPolicy = LIBVIRT, elsewhere: OpenElsewhere | None = None, *, seconds: float = DEFAULT_DEADLINE
+        self,
+        policy: OpenPolicy = LIBVIRT,
+        elsewhere: OpenElsewhere | None = None,
+        *,
+        seconds: float = DEFAULT_DEADLINE,
+        closer: Closer | None = None,
     ) -> None:
         self.policy = policy
         self._elsewhere = elsewhere
         self._seconds = seconds
-        self._walker = Walker(policy, elsewhere)
+        self._closer = closer
+        self._walker = Walker(policy, elsewhere, closer=closer)
 
     @property
     def files_met(self) -> int:
@@ -105,7 +111,7 @@ class Discoverer:
             raise
         finally:
             if walk.abandoned:
-                self._walker = Walker(self.policy, self._elsewhere, self._walker)
+                self._walker = Walker(self.policy, self._elsewhere, self._walker, self._closer)
 
     def _held_up(self, walk: "_Walk", question: Question) -> "tuple[str, float, _Progress] | None":
         """What holds up the walk, for how many seconds, and where it is; None: it is through."""
@@ -214,11 +220,16 @@ def _unasked(top: Source, error: StorageError) -> BackingChain:
 
 
 def _read_if_answering(
-    step: PartialLayer, elsewhere: OpenElsewhere | None, guard: OpenPolicy | None, *, headed: bool = True
+    step: PartialLayer,
+    elsewhere: OpenElsewhere | None,
+    guard: OpenPolicy | None,
+    closer: Closer | None = None,
+    *,
+    headed: bool = True,
 ) -> None:
     """As :func:`read_layer`, but for what is waited for already, and would cost another thread."""
     path = local_path(step.source.location)
     if path is not None and is_open(path):
         step.stop(notes.timeout(path, step.referrer, "has not answered before, or many others of its mount have not"))
     else:
-        read_layer(step, elsewhere, guard, headed=headed)
+        read_layer(step, elsewhere, guard, closer, headed=headed)

@@ -26,12 +26,19 @@ def record_format(overlay: str, header: ImageHeader | None, format: Format) -> s
     """
     if header is None or header.backing is None:
         return None
-    if header.format is not Format.QCOW2 and not (header.format is Format.QED and format is Format.RAW):
+    if header.format not in REBASABLE or not has_room_for(header.format, format):
         return None
     stored = header.backing.text
     if redacted(stored) != stored:
         return None
     return f"qemu-img rebase -u -b {shell_word(stored)} -F {shell_word(format)} {file_word(overlay)}"
+
+
+def has_room_for(overlay: Format | None, format: Format) -> bool:
+    """Whether an image of format ``overlay`` can record that its backing file is of ``format``. A VMDK need not, where that is one."""
+    if overlay is Format.QED:
+        return format is Format.RAW
+    return overlay is Format.QCOW2 or (overlay is Format.VMDK and format is not Format.VMDK)
 
 
 def put_in_place(overlay: str, stored: str | None, found: str, format: Format) -> str:

@@ -60,6 +60,11 @@ _CONTAINERS: Final = (
 OpenElsewhere = Callable[[Source], "Image"]
 
 
+#: Looks closer at a layer whose header was read, and at its open image: notes what it finds, and may put a fuller header in the place
+#: of the first. Raises DiskchainError.
+Closer = Callable[["PartialLayer", "Image"], None]
+
+
 class PartialLayer:
     """One layer while its chain is being walked: all but what is below it.
 
@@ -117,12 +122,17 @@ def copied(step: PartialLayer) -> PartialLayer:
 
 
 def read_layer(
-    step: PartialLayer, elsewhere: OpenElsewhere | None, guard: "OpenPolicy | None", *, headed: bool = True
+    step: PartialLayer,
+    elsewhere: OpenElsewhere | None,
+    guard: "OpenPolicy | None",
+    closer: Closer | None = None,
+    *,
+    headed: bool = True,
 ) -> None:
     """Open ``step`` and read its header as its format says; None: probe. Raises PolicyRefusal, of a detected source under a ``guard``.
 
     ``elsewhere`` opens what is not on this host; without it, that is not looked at. ``guard``: the policy, if it is a narrow one.
-    ``headed`` False: its first bytes are part of another image's data, and no header.
+    ``closer`` sees what could be read while it is open. ``headed`` False: its first bytes are part of another image's data, and no header.
     """
     source, format = step.source, step.format
     location = source.location
@@ -131,7 +141,7 @@ def read_layer(
         if elsewhere is None or not isinstance(location, NetworkLocation):
             step.stop(notes.not_inspected(step.name, step.referrer))
         else:
-            _read_elsewhere(step, elsewhere, guard, headed=headed)
+            _read_elsewhere(step, elsewhere, guard, closer, headed=headed)
         return
     try:
         length = _SHORT_HEAD if format is _QCOW2 or format is None else HEAD
@@ -155,8 +165,8 @@ def read_layer(
         if header is None:
             header = _read_header(step, LocalImage(path, fd, facts, head), guard)
         step.header = header
-        if header is not None and header.encryption is not None:
-            _settle_encryption(step, header.encryption.kind)
+        if header is not None and (closer is not None or header.encryption is not None):
+            _look_closer(step, header, LocalImage(path, fd, facts, head), closer)
     except DiskchainError as error:
         step.stop(_why_not(error, path, step))
     except OSError as error:
@@ -195,7 +205,14 @@ def _begin_guarded(step: PartialLayer, path: str, length: int, policy: "OpenPoli
     return begin_pinned(path, length, lambda real, type: refusal_of_file(policy, real, type, step.home))
 
 
-def _read_elsewhere(step: PartialLayer, elsewhere: OpenElsewhere, guard: "OpenPolicy | None", *, headed: bool) -> None:
+def _read_elsewhere(
+    step: PartialLayer,
+    elsewhere: OpenElsewhere,
+    guard: "OpenPolicy | None",
+    closer: Closer | None,
+    *,
+    headed: bool,
+) -> None:
     from diskchain.storage.reference.trust import believed
 
     step.believed = believed(step.source, step.above.believed if step.above else None)
@@ -205,14 +222,13 @@ def _read_elsewhere(step: PartialLayer, elsewhere: OpenElsewhere, guard: "OpenPo
             _note_redirect(step, image)
             if headed:
                 step.header = _read_header(step, image, guard)
+            if step.header is not None:
+                _look_closer(step, step.header, image, closer)
     except DiskchainError as error:
         _note_redirect(step, error)
         step.stop(_why_not(error, step.name, step))
     except OSError as error:
         step.stop(_why_not(storage_error(error, step.name), step.name, step))
-    else:
-        if step.header is not None and step.header.encryption is not None:
-            _settle_encryption(step, step.header.encryption.kind)
 
 
 def _read_header(step: PartialLayer, image: "Image", guard: "OpenPolicy | None") -> ImageHeader | None:
@@ -235,7 +251,7 @@ class _OutsideContainer(ImageError):
     """A slice ends behind its container. Never leaves this module."""
 
 
-def _bytes_of(step: PartialLayer, image: Window) -> Window:
+def bytes_of(step: PartialLayer, image: Window) -> Window:
     """The bytes the format is read from: those of the slice, if there is one. A slice of size 0 goes to the end."""
     part = step.source.slice
     if part is None:
@@ -249,7 +265,7 @@ def _bytes_of(step: PartialLayer, image: Window) -> Window:
 
 
 def _parse(step: PartialLayer, container: Window, guard: "OpenPolicy | None") -> ImageHeader:
-    image = _bytes_of(step, container)
+    image = bytes_of(step, container)
     format = step.format
     if format is None:
         format = _guess(step, image, guard)
@@ -291,10 +307,17 @@ def _is_directory(step: PartialLayer, type: StorageType) -> bool:
 
 def _guess(step: PartialLayer, image: Window, guard: "OpenPolicy | None") -> Format:
     alone = step.above is None and guard is None
-    format = guess_alone(image) if alone else guess(image, "libvirt" if guard is None else guard.probing)
+    format = guess_alone(image, step.name) if alone else guess(image, "libvirt" if guard is None else guard.probing)
     step.format = format
     step.source = with_format(step.source, format)
     return format
+
+
+def _look_closer(step: PartialLayer, header: ImageHeader, image: "Image", closer: Closer | None) -> None:
+    if header.encryption is not None:
+        _settle_encryption(step, header.encryption.kind)
+    if closer is not None:
+        closer(step, image)
 
 
 def _settle_encryption(step: PartialLayer, kind: str) -> None:
@@ -350,17 +373,31 @@ def _misread(error: ImageError, window: Window, step: PartialLayer) -> Finding:
         return notes.ambiguous(step.name, error.problem)
     if isinstance(error, _OutsideContainer):
         return notes.malformed(step.name, referrer, str(error))
-    if step.format is not None and (other := _another_format(_bytes_of(step, window), step.format)) is not None:
-        return notes.format_mismatch(step.name, referrer, step.format, other)
+    if step.format is not None and (other := _another_format(bytes_of(step, window), step.format)) is not None:
+        return notes.format_mismatch(
+            step.name, referrer, step.format, other, _other_file(bytes_of(step, window), other)
+        )
     return notes.malformed(step.name, referrer, str(error))
 
 
 def _another_format(image: Window, format: Format) -> Format | None:
     """What ``image`` looks like, if it has no signature of ``format`` at either end; None: it has, or cannot be read again."""
-    from diskchain.image.magic import candidates
+    from diskchain.image.magic import candidates, headed_format
 
     try:
         guessed = probe(image)
+        if guessed is _RAW:
+            guessed = headed_format(image) or _RAW
         return guessed if guessed is not format and format not in candidates(image)[0] else None
     except DiskchainError:
+        return None
+
+
+def _other_file(image: Window, looks_like: Format) -> str | None:
+    """What a file without a known header is instead of a disk; None: it has one, or nobody can tell."""
+    from diskchain.image.other_files import other_file
+
+    try:
+        return other_file(image) if looks_like is _RAW else None
+    except StorageError:
         return None

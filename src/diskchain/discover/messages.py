@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.storage.reference import redacted
-from diskchain.storage.terms import Format
+from diskchain.storage.terms import LIBVIRT_FORMATS, Format
 
 if TYPE_CHECKING:  # plain names say nothing about trust: start-up
     from diskchain.storage.reference.trust import Claims
@@ -71,9 +71,18 @@ def malformed(path: str, referrer: str | None, problem: str) -> Finding:
     return finding("malformed", f"{printable(path)}: {problem}", file=path, referrer=referrer)
 
 
-def format_mismatch(path: str, referrer: str | None, said: Format, looks_like: Format) -> Finding:
-    """Read as ``said``, the header makes no sense; it looks like ``looks_like``: raw is what has no signature."""
+def format_mismatch(
+    path: str, referrer: str | None, said: Format, looks_like: Format, instead: str | None = None
+) -> Finding:
+    """Read as ``said``, the header makes no sense; it looks like ``looks_like``: raw is what has no signature.
+
+    ``instead``: what it is if it is no disk image at all.
+    """
     what = "it has no header that is known" if looks_like is Format.RAW else f"it looks like {looks_like}"
+    if instead is not None:
+        what = f"it is {instead}"
+    elif {said, looks_like} == {Format.VPC, Format.VHDX}:
+        what += " (libvirt's names: vpc is a VHD, vhd is a VHDX)"
     who = f"{printable(referrer)} says" if referrer else "it is declared"
     return finding(
         "format-mismatch",
@@ -85,10 +94,11 @@ def format_mismatch(path: str, referrer: str | None, said: Format, looks_like: F
 
 def assumed_raw(path: str, looks_like: Format) -> Finding:
     """A top image nobody declared a format for is raw, whatever its header says."""
+    name = LIBVIRT_FORMATS.get(looks_like, looks_like.value)
     return finding(
         "format-assumed-raw",
         f"{printable(path)} is read as raw because no format is declared, but it looks like {looks_like}: if it is, "
-        f"<driver name='qemu' type='{looks_like}'/> declares it",
+        f"<driver name='qemu' type='{name}'/> declares it",
         file=path,
     )
 
@@ -105,15 +115,16 @@ def ambiguous(path: str, problem: str) -> Finding:
     return finding("format-ambiguous", f"{printable(path)} has no format of its own: {problem}", file=path)
 
 
-def unrecorded(path: str, referrer: str, format: Format, fix: str | None) -> Finding:
+def unrecorded(path: str, referrer: str, format: Format, fix: str | None, *, room: bool) -> Finding:
     """The overlay does not record the format of its backing file, which has none of its own: safe to infer.
 
-    ``fix`` records it; where the overlay has no room for that, the document can declare it.
+    ``fix`` records it; where the overlay has no ``room`` for that, only the document can declare it, and the image is as good as can be.
     """
     return finding(
         "format-not-recorded",
         f"{printable(referrer)} does not record the format of its backing file {printable(path)}; "
         f"it looks like {format} and has no backing file of its own, so libvirt reads it as that",
+        severity=None if room else Severity.INFO,
         file=path,
         referrer=referrer,
         fix=fix or "diskchain complete DOMAIN.xml --in-place",

@@ -17,7 +17,7 @@ from typing import Final
 from diskchain.discover import messages as notes
 from diskchain.discover.cache import Tails
 from diskchain.discover.chain import BackingChain, Layer, Origin, layer_of
-from diskchain.discover.layer_reader import OpenElsewhere, PartialLayer, looks_like, read_layer
+from diskchain.discover.layer_reader import Closer, OpenElsewhere, PartialLayer, looks_like, read_layer
 from diskchain.discover.resolve import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
 from diskchain.findings import Finding
@@ -40,14 +40,21 @@ class Walker:
 
     ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked at.
     ``top``: where the walk began; ``seen``: the layers it has been through, top first; ``step``: what it reads, or has just read;
-    ``image``: the layer that names that, if it is no layer itself.
+    ``image``: the layer that names that, if it is no layer itself. ``closer`` sees each image that could be read.
     """
 
-    def __init__(self, policy: OpenPolicy, elsewhere: OpenElsewhere | None, before: "Walker | None" = None) -> None:
+    def __init__(
+        self,
+        policy: OpenPolicy,
+        elsewhere: OpenElsewhere | None,
+        before: "Walker | None" = None,
+        closer: Closer | None = None,
+    ) -> None:
         """``before``: one whose memory to start with. It may go on: what it is held up by may answer yet."""
         self.policy = policy
         self.elsewhere = elsewhere
         self.read: Callable[..., None] = read_layer
+        self.closer = closer
         self.guard = None if policy.open else policy
         self.top: Source | None = None
         self.seen: list[PartialLayer] = []
@@ -90,7 +97,7 @@ class Walker:
                 else:
                     origin = _RECORDED if source.detected else _DECLARED
                     self.step = step = PartialLayer(source, format, origin, above)
-                    self.read(step, self.elsewhere, self.guard)
+                    self.read(step, self.elsewhere, self.guard, self.closer)
             except PolicyRefusal as error:
                 return self.chain(seen, None, seen[-1].stop(_refused(source, seen[-1], error)))
             header, facts = step.header, step.facts
@@ -121,7 +128,7 @@ class Walker:
     ) -> PartialLayer:
         """Read ``source``, which ``above`` names. Raises PolicyRefusal."""
         self.step = step = PartialLayer(source, format, origin, above)
-        self.read(step, self.elsewhere, self.guard, headed=headed)
+        self.read(step, self.elsewhere, self.guard, self.closer, headed=headed)
         return step
 
     def _read_undeclared(self, source: Source, above: PartialLayer | None, *, probe: bool) -> PartialLayer:
@@ -150,14 +157,14 @@ class Walker:
         if above is None:
             seen.note(notes.top_probed(seen.name, format))
             return
-        from diskchain.discover.fixes import record_format
+        from diskchain.discover.fixes import has_room_for, record_format
 
         fix = record_format(above.name, above.header, format)
         # libvirt's AUTO_SAFE: a QED may rely on probing
         if header.backing is not None and above.format is not Format.QED:
             seen.stop(notes.unrecorded_with_backing(seen.name, above.name, format, fix))
         else:
-            seen.note(notes.unrecorded(seen.name, above.name, format, fix))
+            seen.note(notes.unrecorded(seen.name, above.name, format, fix, room=has_room_for(above.format, format)))
 
     def _below(self, seen: PartialLayer) -> Source | Terminator | Unknown:
         """What is below a layer: as declared, else as its header says, else what a fault leaves, which is unknown."""

@@ -54,17 +54,20 @@ def guess(window: Window, rules: Rules = "libvirt") -> Format:
     return Format.RAW if found is Format.ISO else found
 
 
-def guess_alone(window: Window) -> Format:
+def guess_alone(window: Window, name: str = "") -> Format:
     """The format to read an image as that somebody names by itself, where nothing but its bytes can say what it is.
 
-    As :func:`guess` by libvirt's rules; where those see nothing, what it begins with, as QEMU would: VHDX, a VMDK descriptor … In a
+    ``name``: of its file. QEMU takes what is called ``.dmg`` for a DMG, which has its header at the end: so do we where that is there. As :func:`guess` by libvirt's rules; where those see nothing, what it begins with, as QEMU would: VHDX, a VMDK descriptor … In a
     version nobody knows, too: better refused by name than shown as raw. LUKS stays raw, with encryption.
     """
     found = guess(window)
     if found is Format.RAW and not starts_with_luks(window):
-        from diskchain.image.magic import headed_format
+        from diskchain.image.magic import candidates, headed_format
 
-        return headed_format(window, any_version=True) or Format.RAW
+        headed = headed_format(window, any_version=True)
+        if headed is None and name.endswith(".dmg"):
+            headed = Format.DMG if Format.DMG in candidates(window)[0] else None
+        return headed or Format.RAW
     return found
 
 

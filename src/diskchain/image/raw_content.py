@@ -34,6 +34,12 @@ _GPT_SIGNATURE: Final = b"EFI PART"
 _GPT_CRC_AT: Final = 16
 #: type, unique GUID, first and last block, attributes, name
 _GPT_ENTRY = struct.Struct("<16s16sQQQ72s")
+#: What a partition of an MBR may reach beyond the disk: old programs rounded up to whole cylinders (255 × 63 sectors).
+_CYLINDER: Final = 255 * 63 * 512
+#: In the primary volume descriptor: blocks, and their size, each with its big-endian twin left out
+_ISO_SIZE = struct.Struct("<I44xH")
+_ISO_SIZE_AT: Final = ISO_IDENTIFIER_AT - 1 + 80
+ISO_VOLUME: Final = "an ISO 9660 volume"
 _MOST_GPT_BYTES: Final = MiB  # ours; 128 entries of 128 bytes are usual
 
 
@@ -58,6 +64,14 @@ class PartitionTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What in an image says how long it is. ``size``: in bytes, up to the last it needs."""
+
+    what: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What was recognised. ``signatures``: image formats the bytes look like; ``raw`` among them means: bootable as raw, too."""
 
@@ -71,6 +85,32 @@ def examine(window: Window) -> Content:
     """What the bytes look like. Whatever is malformed is left out. Raises StorageError from the window's fetch only."""
     found, _ = candidates(window)
     return Content(tuple(found), _partition_table(window), _iso_volume(window), _encryption(window))
+
+
+def claimed_size(window: Window) -> Claim | None:
+    """How long the image is by what is in it: an ISO 9660 volume, a GPT, partitions of an MBR. None: nothing says.
+
+    Raises ImageError where that is malformed, StorageError from the window's fetch.
+    """
+    if window.size > _ISO_SIZE_AT + _ISO_SIZE.size and window.read(ISO_IDENTIFIER_AT - 1, 6) == b"\1" + ISO_IDENTIFIER:
+        blocks, block_size = _ISO_SIZE.unpack(window.read(_ISO_SIZE_AT, _ISO_SIZE.size))
+        return Claim(ISO_VOLUME, blocks * block_size)
+    if not has_partition_table(window):
+        return None
+    entries = [*_MBR_ENTRY.iter_unpack(window.read(_MBR_ENTRIES_AT, 4 * _MBR_ENTRY.size))]
+    if any(kind == _PROTECTIVE for _, kind, _, _ in entries):
+        return next((claim for size in _BLOCK_SIZES if (claim := _gpt_claim(window, size)) is not None), None)
+    end = max(start + blocks for _, kind, start, blocks in entries if kind and blocks) * 512
+    return Claim("a partition", end) if end - window.size > _CYLINDER else None
+
+
+def _gpt_claim(window: Window, block_size: int) -> Claim | None:
+    header = window.read_up_to(block_size, 512)
+    if len(header) < _GPT.size or not header.startswith(_GPT_SIGNATURE):
+        return None
+    _, _, size, checksum, _, other, _, _, _, _, _ = _GPT.unpack_from(header)
+    covered = header[:_GPT_CRC_AT] + bytes(4) + header[_GPT_CRC_AT + 4 : size]
+    return Claim("a partition table (GPT)", (other + 1) * block_size) if zlib.crc32(covered) == checksum else None
 
 
 def _encryption(window: Window) -> ImageEncryption | None:

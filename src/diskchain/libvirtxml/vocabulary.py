@@ -28,7 +28,7 @@ from diskchain.guest.terms import (
 )
 from diskchain.storage.auth import AuthType
 from diskchain.storage.encryption import EncryptionEngine, EncryptionFormat
-from diskchain.storage.terms import Format, Protocol, StorageType, Transport, VolumeMode
+from diskchain.storage.terms import LIBVIRT_FORMATS, Format, Protocol, StorageType, Transport, VolumeMode
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -37,12 +37,9 @@ def _words(enum: type[E]) -> dict[str, E]:
     return {member.value: member for member in enum}
 
 
-#: libvirt's names where they are not QEMU's.
-FORMAT_NAMES: Mapping[Format, str] = {Format.VHDX: "vhd", Format.PARALLELS: "ploop"}
-
 #: libvirt has no format ``luks``: it says raw and ``<encryption>``.
 FORMATS: Mapping[str, Format] = {
-    FORMAT_NAMES.get(format, format.value): format for format in Format if format is not Format.LUKS
+    LIBVIRT_FORMATS.get(format, format.value): format for format in Format if format is not Format.LUKS
 }
 FORMAT_WORDS: Mapping[Format, str] = {format: word for word, format in FORMATS.items()}
 #: ``aio`` is what Xen's tools called raw.

@@ -14,6 +14,8 @@ from diskchain.image.window import HEAD, Window
 from diskchain.readers.file_facts import ImageFacts, host_facts
 from diskchain.storage.terms import StorageType
 
+#: QEMU's image locks: this byte and the number of a right (1: to write) is locked by who uses it (``RAW_LOCK_PERM_BASE``).
+QEMU_PERM_BASE: Final = 100
 #: O_NONBLOCK: a FIFO swapped in between look and open must not block us. O_NOCTTY: nor may a terminal take us over.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _FILE: Final = StorageType.FILE  # in Python 3.11 every look-up of an enum's member costs a call
@@ -44,6 +46,13 @@ class LocalImage:
             return os.pread(self._fd, length, offset)
         except OSError as error:
             raise storage_error(error, self.path) from error
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a QEMU process has the image open for writing, by its lock. Where storage has no locks, nobody can tell: False."""
+        from diskchain.system.file_locks import is_locked
+
+        return is_locked(self._fd, QEMU_PERM_BASE + 1)
 
     def close(self) -> None:
         """Give the file back. Harmless when repeated."""

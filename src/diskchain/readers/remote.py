@@ -64,6 +64,11 @@ class RemoteImage:
         length = min(length, self.facts.size - offset)
         return self._fetch(offset, length) if length > 0 else b""
 
+    @property
+    def is_written(self) -> bool:
+        """Whether another process writes to the image: nobody can tell."""
+        return False
+
     def close(self) -> None:
         """Hang up. Harmless when repeated."""
         hang_up, self._hang_up = self._hang_up, None

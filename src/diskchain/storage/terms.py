@@ -43,6 +43,9 @@ class Format(StrEnum):
     LUKS = "luks"
 
 
+#: libvirt's names where they are not QEMU's. Its ``vpc`` is a VHD, and its ``vhd`` a VHDX.
+LIBVIRT_FORMATS = {Format.VHDX: "vhd", Format.PARALLELS: "ploop"}
+
 #: Formats that can name a backing file, as libvirt orders them (``VIR_STORAGE_FILE_BACKING``).
 BACKING_FORMATS = frozenset({Format.COW, Format.QCOW, Format.QCOW2, Format.QED, Format.VMDK})
 

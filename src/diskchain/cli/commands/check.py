@@ -9,6 +9,7 @@ from typing import NamedTuple
 from diskchain.actions.chains import DEPTH_WARNING, chain_of, examined, in_use
 from diskchain.actions.select_layer import select
 from diskchain.actions.target import Target, TargetDocument, document_of, image_target
+from diskchain.checks.whole_files import closer
 from diskchain.cli.options.remote import add_remote_arguments, discoverer_for, reader_for
 from diskchain.cli.options.target import add_target_arguments
 from diskchain.cli.progress import Progress
@@ -78,11 +79,11 @@ def run(args: argparse.Namespace) -> int:
     with reader_for(args) as reader, Progress(len(names)) as progress:
         policy = policy_named(args.policy)
         if reader is None:  # nobody logs in anywhere, so one will do, and reads a shared base once
-            shared = discoverer_for(args, policy, (), None)
+            shared = discoverer_for(args, policy, (), None, closer)
             looked = [_look(args, name, lambda _: shared) for name in progress.over(names)]
         else:
             looked = [
-                _look(args, name, lambda disks: discoverer_for(args, policy, disks, reader))
+                _look(args, name, lambda disks: discoverer_for(args, policy, disks, reader, closer))
                 for name in progress.over(names)
             ]
         if reader is not None and (problem := reader.keys.misfit()) is not None:

@@ -63,7 +63,7 @@ def _read(args: argparse.Namespace) -> tuple[ImageHeader, ImageFacts, "Content |
         else:
             from diskchain.image.probe import guess_alone, probe, starts_with_luks
 
-            format = probe(window, "untrusted") if args.untrusted else guess_alone(window)
+            format = probe(window, "untrusted") if args.untrusted else guess_alone(window, args.image)
             if format is Format.RAW and starts_with_luks(window):
                 format = Format.LUKS
         try:

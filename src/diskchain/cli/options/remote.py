@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from diskchain.actions.remote import RemoteReader
     from diskchain.actions.target import Target
+    from diskchain.discover.layer_reader import Closer
 
 
 _LONGEST: Final = 1e6  # seconds
@@ -84,7 +85,12 @@ def reader_for(args: "argparse.Namespace") -> "Iterator[RemoteReader | None]":
 
 
 def discoverer_for(
-    args: "argparse.Namespace", policy: OpenPolicy, chosen: "Sequence[Target]", reader: "RemoteReader | None"
+    args: "argparse.Namespace",
+    policy: OpenPolicy,
+    chosen: "Sequence[Target]",
+    reader: "RemoteReader | None",
+    closer: "Closer | None" = None,
 ) -> Discoverer:
-    """A discoverer for the ``chosen`` targets that goes as far as the arguments allow."""
-    return Discoverer(policy, reader.of(chosen) if reader is not None else None, seconds=args.timeout)
+    """A discoverer for the ``chosen`` targets that goes as far as the arguments allow. ``closer``: as for a Discoverer."""
+    elsewhere = reader.of(chosen) if reader is not None else None
+    return Discoverer(policy, elsewhere, seconds=args.timeout, closer=closer)

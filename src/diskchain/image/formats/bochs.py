@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.areas import Area, Effect, beyond, numbers, pieces
 from diskchain.image.header import ImageHeader, header_text
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
@@ -19,10 +20,14 @@ _VERSION_1: Final = 0x00010000
 _VERSION_2: Final = 0x00020000
 _CAPACITY_AT: Final = {_VERSION_1: 84, _VERSION_2: 88}  # version 2 put a timestamp before it
 
-_SUBTYPES: Final = (b"Growing", b"Undoable", b"Volatile")
+_GROWING: Final = b"Growing"
+_ONLY_GROWING: Final = "QEMU opens only growing images: this one holds the changes of a disk that it does not name"
+_SUBTYPES: Final = (_GROWING, b"Undoable", b"Volatile")
 _MOST_CATALOG_ENTRIES: Final = 0x100000
 _SMALLEST_EXTENT: Final = 512
 _LARGEST_EXTENT: Final = 0x800000
+_ENTRY: Final = 4
+_NO_EXTENT: Final = 0xFFFFFFFF
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -50,5 +55,19 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         capacity,
         version >> 16,
         extent,
+        remarks=() if subtype == _GROWING else (("unsupported-image", _ONLY_GROWING),),
         details=(("subtype", subtype.decode("ascii")), ("catalog size", entries)) if full else (),
     )
+
+
+def missing_areas(window: Window) -> list[Area]:
+    """The areas of an image :func:`parse` can read that end behind the file. Raises ImageError, StorageError."""
+    *_, header_size, entries, bitmap, extent = _HEADER.unpack(window.read(0, _HEADER.size))
+    data_at = header_size + entries * _ENTRY
+    used = (each for _, piece in pieces(window, header_size, entries * _ENTRY, _ENTRY) for each in numbers(piece, "<I"))
+    count = max((entry + 1 for entry in used if entry != _NO_EXTENT), default=0)
+    areas = [Area("its catalog", data_at, Effect.OTHER)]
+    # Each extent comes with its bitmap, and both are rounded up to sectors.
+    size = (-(-bitmap // 512) + -(-extent // 512)) * 512
+    areas += [Area("its data", data_at + count * size, Effect.FAILS)] if count else []
+    return beyond(window, areas)

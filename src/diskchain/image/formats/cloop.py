@@ -4,6 +4,7 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.areas import Area, Effect, beyond
 from diskchain.image.header import ImageHeader
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
@@ -32,3 +33,10 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         raise ImageError("the file ends within its table of blocks", format="cloop", offset=_PREAMBLE + _HEADER.size)
     details = (("compressed", True), ("blocks", blocks)) if full else ()
     return ImageHeader(Format.CLOOP, block_size * blocks, 2, block_size, details=details)
+
+
+def missing_areas(window: Window) -> list[Area]:
+    """The areas of an image :func:`parse` can read that end behind the file: its blocks, to where the last one ends."""
+    _, blocks = _HEADER.unpack(window.read(_PREAMBLE, _HEADER.size))
+    end = int.from_bytes(window.read(_PREAMBLE + _HEADER.size + blocks * 8, 8), "big")
+    return beyond(window, [Area("its data", end, Effect.FAILS)])

@@ -52,4 +52,5 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         sector,
         BackingReference(text) if text else None,
         identity=Identity(parent_time=changed) if text and changed else None,
+        remarks=(("unsupported-image", "QEMU has not read this format since 2.2"),),
     )

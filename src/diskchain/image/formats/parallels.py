@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.areas import Area, Effect, beyond, numbers, pieces
 from diskchain.image.bitmap import Bitmap
 from diskchain.image.guid import uuid_text
 from diskchain.image.header import ImageHeader
@@ -34,6 +35,7 @@ _BITMAP_FEATURE: Final = 0x20385FAE252CB34A
 #: A dirty bitmap: size (sectors), id, granularity (sectors), L1 entries
 _BITMAP = struct.Struct("<Q16sII")
 _MOST_FEATURES: Final = 1024  # ours
+_ENTRY: Final = 4
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -97,3 +99,15 @@ def _read_bitmaps(window: Window, at: int, length: int) -> tuple[Bitmap, ...]:
             bitmaps.append(Bitmap(uuid_text(name), granularity * _SECTOR))
         position += (size + 7) & ~7
     raise _bad(f"more than {_MOST_FEATURES} features in the format extension", at)
+
+
+def missing_areas(window: Window) -> list[Area]:
+    """The areas of an image :func:`parse` can read that end behind the file. Raises ImageError, StorageError."""
+    magic, _, _, _, cluster_sectors, clusters, _, _, _, _, extension_at = _HEADER.unpack(window.read(0, _HEADER.size))
+    length, cluster = clusters * _ENTRY, cluster_sectors * _SECTOR
+    last = max((max(numbers(piece, "<I")) for _, piece in pieces(window, _HEADER.size, length, _ENTRY)), default=0)
+    areas = [Area("its block table", _HEADER.size + length, Effect.ZEROS)]
+    areas += [Area("its format extension", extension_at * _SECTOR + cluster, Effect.EXTRAS)] if extension_at else []
+    unit = cluster if magic == MAGIC_EXTENDED else _SECTOR
+    areas += [Area("its data", last * unit + cluster, Effect.ZEROS)] if last else []
+    return beyond(window, areas)

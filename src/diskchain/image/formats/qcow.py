@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.areas import Area, Effect, beyond, numbers, pieces, tables
 from diskchain.image.encryption import ImageEncryption
 from diskchain.image.header import BackingReference, ImageHeader, header_text
 from diskchain.image.window import Window
@@ -24,6 +25,8 @@ _LARGEST_L1: Final = (1 << 31) - 1  # bytes; INT_MAX
 _CRYPT_AES: Final = 1
 #: The guest sees whole sectors.
 _SECTOR: Final = 512
+_ENTRY: Final = 8
+_COMPRESSED: Final = 1 << 63  # QCOW_OFLAG_COMPRESSED
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -65,3 +68,22 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         encryption=ImageEncryption("aes", "aes-cbc-plain64" if full else None) if crypt else None,
         details=(("modification time", changed),) if full and changed else (),
     )
+
+
+def missing_areas(window: Window) -> list[Area]:
+    """The areas of an image :func:`parse` can read that end behind the file. Raises ImageError, StorageError."""
+    fields = _HEADER.unpack(window.read(0, _HEADER.size))
+    capacity, cluster_bits, l2_bits, l1_at = *fields[5:8], fields[9]
+    length = -(-capacity >> cluster_bits + l2_bits) * _ENTRY
+    l1 = [at for _, piece in pieces(window, l1_at, length, _ENTRY) for at in numbers(piece, ">Q") if at]
+    areas = [Area("its L1 table", l1_at + length, Effect.BACKING)]
+    areas += [Area("its L2 tables", max(l1) + (_ENTRY << l2_bits), Effect.BACKING)] if l1 else []
+    end = 0
+    for _, table in tables(window, l1, _ENTRY << l2_bits):
+        for entry in filter(None, numbers(table, ">Q")):
+            if entry & _COMPRESSED:  # offset in the lower bits, length in those above
+                at, size = entry & (1 << 63 - cluster_bits) - 1, entry >> 63 - cluster_bits & (1 << cluster_bits) - 1
+                end = max(end, at + size)
+            else:
+                end = max(end, entry + (1 << cluster_bits))
+    return beyond(window, [*areas, Area("its data", end, Effect.ZEROS)])

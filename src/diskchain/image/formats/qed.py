@@ -8,6 +8,7 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.areas import Area, Effect, beyond, numbers, pieces, tables
 from diskchain.image.header import BackingReference, Features, ImageHeader, header_text
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
@@ -29,6 +30,7 @@ _LARGEST_CLUSTER: Final = 64 * MiB
 _LARGEST_TABLE: Final = 16  # clusters
 _LONGEST_BACKING_NAME: Final = 1023
 _SECTOR: Final = 512
+_ENTRY: Final = 8
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -88,3 +90,19 @@ def _features(incompatible: int, compatible: int, autoclear: int) -> Features | 
         tuple(f"bit {bit}" for bit in range(64) if autoclear >> bit & 1),
         tuple(f"bit {bit}" for bit in bits if bit >= len(_NAMES)),
     )
+
+
+def missing_areas(window: Window) -> list[Area]:
+    """The areas of an image :func:`parse` can read that end behind the file. Raises ImageError, StorageError."""
+    fields = _HEADER.unpack(window.read(0, _HEADER.size))
+    cluster_size, table_size, l1_at = fields[1], fields[2], fields[7]
+    length = table_size * cluster_size
+    l1 = [at for _, piece in pieces(window, l1_at, length, _ENTRY) for at in numbers(piece, "<Q") if at]
+    areas = [Area("its L1 table", l1_at + length, Effect.REFUSES)]
+    areas += [Area("its L2 tables", max(l1) + length, Effect.FAILS)] if l1 else []
+    last = max((max(numbers(table, "<Q")) for _, table in tables(window, l1, length)), default=0)
+    # 1 is a cluster of zeros; a cluster that begins in the file is there, and what is missing of it reads as zeros
+    if last > 1:
+        effect = Effect.FAILS if last >= window.size else Effect.ZEROS
+        areas.append(Area("its data", last + cluster_size, effect))
+    return beyond(window, areas)

@@ -9,6 +9,7 @@ import struct
 from typing import Final
 
 from diskchain.errors import ImageError
+from diskchain.image.areas import Area, Effect, beyond, numbers, pieces
 from diskchain.image.guid import NIL, guid_text
 from diskchain.image.header import Identity, ImageHeader, header_text
 from diskchain.image.window import Window
@@ -28,6 +29,8 @@ _SMALLEST_BLOCK: Final = 4 * KiB
 _LARGEST_BLOCK: Final = 256 * MiB
 _QEMUS_BLOCK: Final = MiB  # VDI_BLOCK_SIZE, the only one QEMU reads
 _MOST_BLOCKS: Final = 0x1FFFFF80  # VDI_BLOCKS_IN_IMAGE_MAX
+_ENTRY: Final = 4
+_NO_BLOCK: Final = 0xFFFFFFFE  # VDI_DISCARDED; above it VDI_UNALLOCATED
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -82,3 +85,14 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         details=tuple(details),
         remarks=tuple(("unsupported-image", f"QEMU does not open a VDI with {problem}") for problem in problems),
     )
+
+
+def missing_areas(window: Window) -> list[Area]:
+    """The areas of an image :func:`parse` can read that end behind the file. Raises ImageError, StorageError."""
+    fields = _HEADER.unpack(window.read(0, _HEADER.size))
+    map_at, data_at, block_size, extra, blocks, allocated = *fields[7:9], *fields[14:18]
+    used = (entry for _, piece in pieces(window, map_at, blocks * _ENTRY, _ENTRY) for entry in numbers(piece, "<I"))
+    count = max(allocated, max((entry + 1 for entry in used if entry < _NO_BLOCK), default=0))
+    areas = [Area("its block map", map_at + blocks * _ENTRY, Effect.OTHER)]
+    areas += [Area("its data", data_at + count * (block_size + extra), Effect.ZEROS)] if count else []
+    return beyond(window, areas)

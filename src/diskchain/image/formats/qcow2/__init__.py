@@ -89,7 +89,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     Raises ImageError for anything QEMU would refuse to open, except features it may not know: those are reported.
     """
     head = window.head
-    fixed = _fixed_part(head)
+    fixed = fixed_part(head)
     (
         _, version, backing_at, backing_length, cluster_bits, capacity, crypt, l1_size, l1_at, refcounts_at, refcount_clusters,
         snapshot_count, snapshots_at, incompatible, compatible, autoclear, refcount_order, header_length,
@@ -113,7 +113,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         check_fields(fixed, head)
     if backing_at:
         _check_backing_place(backing_at, backing_length, cluster_size)
-    extension = _read_extensions(window, header_length, backing_at or cluster_size).get
+    extension = read_extensions(window, header_length, backing_at or cluster_size).get
     bitmaps, crypto = extension(_BITMAPS_EXTENSION), extension(_CRYPTO_HEADER)
     if bitmaps is not None or crypto is not None or crypt:
         from diskchain.image.formats.qcow2.limits import check_pointers
@@ -163,7 +163,7 @@ def _backing(window: Window, at: int, length: int, backing_format: bytes | None)
     return BackingReference(name.decode("utf-8", "surrogateescape"), recorded)
 
 
-def _fixed_part(head: bytes) -> tuple[Any, ...]:
+def fixed_part(head: bytes) -> tuple[Any, ...]:
     """The fields of :data:`_V3`, version and cluster size being checked; those that version 2 does not have are what it implies."""
     if len(head) >= _V3_SIZE:
         fields = _unpack_v3(head)
@@ -188,7 +188,7 @@ def _fixed_part(head: bytes) -> tuple[Any, ...]:
     return fields
 
 
-def _read_extensions(window: Window, offset: int, last: int) -> dict[int, bytes]:
+def read_extensions(window: Window, offset: int, last: int) -> dict[int, bytes]:
     """Payloads of the extensions from ``offset`` to ``last``, by kind. What is beyond the head is read only if they go on there."""
     found: dict[int, bytes] = {}
     area = window.head

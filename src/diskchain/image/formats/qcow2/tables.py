@@ -4,6 +4,7 @@ Source: QEMU ``docs/interop/qcow2.txt``, "Snapshots" and "Bitmaps extension". Be
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from diskchain.errors import ImageError, TruncatedImage
@@ -61,32 +62,34 @@ class _Table:
 
 def read_snapshots(window: Window, offset: int, count: int) -> tuple[Snapshot, ...]:
     """The snapshot table of ``count`` entries at ``offset``. Raises ImageError."""
+    return tuple(snapshot for snapshot, _, _ in snapshot_tables(window, offset, count))
+
+
+def snapshot_tables(window: Window, offset: int, count: int) -> Iterator[tuple[Snapshot, int, int]]:
+    """The snapshots, each with the place of its L1 table and that table's entries. Raises ImageError."""
     table = _Table(window, offset)
-    snapshots = []
     for _ in range(count):
         fields = _SNAPSHOT.unpack(table.take(_SNAPSHOT.size))
-        _l1, _l1_size, id_length, name_length, date, date_ns, vm_clock, small_size, extra_length = fields
+        l1_at, l1_size, id_length, name_length, date, date_ns, vm_clock, small_size, extra_length = fields
         if extra_length > _MOST_EXTRA:
             raise ImageError(f"a snapshot with {extra_length} bytes of extra data", format="qcow2", offset=table.offset)
         tail = table.take(extra_length + id_length + name_length)
         extra, names = tail[:extra_length], tail[extra_length:]
         large_size, disk_size, icount = (_u64(extra, at) for at in (0, 8, 16))
-        snapshots.append(
-            Snapshot(
-                header_text(names[:id_length]),
-                header_text(names[id_length:]),
-                small_size if large_size is None else large_size,
-                date,
-                vm_clock,
-                disk_size,
-                date_ns,
-                None if icount == _NO_ICOUNT else icount,
-            )
+        snapshot = Snapshot(
+            header_text(names[:id_length]),
+            header_text(names[id_length:]),
+            small_size if large_size is None else large_size,
+            date,
+            vm_clock,
+            disk_size,
+            date_ns,
+            None if icount == _NO_ICOUNT else icount,
         )
+        yield snapshot, l1_at, l1_size
         table.align()
         if table.offset - offset > _LARGEST_SNAPSHOT_TABLE:
             raise ImageError("the snapshot table is too large", format="qcow2", offset=offset)
-    return tuple(snapshots)
 
 
 def _u64(extra: bytes, at: int) -> int | None:
@@ -95,19 +98,23 @@ def _u64(extra: bytes, at: int) -> int | None:
 
 def read_bitmaps(window: Window, offset: int, size: int, count: int) -> tuple[Bitmap, ...]:
     """The bitmap directory of ``count`` entries in ``size`` bytes at ``offset``. Raises ImageError."""
+    return tuple(bitmap for bitmap, _, _ in bitmap_tables(window, offset, size, count))
+
+
+def bitmap_tables(window: Window, offset: int, size: int, count: int) -> Iterator[tuple[Bitmap, int, int]]:
+    """The bitmaps, each with the place of its table and that table's entries. Raises ImageError."""
     if size > _LARGEST_DIRECTORY or count > _MOST_BITMAPS:
         raise ImageError(f"a bitmap directory of {size} bytes", format="qcow2", offset=offset)
     directory = window.read(offset, size)
-    bitmaps = []
     at = 0
     for _ in range(count):
         if at + _BITMAP.size > size:
             raise ImageError("the bitmap directory ends too early", format="qcow2", offset=offset + at)
-        _table, _table_size, flags, _type, bits, name_length, extra_length = _BITMAP.unpack_from(directory, at)
+        table_at, entries, flags, _type, bits, name_length, extra_length = _BITMAP.unpack_from(directory, at)
         name_at = at + _BITMAP.size + extra_length
         if bits not in _GRANULARITY_BITS or name_at + name_length > size:
             raise ImageError("a malformed bitmap directory entry", format="qcow2", offset=offset + at)
         shown = tuple(name for bit, name in ((_IN_USE, "in-use"), (_AUTO, "auto")) if flags & bit)
-        bitmaps.append(Bitmap(header_text(directory[name_at : name_at + name_length]), 1 << bits, shown))
+        bitmap = Bitmap(header_text(directory[name_at : name_at + name_length]), 1 << bits, shown)
+        yield bitmap, table_at, entries
         at = (name_at + name_length + 7) & ~7
-    return tuple(bitmaps)

@@ -14,6 +14,7 @@ from typing import Final
 from diskchain.errors import ImageError
 from diskchain.image.formats.vhdx.crc32c import crc32c
 from diskchain.image.formats.vhdx.tables import (
+    BAT_REGION,
     FILE_PARAMETERS,
     LOGICAL_SECTOR_SIZE,
     METADATA_REGION,
@@ -47,6 +48,8 @@ _SMALLEST_BLOCK: Final = MiB
 _LARGEST_BLOCK: Final = 256 * MiB
 _LARGEST_CAPACITY: Final = 64 * TiB
 _SECTOR_SIZES: Final = (512, 4096)
+_SECTORS_OF_BITMAPS: Final = 1 << 23  # VHDX_MAX_SECTORS_PER_BLOCK
+_BAT_ENTRY: Final = 8
 
 _VHDX_LOCATOR: Final = "b04aefb7-d19e-4a81-b789-25b8e9445913"
 #: Relative paths first: an image that was copied together with its parent still finds it.
@@ -64,6 +67,41 @@ class _Header:
     log_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes in bytes. ``parent``: it is a differencing disk; ``reserved``: blocks stay allocated, as those of a fixed disk do."""
+
+    capacity: int
+    block_size: int
+    sector_size: int
+    parent: bool
+    reserved: bool
+
+    @property
+    def chunk(self) -> int:
+        """Payload blocks that one block of sector bitmaps is for; its entry comes behind theirs."""
+        return _SECTORS_OF_BITMAPS * self.sector_size // self.block_size
+
+    @property
+    def last_payload(self) -> int:
+        """The number of the last payload block's entry in the block table."""
+        last = max(0, -(-self.capacity // self.block_size) - 1)
+        return last + last // self.chunk
+
+    @property
+    def last_size(self) -> int:
+        """The bytes of the last payload block that the disk has a use for: QEMU asks for no more."""
+        return self.capacity % self.block_size or self.block_size
+
+    @property
+    def entries(self) -> int:
+        """Entries of the block table, as QEMU and the specification (2.5) count them."""
+        blocks = -(-self.capacity // self.block_size)
+        if self.parent:
+            return -(-blocks // self.chunk) * (self.chunk + 1)
+        return blocks + max(0, blocks - 1) // self.chunk
+
+
 def _bad(problem: str, offset: int) -> ImageError:
     return ImageError(problem, format="vhdx", offset=offset)
 
@@ -75,36 +113,34 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     """
     if window.read(0, len(SIGNATURE)) != SIGNATURE:
         raise _bad("no VHDX signature", 0)
-    header, remarks = _current_header(window, full=full)
+    header, remarks = current_header(window, full=full)
     regions, unknown, first_sound = read_regions(window)
     _check_log(header, regions)
     if not first_sound:
         remarks.append(
-            ("malformed", "the first copy of the region table is broken, and QEMU does not look at the second")
+            (
+                "qemu-refuses",
+                "the first copy of the region table is broken: QEMU refuses to open it, as it does not look at the second",
+            )
         )
     metadata = Metadata(window, *regions[METADATA_REGION])
-    parameters = metadata.number(FILE_PARAMETERS, 8)
-    block_size, flags = parameters & 0xFFFFFFFF, parameters >> 32
-    if block_size & (block_size - 1) or not _SMALLEST_BLOCK <= block_size <= _LARGEST_BLOCK:
-        raise _bad(f"blocks of {block_size} bytes", regions[METADATA_REGION][0])
-    sector_size = metadata.number(LOGICAL_SECTOR_SIZE, 4)
-    if sector_size not in _SECTOR_SIZES:
-        raise _bad(f"sectors of {sector_size} bytes", regions[METADATA_REGION][0])
-    capacity = metadata.number(VIRTUAL_DISK_SIZE, 8)
-    if capacity > _LARGEST_CAPACITY or capacity % sector_size:
-        raise _bad(f"a capacity of {capacity} bytes", regions[METADATA_REGION][0])
-    pairs = _parent(metadata) if flags & _HAS_PARENT else {}
+    shape = read_layout(metadata)
+    if shape.entries * _BAT_ENTRY > regions[BAT_REGION][1]:
+        raise _bad(
+            f"a block table of {regions[BAT_REGION][1]} bytes, too small for the capacity", regions[BAT_REGION][0]
+        )
+    pairs = _parent(metadata) if shape.parent else {}
     path = next((pairs[key].replace("\\", "/") for key in _PATH_KEYS if pairs.get(key)), None)
     unknown += metadata.unknown
     details: list[tuple[str, str | int | bool]] = []
     if full:
-        details = _details(window, header, metadata, flags, sector_size)
+        details = _details(window, header, metadata, shape)
         details += [(f"parent locator {key}", value) for key, value in pairs.items()]
     return ImageHeader(
         Format.VHDX,
-        capacity,
+        shape.capacity,
         _VERSION,
-        block_size,
+        shape.block_size,
         BackingReference(path, "vhdx", implied=True) if path else None,
         features=Features(tuple(unknown), unknown_incompatible=tuple(unknown)) if unknown else None,
         dirty=header.log != NIL,
@@ -119,7 +155,22 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     )
 
 
-def _current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[str, str]]]:
+def read_layout(metadata: Metadata) -> Layout:
+    """How capacity and blocks follow from ``metadata``. Raises ImageError."""
+    parameters = metadata.number(FILE_PARAMETERS, 8)
+    block_size, flags = parameters & 0xFFFFFFFF, parameters >> 32
+    if block_size & (block_size - 1) or not _SMALLEST_BLOCK <= block_size <= _LARGEST_BLOCK:
+        raise _bad(f"blocks of {block_size} bytes", metadata.offset)
+    sector_size = metadata.number(LOGICAL_SECTOR_SIZE, 4)
+    if sector_size not in _SECTOR_SIZES:
+        raise _bad(f"sectors of {sector_size} bytes", metadata.offset)
+    capacity = metadata.number(VIRTUAL_DISK_SIZE, 8)
+    if capacity > _LARGEST_CAPACITY or capacity % sector_size:
+        raise _bad(f"a capacity of {capacity} bytes", metadata.offset)
+    return Layout(capacity, block_size, sector_size, bool(flags & _HAS_PARENT), bool(flags & _LEAVE_ALLOCATED))
+
+
+def current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[str, str]]]:
     """The sound header with the higher sequence number; ``full`` also looks whether the other one is broken."""
     headers = []
     for at in _HEADERS_AT:
@@ -133,7 +184,7 @@ def _current_header(window: Window, *, full: bool) -> tuple[_Header, list[tuple[
     headers.sort(key=lambda found: found[0].sequence, reverse=True)
     sound = [header for header, checksum, raw in headers[: None if full else 1] if _sound(raw, checksum)]
     if not sound and not full:
-        return _current_header(window, full=True)
+        return current_header(window, full=True)
     if not sound:
         raise _bad("both headers are broken, or of an unknown version", _HEADERS_AT[0])
     broken = full and len(sound) < len(_HEADERS_AT)
@@ -173,17 +224,15 @@ def _linkage(pairs: dict[str, str], key: str) -> str | None:
     return guid if guid.strip("0-") else None  # all zeros: none
 
 
-def _details(
-    window: Window, header: _Header, metadata: Metadata, flags: int, sector_size: int
-) -> list[tuple[str, str | int | bool]]:
+def _details(window: Window, header: _Header, metadata: Metadata, shape: Layout) -> list[tuple[str, str | int | bool]]:
     creator = window.read(_CREATOR_AT, _CREATOR_SIZE).decode("utf-16-le", "replace").split("\0", 1)[0]
     return [
         ("creator", creator),
         ("sequence number", header.sequence),
         ("file write guid", guid_text(header.file_write)),
         ("virtual disk id", guid_text(metadata.item(VIRTUAL_DISK_ID)[:16].ljust(16, b"\0"))),
-        ("logical sector size", sector_size),
+        ("logical sector size", shape.sector_size),
         ("physical sector size", metadata.number(PHYSICAL_SECTOR_SIZE, 4)),
-        ("leave blocks allocated", bool(flags & _LEAVE_ALLOCATED)),
+        ("leave blocks allocated", shape.reserved),
         ("log size", header.log_length),
     ]

@@ -99,7 +99,7 @@ class Metadata:
 
     def __init__(self, window: Window, offset: int, length: int) -> None:
         self._window = window
-        self._offset = offset
+        self.offset = offset
         self._length = length
         signature, entries = _METADATA_TABLE.unpack(window.read(offset, _METADATA_TABLE.size))
         if signature != b"metadata" or entries > _MOST_ENTRIES:
@@ -116,17 +116,17 @@ class Metadata:
     def item(self, guid: str) -> bytes:
         """The item's bytes. Raises ImageError when it is missing or lies outside the region."""
         if guid not in self._items:
-            raise _bad(f"metadata item {guid} is missing", self._offset)
+            raise _bad(f"metadata item {guid} is missing", self.offset)
         at, length = self._items[guid]
         if length > _LARGEST_ITEM or at < _SMALLEST_ITEM_OFFSET or at + length > self._length:
-            raise _bad(f"metadata item {guid} is outside its region", self._offset)
-        return self._window.read(self._offset + at, length)
+            raise _bad(f"metadata item {guid} is outside its region", self.offset)
+        return self._window.read(self.offset + at, length)
 
     def number(self, guid: str, size: int) -> int:
         """The item as an integer of ``size`` bytes. Raises ImageError."""
         raw = self.item(guid)
         if len(raw) < size:
-            raise _bad(f"metadata item {guid} has {len(raw)} bytes", self._offset)
+            raise _bad(f"metadata item {guid} has {len(raw)} bytes", self.offset)
         return int.from_bytes(raw[:size], "little")
 
 

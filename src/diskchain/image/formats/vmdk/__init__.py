@@ -23,7 +23,7 @@ HOSTED: Final = b"KDMV"
 COWD: Final = b"COWD"
 SESPARSE: Final = b"\xbe\xba\xfe\xca\x00\x00\x00\x00"
 
-_SECTOR: Final = 512
+SECTOR: Final = 512
 #: QEMU reads no more of a descriptor file.
 _LARGEST_DESCRIPTOR: Final = MiB - 1
 _LARGEST_EMBEDDED: Final = MiB  # ours; VMware reserves 20 sectors
@@ -79,6 +79,12 @@ class _Sparse:
     directory_at: int
     unclean: bool
     compression: int
+    table_entries: int
+
+    @property
+    def compressed(self) -> bool:
+        """Whether grains are compressed."""
+        return self.compression == _DEFLATE
 
 
 def _bad(problem: str, offset: int) -> ImageError:
@@ -103,28 +109,33 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
 
 
 def _hosted(window: Window, *, full: bool) -> ImageHeader:
-    sparse = _read_sparse(window, 0)
-    descriptor = _embedded(window, sparse)
-    if sparse.capacity == 0 and sparse.descriptor_at:
-        return _described(descriptor, sparse.descriptor_at * _SECTOR, full=full)
-    streamed = sparse.directory_at == _AT_END
-    if streamed:
-        sparse = _footer(window)
+    first = _read_sparse(window, 0)
+    descriptor = _embedded(window, first)
+    if first.capacity == 0 and first.descriptor_at:
+        return _described(descriptor, first.descriptor_at * SECTOR, full=full)
+    streamed = first.directory_at == _AT_END
+    sparse = _footer(window) if streamed else first
     details: tuple[tuple[str, str | int | bool], ...] = ()
     if full:
-        compressed = ("compressed", sparse.compression == _DEFLATE)
+        compressed = ("compressed", sparse.compressed)
         details = _details(descriptor, "monolithicSparse", compressed, ("footer", streamed), ("flags", sparse.flags))
     return ImageHeader(
         Format.VMDK,
-        sparse.capacity * _SECTOR,
+        sparse.capacity * SECTOR,
         sparse.version,
-        sparse.grain * _SECTOR,
+        sparse.grain * SECTOR,
         _backing(descriptor),
         dirty=sparse.unclean,
         identity=_identity(descriptor),
         details=details,
         remarks=tuple(_remarks(descriptor)),
     )
+
+
+def read_hosted(window: Window) -> _Sparse:
+    """The header of a hosted sparse extent that counts: the footer's where there is one. Raises ImageError."""
+    first = _read_sparse(window, 0)
+    return _footer(window) if first.directory_at == _AT_END else first
 
 
 def _read_sparse(window: Window, at: int) -> _Sparse:
@@ -145,10 +156,19 @@ def _read_sparse(window: Window, at: int) -> _Sparse:
             raise _bad(f"grains of {grain} sectors", at + 20)
         if not 0 < table_entries <= _MOST_TABLE_ENTRIES:
             raise _bad(f"grain tables of {table_entries} entries", at + 44)
-        if grains_at * _SECTOR > window.size:
+        if grains_at * SECTOR > window.size:
             raise _bad("the file ends before its first grain", at + 64)
     return _Sparse(
-        version, flags, capacity, grain, descriptor_at, descriptor_size, directory_at, bool(unclean), compression
+        version,
+        flags,
+        capacity,
+        grain,
+        descriptor_at,
+        descriptor_size,
+        directory_at,
+        bool(unclean),
+        compression,
+        table_entries,
     )
 
 
@@ -157,7 +177,7 @@ def _footer(window: Window) -> _Sparse:
     _, size, kind = _MARKER.unpack(window.read(at, _MARKER.size))
     if size or kind != _FOOTER_MARKER:
         raise _bad("no footer where the header says", at)
-    return _read_sparse(window, at + _SECTOR)
+    return _read_sparse(window, at + SECTOR)
 
 
 def _embedded(window: Window, sparse: _Sparse) -> Descriptor:
@@ -165,16 +185,22 @@ def _embedded(window: Window, sparse: _Sparse) -> Descriptor:
 
     QEMU and libvirt look for the parent behind the header, wherever the header says the descriptor is. Both places count.
     """
-    at_hand = window.head[_SECTOR:]
+    at_hand = window.head[SECTOR:]
     # Nearly all descriptors are shorter than what was read with the header, and end in NUL.
-    behind = parse_descriptor(at_hand if b"\0" in at_hand else window.read_up_to(_SECTOR, SEARCHED), _SECTOR)
-    at, size = sparse.descriptor_at * _SECTOR, sparse.descriptor_size * _SECTOR
-    if at in (0, _SECTOR) and size <= SEARCHED:
+    behind = parse_descriptor(at_hand if b"\0" in at_hand else window.read_up_to(SECTOR, SEARCHED), SECTOR)
+    at, size = sparse.descriptor_at * SECTOR, sparse.descriptor_size * SECTOR
+    if at in (0, SECTOR) and size <= SEARCHED:
         return behind
     if size > _LARGEST_EMBEDDED:
         raise _bad(f"a descriptor of {size} bytes", 36)
     named = parse_descriptor(window.read_up_to(at, size), at)
     return replace(named, parents=tuple(dict.fromkeys((*behind.parents, *named.parents))))
+
+
+def read_cowd(window: Window) -> tuple[int, int, int, int]:
+    """Of an ESX sparse extent: capacity, grain size, and where its grain directory is, in bytes; and the entries of that."""
+    _, _, _, sectors, grain, directory_at, entries, _ = _COWD.unpack(window.read(0, _COWD.size))
+    return sectors * SECTOR, grain * SECTOR, directory_at * SECTOR, entries
 
 
 def _cowd(window: Window, *, full: bool) -> ImageHeader:
@@ -196,9 +222,9 @@ def _cowd(window: Window, *, full: bool) -> ImageHeader:
         details += [(key, text) for key, raw in texts if (text := header_text(raw.split(b"\0", 1)[0]))]
     return ImageHeader(
         Format.VMDK,
-        sectors * _SECTOR,
+        sectors * SECTOR,
         version,
-        grain * _SECTOR,
+        grain * SECTOR,
         dirty=bool(unclean or flags & _COWD_INCONSISTENT),
         identity=Identity(parent_names=(parent_name,)) if parent_name else None,
         details=tuple(details),
@@ -213,13 +239,13 @@ def _sesparse(window: Window, *, full: bool) -> ImageHeader:
         raise _bad(f"grains of {grain} sectors", 24)
     if sectors > _MOST_SECTORS:
         raise _bad(f"a capacity of {sectors} sectors", 16)
-    magic, _, _, replay = _VOLATILE.unpack(window.read(volatile_at * _SECTOR, _VOLATILE.size))
+    magic, _, _, replay = _VOLATILE.unpack(window.read(volatile_at * SECTOR, _VOLATILE.size))
     if magic != _VOLATILE_MAGIC:
-        raise _bad("no volatile header", volatile_at * _SECTOR)
+        raise _bad("no volatile header", volatile_at * SECTOR)
     details: tuple[tuple[str, str | int | bool], ...] = ()
     if full:
-        details = (("create type", "seSparse"), ("flags", flags), ("grain table size", table_size * _SECTOR))
-    return ImageHeader(Format.VMDK, sectors * _SECTOR, 2, grain * _SECTOR, dirty=replay, details=details)
+        details = (("create type", "seSparse"), ("flags", flags), ("grain table size", table_size * SECTOR))
+    return ImageHeader(Format.VMDK, sectors * SECTOR, 2, grain * SECTOR, dirty=replay, details=details)
 
 
 def _described(descriptor: Descriptor, at: int, *, full: bool) -> ImageHeader:
@@ -229,10 +255,13 @@ def _described(descriptor: Descriptor, at: int, *, full: bool) -> ImageHeader:
         raise _bad("neither a sparse extent nor a descriptor", at)
     opened = sum(extent.size for extent in extents if extent.access == "RW" and extent.kind in _OPENED and extent.name)
     skipped = sum(extent.size for extent in extents) - opened
-    if opened > _MOST_SECTORS * _SECTOR:
+    if opened > _MOST_SECTORS * SECTOR:
         raise _bad("extents too large for one disk", at)
     remarks = _remarks(descriptor)
-    if skipped:
+    refused = descriptor.refused()
+    if refused is not None:
+        remarks.append(("unsupported-image", f"QEMU does not open a VMDK descriptor with {refused}"))
+    elif skipped:
         remarks.append(
             ("malformed", f"QEMU skips {skipped} bytes of extents that are read-only or of a kind it does not know")
         )

@@ -33,6 +33,12 @@ _LONGEST_NAME: Final = 1023
 _MOST_LINES: Final = 131072  # ours; of two-gigabyte extents the largest disk has 31 thousand
 _LARGEST_NUMBER: Final = (1 << 63) - 1
 
+_CREATE_TYPE: Final = b"createType"
+#: Kinds of disks that QEMU 7.2 opens by their descriptor (``vmdk_open_desc_file``).
+_OPENED_TYPES: Final = (
+    "monolithicFlat", "twoGbMaxExtentFlat", "twoGbMaxExtentSparse", "vmfs", "vmfsSparse", "seSparse",
+)  # fmt: skip
+
 #: ``parentCID`` of an image that has no parent.
 NO_PARENT: Final = "ffffffff"
 
@@ -52,6 +58,23 @@ class Descriptor:
     def extents(self) -> tuple[Extent, ...]:
         """The extents, those that QEMU would not open among them."""
         return tuple(_extent(*found) for found in _EXTENT.findall(self.text))
+
+    def refused(self) -> str | None:
+        """Why QEMU 7.2 does not open the disk this describes; None: it does. Of extents that are files, not inside this one."""
+        at = self.text.find(_CREATE_TYPE)
+        if at < 0:
+            return "no createType"
+        kind, quote, _ = self.text[at + len(_CREATE_TYPE) + 2 :].partition(b'"')  # whatever two characters come first
+        name = header_text(kind.split(b"\n", 1)[0])
+        if not quote or name not in _OPENED_TYPES:
+            return f'createType "{name}", of which QEMU 7.2 opens none (only {", ".join(_OPENED_TYPES)})'
+        writable = [found for found in _EXTENT.findall(self.text) if found[0] == b"RW" and found[3]]
+        for _, _, extent, _, offset in writable:
+            if (extent == b"FLAT") is not bool(offset) or offset.startswith(b"-"):
+                return f"an extent of kind {header_text(extent)} {'with' if offset else 'without'} an offset"
+        if not any(_number(sectors) for _, sectors, *_ in writable):
+            return "no extent that can be written"
+        return None
 
     def settings(self) -> dict[str, str]:
         """All ``key=value`` lines, unquoted; of a repeated key the first."""

@@ -30,17 +30,24 @@ _DYNAMIC_SIZE: Final = 1024
 _DYNAMIC_CHECKSUM_AT: Final = 36
 _FOOTER_CHECKSUM_AT: Final = 64
 
-_FIXED: Final = 2
-_TYPES: Final = {_FIXED: "fixed", 3: "dynamic", 4: "differencing"}
+FIXED: Final = 2
+_TYPES: Final = {FIXED: "fixed", 3: "dynamic", 4: "differencing"}
 _DIFFERENCING: Final = 4
 
-_SECTOR: Final = 512
+SECTOR: Final = 512
 _MOST_SECTORS: Final = 0xFF000000  # VHD_MAX_SECTORS: 2040 GiB
 _LARGEST_GEOMETRY: Final = 65535 * 16 * 255  # VHD_MAX_GEOMETRY
 #: Creators whose disks are as large as the footer says; all others mean the geometry, unless that is at its limit.
 _CREATORS_MEANING_SIZE: Final = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
 #: Azure means the size as well; QEMU knows that since 10.0 only.
 _AZURE: Final = b"wa\0\0"
+
+#: QEMU 7.2 refuses longer block tables: INT_MAX / 4.
+_MOST_ENTRIES: Final = ((1 << 31) - 1) // 4
+_REFUSED: Final = "qemu-refuses"
+_FOOTER_GONE: Final = (
+    "the footer at the end is gone: it was cut short, or is the first part of a split disk (.v01 goes on)"
+)
 
 #: 2000-01-01 00:00 UTC, from which VHD counts seconds.
 _EPOCH: Final = 946684800
@@ -50,6 +57,7 @@ _EPOCH: Final = 946684800
 class _Footer:
     """The fields of a footer we use. Sizes in bytes, ``geometry_sectors``: cylinders × heads × sectors."""
 
+    raw: bytes
     version: int
     next_at: int
     creator: bytes
@@ -77,31 +85,26 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     the file ends where its last part does is always looked at: Virtual PC split disks into ``disk.vhd``, ``disk.v01`` …
     ``disk.v63``, the footer in the last.
     """
-    copy = window.read_up_to(0, _FOOTER_SIZE)
-    at = 0 if copy.startswith(COOKIE) else _footer_at(window)
-    if at == 0 and window.size < _OLD_FOOTER_SIZE:
-        raise TruncatedImage("shorter than a footer", format="vpc", offset=window.size)
-    raw = copy if at == 0 else window.read_up_to(at, _FOOTER_SIZE)
-    footer = _read_footer(raw, at)
+    footer, at = read_footer(window)
     sectors, remarks = _capacity(footer, at)
-    if not _sound(raw, _FOOTER_CHECKSUM_AT):
-        remarks.append(_remark("the footer's checksum is wrong, and QEMU refuses to open it"))
+    if not _sound(footer.raw, _FOOTER_CHECKSUM_AT):
+        remarks.append((_REFUSED, "the footer's checksum is wrong: QEMU refuses to open it"))
     remarks += _cut(window, footer, at)
     own = uuid_text(footer.unique) if footer.unique != NIL else None
     block_size: int | None = None
     identity = Identity(own) if own else None
     locators: tuple[Locator, ...] = ()
-    if footer.kind != _FIXED:
+    if footer.kind != FIXED:
         block_size, identity, locators = _read_dynamic(window, footer, sectors)
     details: list[tuple[str, str | int | bool]] = []
     if full:
         details = _details(footer)
         details += [(f"parent locator {locator.code}", locator.text or "") for locator in locators]
-        remarks += _verify(window, copy, footer)
+        remarks += _verify(window, footer)
     path = preferred_path(locators) or next(iter(identity.parent_names if identity else ()), None)
     return ImageHeader(
         Format.VPC,
-        sectors * _SECTOR,
+        sectors * SECTOR,
         footer.version >> 16,
         block_size,
         BackingReference(path, "vpc", implied=True) if path else None,
@@ -111,7 +114,14 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
     )
 
 
-def _read_footer(raw: bytes, at: int) -> _Footer:
+def read_footer(window: Window) -> tuple[_Footer, int]:
+    """The footer, or its copy at the start, and where it is. Raises ImageError."""
+    raw, at = window.read_up_to(0, _FOOTER_SIZE), 0
+    if not raw.startswith(COOKIE):
+        at = _footer_at(window)
+        raw = window.read_up_to(at, _FOOTER_SIZE)
+    elif window.size < _OLD_FOOTER_SIZE:
+        raise TruncatedImage("shorter than a footer", format="vpc", offset=window.size)
     (
         _, _, version, next_at, _, creator, creator_version, _, original, current, cylinders, heads, sectors, kind, _, unique,
         saved,
@@ -121,15 +131,18 @@ def _read_footer(raw: bytes, at: int) -> _Footer:
     if kind not in _TYPES:
         raise _bad(f"unknown disk type {kind}", at + 60)
     geometry = cylinders * heads * sectors
-    return _Footer(version, next_at, creator, creator_version, original, current, geometry, kind, unique, bool(saved))
+    footer = _Footer(
+        raw, version, next_at, creator, creator_version, original, current, geometry, kind, unique, bool(saved)
+    )
+    return footer, at
 
 
 def _capacity(footer: _Footer, at: int) -> tuple[int, list[tuple[str, str]]]:
     """Sectors the guest sees, as QEMU decides, and a remark where its versions differ."""
     sectors, remarks = footer.geometry_sectors, []
     if footer.creator in _CREATORS_MEANING_SIZE or sectors == _LARGEST_GEOMETRY:
-        sectors = footer.current // _SECTOR
-    elif footer.creator == _AZURE and sectors * _SECTOR != footer.current:
+        sectors = footer.current // SECTOR
+    elif footer.creator == _AZURE and sectors * SECTOR != footer.current:
         remarks = [_remark(f"made by Azure, which means {footer.current} bytes; QEMU before 10.0 goes by the geometry")]
     if sectors > _MOST_SECTORS:
         raise _bad(f"a capacity of {sectors} sectors", at + 48)
@@ -157,20 +170,15 @@ def _footer_at(window: Window) -> int:
 
 def _cut(window: Window, footer: _Footer, at: int) -> list[tuple[str, str]]:
     """Remarks on a file that is not all of its disk: cut short, or one of several parts, which neither QEMU nor libvirt puts together."""
-    if footer.kind == _FIXED:
+    if footer.kind == FIXED:
         if at >= footer.current or not at:
             return []
-        return [
-            _remark(
-                f"only {at} of {footer.current} bytes are here: it was cut short, or is the last part of a split disk"
-            )
-        ]
+        here = f"only {at} of {footer.current} bytes of its data are here"
+        return [("truncated", f"{here}: it was cut short, or is the last part of a split disk")]
+    if at:
+        return [(_REFUSED, "the footer's copy at the start is gone: QEMU refuses to open it")]
     last = window.read_up_to(max(0, window.size - _FOOTER_SIZE), _FOOTER_SIZE)
-    if last.startswith(COOKIE) or last[1:].startswith(COOKIE):
-        return []
-    return [
-        _remark("the footer at the end is gone: it was cut short, or is the first part of a split disk (.v01 goes on)")
-    ]
+    return [] if last.startswith(COOKIE) or last[1:].startswith(COOKIE) else [_remark(_FOOTER_GONE)]
 
 
 def _sound(header: bytes, at: int) -> bool:
@@ -178,35 +186,45 @@ def _sound(header: bytes, at: int) -> bool:
     return (sum(header) - sum(header[at : at + 4])) ^ 0xFFFFFFFF == int.from_bytes(header[at : at + 4], "big")
 
 
-def _verify(window: Window, copy: bytes, footer: _Footer) -> list[tuple[str, str]]:
+def _verify(window: Window, footer: _Footer) -> list[tuple[str, str]]:
     """Remarks on a dynamic header whose checksum is wrong, and on a footer that differs from its copy."""
     remarks: list[tuple[str, str]] = []
-    if footer.kind == _FIXED:
+    if footer.kind == FIXED:
         return remarks
     if not _sound(window.read(footer.next_at, _DYNAMIC_SIZE), _DYNAMIC_CHECKSUM_AT):
         remarks.append(_remark("the dynamic header's checksum is wrong"))
+    copy = window.read(0, _FOOTER_SIZE)
     last = window.read(window.size - _FOOTER_SIZE, _FOOTER_SIZE)
-    if not copy.startswith(COOKIE):
-        remarks.append(_remark("the footer's copy at the start is gone; QEMU reads such an image as a fixed disk"))
-    elif last.startswith(COOKIE) and last != copy:
+    if copy.startswith(COOKIE) and last.startswith(COOKIE) and last != copy:
         remarks.append(_remark("the footer and its copy at the start differ"))
     return remarks
+
+
+def block_table(window: Window, footer: _Footer) -> tuple[int, int, int]:
+    """Where the block table of a disk that is not fixed is, its entries, and the size of a block. Raises ImageError."""
+    at = footer.next_at
+    header = window.read(at, _DYNAMIC_SIZE)
+    cookie, _, table_at, _, entries, block_size, _, _, _, _ = _DYNAMIC.unpack_from(header)
+    if cookie != _DYNAMIC_COOKIE:
+        raise _bad("no dynamic disk header", at)
+    if block_size & (block_size - 1) or block_size < SECTOR:
+        raise _bad(f"blocks of {block_size} bytes", at + 32)
+    return table_at, entries, block_size
 
 
 def _read_dynamic(window: Window, footer: _Footer, sectors: int) -> tuple[int, Identity | None, tuple[Locator, ...]]:
     """Block size, identity and parent locators."""
     at = footer.next_at
-    header = window.read(at, _DYNAMIC_SIZE)
-    cookie, _, _, _, entries, block_size, _, parent, changed, name = _DYNAMIC.unpack_from(header)
-    if cookie != _DYNAMIC_COOKIE:
-        raise _bad("no dynamic disk header", at)
-    if block_size & (block_size - 1) or block_size < _SECTOR:
-        raise _bad(f"blocks of {block_size} bytes", at + 32)
-    if entries * block_size < sectors * _SECTOR:
+    _, entries, block_size = block_table(window, footer)
+    if entries * block_size < sectors * SECTOR:
         raise _bad(f"a table of {entries} blocks, too small for the capacity", at + 28)
+    if entries > _MOST_ENTRIES:
+        raise _bad(f"a table of {entries} blocks, more than QEMU reads", at + 28)
     own = uuid_text(footer.unique) if footer.unique != NIL else None
     if footer.kind != _DIFFERENCING:
         return block_size, Identity(own) if own else None, ()
+    header = window.read(at, _DYNAMIC_SIZE)
+    _, _, _, _, _, _, _, parent, changed, name = _DYNAMIC.unpack_from(header)
     locators = read_locators(window, header[_DYNAMIC.size : _DYNAMIC.size + TABLE_SIZE])
     names = [name.decode("utf-16-be", "replace").split("\0", 1)[0]]
     names += [locator.text for locator in locators if locator.text]
