@@ -13,12 +13,13 @@ from typing import Final
 
 from fuzz.sparse import CountingWindow, SparseImage, decode
 
-from diskchain.errors import ImageError
+from diskchain.errors import ImageError, printable
 from diskchain.image.formats.vhdx.crc32c import crc32c
 from diskchain.image.header import ImageHeader
-from diskchain.image.inspect import inspect
+from diskchain.image.inspect import inspect, missing_areas
+from diskchain.image.other_files import other_file
 from diskchain.image.probe import probe, starts_with_luks
-from diskchain.image.raw_content import examine
+from diskchain.image.raw_content import claimed_size, examine
 from diskchain.image.window import BUDGET
 from diskchain.storage.terms import Format
 
@@ -45,6 +46,8 @@ def inspected(format: Format, data: bytes) -> None:
     quick = _inspect(image, format, full=False)
     if quick is not None and quick.snapshot_count > MANY_SNAPSHOTS and zlib.crc32(data) % 4096:
         return
+    if quick is not None:
+        _look_for_areas(image, format)
     full = _inspect(image, format, full=True)
     if full is not None and quick is None:
         raise BrokenInvariant("a full inspection succeeds where a quick one does not")
@@ -61,6 +64,9 @@ def probed(data: bytes) -> None:
     with contextlib.suppress(ImageError):
         probe(window, "untrusted")
     examine(window)
+    other_file(window)
+    with contextlib.suppress(ImageError):
+        claimed_size(window)
     _check_reads(window)
 
 
@@ -84,6 +90,19 @@ def _inspect(image: SparseImage, format: Format, *, full: bool) -> ImageHeader |
     if header.capacity < 0 or header.capacity >= 1 << 64:
         raise BrokenInvariant(f"a capacity of {header.capacity} bytes")
     return header
+
+
+def _look_for_areas(image: SparseImage, format: Format) -> None:
+    """What is missing of an image whose header can be read: areas that end behind the file, each with a name of one line."""
+    window = image.window()
+    try:
+        areas = missing_areas(window, format)
+    except ImageError:
+        return
+    finally:
+        _check_reads(window)
+    if any(area.end <= image.size or "\n" in printable(area.what) for area in areas):
+        raise BrokenInvariant("an area that is in the file is called missing")
 
 
 def _check_reads(window: CountingWindow) -> None:

@@ -33,7 +33,7 @@ _DOMAIN = """\
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
     for name in ("a", "b"):
-        (tmp_path / f"{name}.raw").write_bytes(bytes(512))
+        (tmp_path / f"{name}.raw").write_bytes(bytes(4096))
     path = tmp_path / "vm.xml"
     path.write_text(_DOMAIN.format(directory=tmp_path))
     return path

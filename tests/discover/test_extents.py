@@ -189,7 +189,7 @@ def test_a_flat_extent_that_was_cut_short_is_told(tmp_path: Path) -> None:
     image = described(tmp_path / "disk.vmdk", f'RW {SECTORS - 8} FLAT "flat.vmdk" 4096')
     assert not said(top(described(image, f'RW {SECTORS - 8} FLAT "flat.vmdk" 7')))
     [found] = top(described(image, f'RW {SECTORS} FLAT "flat.vmdk" 1')).extents[0].findings
-    assert found.id == "malformed"
+    assert found.id == "truncated"
     assert "1024 bytes shorter" in found.message
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, Stops, finding
-from diskchain.image.areas import SECTOR, Area, Effect
+from diskchain.image.areas import Area, Effect
 from diskchain.system.shell_words import file_word, shell_word
 
 #: What QEMU 7.2 does, worst first.
@@ -17,7 +17,9 @@ _EFFECTS = {
     Effect.OVERWRITES: "QEMU opens it, and what the guest writes may overwrite other data",
     Effect.EXTRAS: "the disk itself is whole",
     Effect.NOTHING: "no data of the disk are lost",
+    Effect.LEAKED: "no data of the disk are lost: a process ended before it wrote them",
 }
+_HARMLESS = {Effect.NOTHING: Severity.WARNING, Effect.LEAKED: Severity.INFO}
 _WORST = list(_EFFECTS)
 _MOST_NAMED = 3
 
@@ -37,8 +39,8 @@ def truncated(path: str, size: int, areas: Sequence[Area], *, opens: bool, writt
     )
     if opens:
         message += f"; {_EFFECTS[effect]}"
-    severity = Severity.WARNING if effect is Effect.NOTHING else None
-    if written:
+    severity = _HARMLESS.get(effect)
+    if written and effect not in _HARMLESS:
         message += ". A running domain writes to it: what is missing may be about to be written. Check it again"
         severity = Severity.WARNING
     found = finding("truncated", message, severity=severity, file=path)
@@ -99,15 +101,14 @@ def misnamed(path: str, suffix: str, instead: str) -> Finding:
     )
 
 
-def raw_size(path: str, size: int, block: int) -> Finding:
-    """QEMU 7.2 refuses to write to it with a cache mode that bypasses the page cache; ``block``: 512 everywhere, 4096 on some storage."""
-    everywhere = block == SECTOR
-    where = "" if everywhere else " on storage with blocks of that size"
+def raw_size(path: str, size: int, block: int, *, here: bool) -> Finding:
+    """QEMU 7.2 refuses to write to it past the page cache where that goes in larger blocks. ``here``: so it is where the file lies."""
+    where = "" if here else f" on storage with blocks of {block} bytes, as this is not"
     return finding(
         "raw-size",
         f"{printable(path)} is raw and has {size} bytes, which is no multiple of {block}: with cache='none' or "
         f"cache='directsync' QEMU does not open it for writing{where}",
-        severity=None if everywhere else Severity.INFO,
+        severity=None if here else Severity.INFO,
         file=path,
         fix=f"qemu-img resize -f raw {file_word(path)} {-(-size // block) * block}",
     )

@@ -9,12 +9,12 @@ from typing import Final
 
 from diskchain.checks import file_messages as words
 from diskchain.discover.chain import Origin
-from diskchain.discover.layer_reader import PartialLayer
+from diskchain.discover.layer_reader import PartialLayer, bytes_of
 from diskchain.errors import ImageError
 from diskchain.image.magic import candidates
 from diskchain.image.other_files import other_file
 from diskchain.image.raw_content import ISO_VOLUME, Claim, claimed_size
-from diskchain.image.window import Window
+from diskchain.readers.open import Image
 from diskchain.storage.terms import Format, StorageType
 
 #: Formats by the endings of names, as people and programs use them. QEMU itself goes by the name for DMG alone.
@@ -36,14 +36,16 @@ _SUFFIXES: Final = {
 _GUESSED: Final = (Origin.PROBED, Origin.ASSUMED)
 _NO_SIGNATURE: Final = "nothing in it is known"
 _SECTOR: Final = 512
-_PAGE: Final = 4096
+#: No storage has larger blocks.
+_LARGEST_BLOCK: Final = 4096
 
 
-def examine_raw(step: PartialLayer, image: Window) -> None:
+def examine_raw(step: PartialLayer, image: Image) -> None:
     """Note what is odd about ``image``, read as raw, as findings of ``step``. Raises StorageError."""
     guessed = step.origin in _GUESSED
-    path, size = step.name, image.size
-    what = other_file(image)
+    window = bytes_of(step, image.window())
+    path, size = step.name, window.size
+    what = other_file(window)
     if what is not None:
         # A guest writes whole sectors.
         step.note(words.not_a_disk(path, what, sure=guessed or not size or size % _SECTOR != 0))
@@ -51,27 +53,30 @@ def examine_raw(step: PartialLayer, image: Window) -> None:
     suffix = os.path.splitext(path)[1].lower()
     claimed = _SUFFIXES.get(suffix)
     if guessed and claimed is not None and step.header is not None and not step.header.remarks:
-        footers = [each for each in candidates(image)[0] if each in (Format.VPC, Format.DMG)]
+        footers = [each for each in candidates(window)[0] if each in (Format.VPC, Format.DMG)]
         instead = (
             f"only its end is that of {footers[0]}, which nobody looks at without -f" if footers else _NO_SIGNATURE
         )
         step.note(words.misnamed(path, suffix, instead))
     try:
-        content = claimed_size(image)
+        content = claimed_size(window)
     except ImageError:
         content = None
     if content is not None and content.size > size:
         step.note(words.content_truncated(path, size, content.what, content.size))
     if step.above is None and not _is_read_only(step, content):
-        _judge_size(step, size)
+        _judge_size(step, image, size)
 
 
 def _is_read_only(step: PartialLayer, content: Claim | None) -> bool:
     return step.source.readonly or (content is not None and content.what == ISO_VOLUME)
 
 
-def _judge_size(step: PartialLayer, size: int) -> None:
-    """Whether QEMU can open the file for writing past the page cache: it asks for a whole number of the file system's blocks."""
-    if step.facts is None or step.facts.type is not StorageType.FILE or size % _PAGE == 0:
+def _judge_size(step: PartialLayer, image: Image, size: int) -> None:
+    """Whether QEMU can open the file for writing past the page cache: it asks for whole blocks, and takes sectors for granted."""
+    sectors = -(-size // _SECTOR) * _SECTOR
+    if step.facts is None or step.facts.type is not StorageType.FILE or sectors % _LARGEST_BLOCK == 0:
         return
-    step.note(words.raw_size(step.name, size, _SECTOR if size % _SECTOR else _PAGE))
+    block = image.direct_alignment
+    here = block is not None and sectors % block != 0
+    step.note(words.raw_size(step.name, size, block if block is not None and here else _LARGEST_BLOCK, here=here))

@@ -31,7 +31,7 @@ def closer(step: PartialLayer, image: Image) -> None:
         if header.format is _RAW:
             from diskchain.checks.raw_files import examine_raw
 
-            examine_raw(step, bytes_of(step, image.window()))
+            examine_raw(step, image)
             return
         window = bytes_of(step, image.window())
         areas = missing_areas(window, header.format)

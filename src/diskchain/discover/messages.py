@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
-from diskchain.findings import Finding, Severity, finding
+from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import LIBVIRT_FORMATS, Format
 
@@ -133,7 +133,7 @@ def unrecorded(path: str, referrer: str, format: Format, fix: str | None, *, roo
 
 def unrecorded_with_backing(path: str, referrer: str, format: Format, fix: str | None) -> Finding:
     """… and has a backing file of its own: libvirt refuses to start the domain."""
-    return finding(
+    found = finding(
         "format-not-recorded",
         f"{printable(referrer)} does not record the format of its backing file {printable(path)}, which looks like "
         f"{format} with a backing file of its own: libvirt refuses to guess. "
@@ -143,6 +143,7 @@ def unrecorded_with_backing(path: str, referrer: str, format: Format, fix: str |
         referrer=referrer,
         fix=fix,
     )
+    return found._replace(stops=Stops.START)
 
 
 def unknown_format_name(referrer: str, name: str, *, known: bool) -> Finding:
@@ -208,7 +209,7 @@ def extent_directory(path: str, name: str, referrer: str) -> Finding:
 def short_extent(path: str, name: str, missing: int) -> Finding:
     """A flat extent ends before its descriptor says."""
     return finding(
-        "malformed",
+        "truncated",
         f"{_extent(name)}: {printable(path)} is {missing} bytes shorter than its descriptor says",
         file=path,
     )

@@ -42,6 +42,8 @@ class Effect(StrEnum):
     EXTRAS = "extras"
     #: Nothing is lost: it only was reserved.
     NOTHING = "nothing"
+    #: Nothing is lost, and nobody refers to it: it was counted and never written.
+    LEAKED = "leaked"
 
 
 class Area(NamedTuple):

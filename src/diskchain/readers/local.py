@@ -54,6 +54,13 @@ class LocalImage:
 
         return is_locked(self._fd, QEMU_PERM_BASE + 1)
 
+    @property
+    def direct_alignment(self) -> int | None:
+        """Bytes that QEMU takes for the smallest read or write past the page cache; None where nobody can tell."""
+        from diskchain.system.direct_io import request_alignment
+
+        return request_alignment(self._fd)
+
     def close(self) -> None:
         """Give the file back. Harmless when repeated."""
         fd, self._fd = self._fd, -1

@@ -69,6 +69,11 @@ class RemoteImage:
         """Whether another process writes to the image: nobody can tell."""
         return False
 
+    @property
+    def direct_alignment(self) -> int | None:
+        """What QEMU takes for the smallest read or write past the page cache there: nobody can tell."""
+        return None
+
     def close(self) -> None:
         """Hang up. Harmless when repeated."""
         hang_up, self._hang_up = self._hang_up, None

@@ -34,7 +34,7 @@ _unpack_offset = struct.Struct(">Q").unpack_from
 _new: Final = tuple.__new__  # makes a value at a third of the cost of calling its class
 
 #: The refcount table is read in such pieces, until one ends in entries that are not used; the first is a sector, enough for 128 GiB.
-_TABLE_PIECE: Final = 64 * KiB
+_TABLE_PIECE: Final = MiB
 _PAGE: Final = 4 * KiB
 _FEW_CLUSTERS: Final = 1024
 #: Blocks that are looked through from the last back; all but the first are read only where the one behind holds nothing.
@@ -200,15 +200,14 @@ def _lost_clusters(window: Window, image: _Image, end: int, *, certain: bool) ->
     l1 = _l1(window, image)
     if certain or any(at + image.cluster > size for at in l1):
         return Area("its tables and data", end, Effect.BACKING)
-    found = all_read(window, l1, image.cluster)
     lost = 0
     for _, table in tables(window, l1, image.cluster):
         lost = max(lost, max(_ends(table, image), default=0))
     if lost > size:
         return Area("its data", max(end, lost), Effect.ZEROS)
-    return Area(
-        "clusters that nothing refers to" if found else "its data", end, Effect.NOTHING if found else Effect.ZEROS
-    )
+    if all_read(window, l1, image.cluster):
+        return Area("clusters that nothing refers to", end, Effect.LEAKED)
+    return Area("its data", end, Effect.ZEROS)
 
 
 def _last_cluster(window: Window, image: _Image) -> list[Area]:

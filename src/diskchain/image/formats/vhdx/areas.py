@@ -43,6 +43,7 @@ def missing_areas(window: Window) -> list[Area]:
             elif shape.reserved and at:
                 reserved = max(reserved, at + size)
     areas.append(Area("its data", needed, Effect.REFUSES))
-    areas.append(Area("the end of its last block", used, Effect.NOTHING))
+    if used > needed:
+        areas.append(Area("the end of its last block", used, Effect.NOTHING))
     areas.append(Area("the blocks a fixed disk reserves", reserved, Effect.NOTHING))
     return beyond(window, areas)
