@@ -1,13 +1,15 @@
 """Text as words of a shell command that can be shown and copied. Source: POSIX 2024, 2.2."""
 
+from diskchain.errors import printable
+
 
 def shell_word(text: str) -> str:
     """``text`` as one word of a shell command that can be shown and copied, whatever characters it has.
 
-    What no terminal shows as it is (a line break, bytes that are no UTF-8) is spelt in ``$'…'``, for which bash, zsh, busybox and
+    What no terminal shows as it is (a line break, a mark without width, bytes that are no UTF-8) is spelt in ``$'…'``, for which bash, zsh, busybox and
     POSIX 2024 are good.
     """
-    if text.isprintable():
+    if printable(text) == text:
         from shlex import quote
 
         return quote(text)
@@ -15,7 +17,7 @@ def shell_word(text: str) -> str:
     for character in text:
         if character in "\\'":
             spelt.append("\\" + character)
-        elif character.isprintable():
+        elif printable(character) == character:
             spelt.append(character)
         else:
             spelt += [f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape")]
