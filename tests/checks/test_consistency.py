@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.checks.examining import MakeImage, declared, image, mend, only, refused, told
 from tests.discover.chains import discover, overlay
@@ -16,7 +16,7 @@ from tests.live.domains import PausedDomain
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
-from diskchain.checks.consistency import _examined, _unremarkable, examine
+from diskchain.checks.consistency import Quiet, Use, _examined, _unremarkable, examine
 from diskchain.discover import BackingChain, Discoverer, Layer, Origin
 from diskchain.findings import KINDS, Severity
 from diskchain.image.encryption import ImageEncryption
@@ -309,6 +309,41 @@ def chains(draw: st.DrawFn) -> list[Layer]:
         below = Layer(source, below, origin, header, draw(st.sampled_from([None, facts])))
         chain.append(below)
     return chain[::-1]
+
+
+@st.composite
+def families(draw: st.DrawFn) -> list[BackingChain]:
+    """Chains that share layers, in any order, and some of them twice."""
+    stock = [layer for chain in draw(st.lists(chains(), min_size=1, max_size=2)) for layer in chain]
+    plain = ImageHeader(Format.QCOW2, MiB, backing=BackingReference("x", "qcow2"))
+    for number in range(draw(st.integers(0, 6))):
+        mode = draw(st.sampled_from([0o100644, 0o100644, 0o100666]))
+        facts = ImageFacts(StorageType.FILE, MiB, 1, number, mode)
+        below = draw(st.sampled_from(stock))
+        stock.append(Layer(Source(FileLocation(f"/a/{number}"), Format.QCOW2), below, Origin.RECORDED, plain, facts))
+    return [BackingChain(layer) for layer in draw(st.lists(st.sampled_from(stock), min_size=1, max_size=12))]
+
+
+@given(families(), st.sampled_from([1, 3, 30]), st.sampled_from([{}, {(1, 1): Use("vda of vm", 2)}]))
+@settings(max_examples=150)
+def test_what_is_passed_over_as_known_changes_no_finding(
+    family: list[BackingChain], depth: int, used: dict[tuple[int, int], Use]
+) -> None:
+    quiet: Quiet = {}
+    for chain in family:
+        alone = examine(chain, depth_warning=depth, used=used)
+        assert examine(chain, depth_warning=depth, used=used, quiet=quiet) == alone
+
+
+def test_a_base_under_many_overlays_is_examined_once() -> None:
+    header = ImageHeader(Format.QCOW2, MiB, backing=BackingReference("x", "qcow2"))
+    base = Layer(Source(FileLocation("/a/base"), Format.RAW), None, Origin.RECORDED, ImageHeader(Format.RAW, MiB))
+    middle = Layer(Source(FileLocation("/a/middle"), Format.QCOW2), base, Origin.RECORDED, header)
+    quiet: Quiet = {}
+    for number in range(3):
+        top = Layer(Source(FileLocation(f"/a/{number}"), Format.QCOW2), middle, Origin.DECLARED, header)
+        assert examine(BackingChain(top), quiet=quiet) == ()
+        assert [(known[0], known[1], known[2]) for known in quiet.values()] == [(middle, 2, base)]
 
 
 @given(chains())

@@ -54,6 +54,10 @@ class Use(NamedTuple):
 _UNUSED: Final = Use()
 
 
+#: Layers of which nothing is to be said whatever is above them, by the ``id`` of the first, which is kept alive: how many, and the last.
+Quiet = dict[int, tuple[Layer, int, Layer]]
+
+
 def uses(disks: Iterable[tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
     """The backing files among ``disks`` (names and chains) that can be written while overlays rely on them, by identity.
 
@@ -86,11 +90,13 @@ def examine(
     depth_warning: int = 30,
     allowed: tuple[str, ...] = (),
     used: Mapping[FileIdentity, Use] | None = None,
+    quiet: Quiet | None = None,
 ) -> tuple[tuple[int, Finding], ...]:
     """Findings and the positions of their layers, the top being 0. Never raises.
 
     ``depth_warning``: layers a chain may have. ``allowed``: directories that every layer below the top should be in, symlinks
-    resolved; empty: anywhere. ``used``: from :func:`uses`.
+    resolved; empty: anywhere. ``used``: from :func:`uses`. ``quiet``: empty at first, then the same for chains that share layers and
+    are examined with the same ``allowed`` and ``used``: what is known to be in order is passed over.
     """
     found: list[tuple[int, Finding]] = []
     above: Layer | None = None
@@ -98,6 +104,9 @@ def examine(
     position = 0
     extended = False
     while layer is not None:
+        if quiet and position and (known := quiet.get(id(layer))) is not None:
+            position, above = position + known[1], known[2]
+            break
         extended = extended or layer.extents != ()
         if allowed or not _unremarkable(layer, above) or (used and _is_used(layer, used)):
             found += [(position, each) for each in _examined(layer, above, allowed, used or {})]
@@ -109,6 +118,10 @@ def examine(
                 found.append((position, absolute))
         above, layer = layer, layer.below
         position += 1
+    if quiet is not None and above is not None and not extended and all(at == 0 for at, _ in found):
+        below = chain.top.below
+        if below is not None and id(below) not in quiet:
+            quiet[id(below)] = below, position - 1, above
     if position > depth_warning and above is not None and all(each.id != "too-deep" for each in above.findings):
         found.insert(0, (0, observations.deep(_name(chain.top), position, depth_warning)))
     if extended:
