@@ -105,6 +105,19 @@ def test_a_directory_has_no_header(tmp_path: Path) -> None:
     assert diskchain("info", tmp_path).code == 2
 
 
+def test_a_document_has_no_header_unless_it_is_said_to_be_an_image(tmp_path: Path) -> None:
+    document = tmp_path / "vm"
+    document.write_text("<domain><name>vm</name></domain>")
+    shown = diskchain("info", document)
+    assert (shown.code, shown.out) == (2, "")
+    assert "-f raw reads it as an image" in shown.err
+    assert diskchain("info", "-f", "raw", document).code == 0
+
+
+def test_an_empty_name_has_no_header() -> None:
+    assert diskchain("info", "").code == 2
+
+
 @requires("sfdisk")
 def test_what_a_raw_disk_holds_is_shown_and_it_stays_raw(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
