@@ -7,6 +7,7 @@ from diskchain.actions.target import is_document
 from diskchain.errors import ImageError, StorageError, UsageError, printable
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
+from diskchain.image.raw_content import Content
 from diskchain.image.window import Window
 from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.local import open_local
@@ -15,7 +16,6 @@ from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 if TYPE_CHECKING:
     from diskchain.image.probe import Rules
-    from diskchain.image.raw_content import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class HeaderReport:
 
     header: ImageHeader
     facts: ImageFacts
-    content: "Content | None"
+    content: Content | None
     guessed: bool
 
 
@@ -68,7 +68,7 @@ def _guess(window: Window, rules: "Rules", path: str) -> Format:
     return Format.LUKS if format is Format.RAW and starts_with_luks(window) else format
 
 
-def _content(window: Window) -> "Content | None":
+def _content(window: Window) -> Content | None:
     """What a raw image holds, which changes nothing about its being raw; None where the disk cannot be read."""
     from diskchain.image.raw_content import examine
 

@@ -6,8 +6,9 @@ Reads that one document beside an image, and a bounded part of it. Source: *Para
 """
 
 import re
+from dataclasses import dataclass
 from html import unescape
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.errors import NotStorage, StorageMissing
 from diskchain.readers.local import open_local
@@ -17,7 +18,8 @@ DESCRIPTOR: Final = "DiskDescriptor.xml"
 _LARGEST: Final = MiB  # ours; with a hundred snapshots it takes 50 KiB
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Where an image file stands in its disk. ``parent``: the file it is over; None: none. ``parts``: the disk is split into so many."""
 
     parent: str | None

@@ -9,7 +9,8 @@ Source: QEMU ``docs/interop/qcow2.txt``; ``inc_refcounts_imrt`` in ``block/qcow2
 
 import struct
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from diskchain.image.areas import Area, Effect, all_read, numbers, pieces, tables
 from diskchain.image.formats.qcow2 import fixed_part, read_extensions
@@ -31,7 +32,6 @@ _CRYPTO_POINTER = struct.Struct(">QQ")
 _SECTOR: Final = 512
 _USUAL_ORDER: Final = 4  # refcounts of 16 bits
 _unpack_offset = struct.Struct(">Q").unpack_from
-_new: Final = tuple.__new__  # makes a value at a third of the cost of calling its class
 
 #: The refcount table is read in such pieces, until one ends in entries that are not used; the first is a sector, enough for 128 GiB.
 _TABLE_PIECE: Final = MiB
@@ -47,7 +47,8 @@ _SUBCLUSTERS: Final = 32  # QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 _MOST_TABLES: Final = 16  # of L2 entries, to find what the last cluster is
 
 
-class _Image(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Image:
     """What of a header its areas hang on. ``entry``: bytes of an L2 entry; ``refcounts_size``: of the table, in bytes.
 
     ``most_clusters``: that can be in use; 0: nobody can tell.
@@ -86,8 +87,10 @@ def missing_areas(window: Window) -> list[Area]:
     entry = _EXTENDED_ENTRY if incompatible & _EXTENDED_L2 else _ENTRY
     # An image without snapshots and bitmaps has never needed twice the clusters of its disk.
     most = 0 if snapshots or autoclear else (capacity >> bits) + _FEW_CLUSTERS << 1
-    parts = bits, 1 << bits, l1_at, l1_size, refcounts_at, clusters << bits, 1 << order, entry, most
-    image = _new(_Image, (*parts, incompatible & _EXTERNAL_DATA != 0))
+    external = incompatible & _EXTERNAL_DATA != 0
+    image = _Image(
+        bits, 1 << bits, l1_at, l1_size, refcounts_at, clusters << bits, 1 << order, entry, most, external=external
+    )
     found = []
     if l1_end > size:
         found.append(Area("its L1 table", l1_end, Effect.BACKING))

@@ -7,7 +7,8 @@ Sources: as in ``vmdk``; SE-sparse as in QEMU 7.2 ``block/vmdk.c`` (``vmdk_open_
 
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from diskchain.image.areas import Area, Effect, beyond, numbers, pieces, tables
 from diskchain.image.formats.vmdk import COWD, HOSTED, SECTOR, SESPARSE, read_cowd, read_hosted
@@ -33,7 +34,8 @@ _KIND: Final = 0xF << 60
 _ALLOCATED: Final = 3 << 60  # SESPARSE: 1 is unmapped, 2 zeros
 
 
-class _Grains(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Grains:
     """A map of two levels: where its directory is, and the entries of that. Sizes in bytes; ``capacity`` is the extent's."""
 
     directory_at: int
