@@ -122,6 +122,8 @@ KINDS: dict[str, Kind] = {
     "access-denied": Kind(_E, "a domain's user may not use a file the domain needs", stops=_START),
     "grant-open": Kind(_W, "rights that diskchain granted were not given back"),
     "journal-unusable": Kind(_E, "the journal of granted rights, or a record in it, cannot be used", unknown=True),
+    "image-locked": Kind(_W, "a domain cannot start now, as another process uses an image of it"),
+    "owned-by-qemu": Kind(_I, "files belong to the hypervisor's user, and nothing shows that libvirt gave them to it"),
     "label-left-behind": Kind(_W, "a file belongs to the hypervisor's user, and no running domain uses it"),
     "label-writable": Kind(_W, "a domain may write a backing file that it only reads"),
     "remembered-count": Kind(_W, "libvirt counts more users of a file than there are running domains"),

@@ -36,10 +36,10 @@ def found(state: Path, *documents: bytes) -> list[tuple[str, str]]:
 
 
 @requires("root")
-def test_a_base_that_only_the_header_names_is_found_left_behind(chain: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_base_that_only_the_header_names_is_looked_at(chain: tuple[Path, Path], tmp_path: Path) -> None:
     top, base = chain
     os.chown(base, USER, USER)
-    assert found(tmp_path, document(top)) == [("label-left-behind", "base.raw")]
+    assert found(tmp_path, document(top)) == [("owned-by-qemu", "base.raw")]
     assert found(tmp_path, document(top), document(top, running=True)) == [("access-denied", "top.qcow2")]
     os.chown(top, USER, USER)
     assert found(tmp_path, document(top), document(top, running=True)) == []

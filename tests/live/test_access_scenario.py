@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from diskchain.actions.rights_audit import label_findings
+from diskchain.findings import Finding, Severity
 from diskchain.hypervisor.connection import Connection
 from diskchain.qemu.process import qemu_process
 from diskchain.system.process import holder_of
@@ -202,27 +203,29 @@ def test_a_running_domain_s_commit_is_judged_by_its_own_user_and_locks(
 def test_findings_about_all_domains_of_the_host(
     private_libvirtd: PrivateLibvirtd, image_dir: Path, qemu_img: QemuImg, tmp_path: Path
 ) -> None:
-    top, upper, lower, _ = owned_chain(image_dir, qemu_img)
+    paths = top, upper, lower, _ = owned_chain(image_dir, qemu_img)
     domain = start(private_libvirtd, "story", disk(top))
 
-    def found() -> dict[str, list[str]]:
+    def found() -> dict[str, list[Finding]]:
         with Connection(private_libvirtd.uri) as connection:
             findings = label_findings(connection, state=tmp_path / "state")
-        ids: dict[str, list[str]] = {}
+        ids: dict[str, list[Finding]] = {}
         for finding in findings:
-            ids.setdefault(finding.id, []).append(Path(finding.file or "").name)
+            ids.setdefault(finding.id, []).append(finding)
         return ids
 
     assert found() == {}
     shut_down_while_nobody_looks(private_libvirtd, domain, upper, lower)
-    after = found()
-    assert set(after["label-left-behind"]) >= {"upper.qcow2", "lower.qcow2", "base.qcow2"}
+    (left,) = found()["label-left-behind"]
+    assert left.severity is Severity.INFO
+    assert left.message.startswith("3 backing files still belong to libvirt-qemu:")
+    assert all(str(path) in left.message for path in paths[1:])
     closed = image_dir / "closed"
     closed.mkdir(mode=0o700)
     moved = top.rename(closed / "top.qcow2")
     xml = domain_xml(private_libvirtd, str(top), str(moved))
     private_libvirtd.connection.defineXML(xml)
-    assert found()["access-denied"] == ["top.qcow2"]
+    assert [Path(each.file or "").name for each in found()["access-denied"]] == ["top.qcow2"]
 
 
 def domain_xml(daemon: PrivateLibvirtd, old: str, new: str) -> str:

@@ -4,10 +4,11 @@ A journal that cannot be used, or has a damaged record, is a finding: what it do
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from diskchain.access.audit import DomainUse, HostState, audit_rights
+from diskchain.access.audit import audit_rights
+from diskchain.access.audit_values import DomainUse, HostState
 from diskchain.access.evidence import examine_all
 from diskchain.access.grants.journal import Journal, journal_exists
 from diskchain.access.grants.journal_file import FILE_NAME, state_directory
@@ -18,6 +19,7 @@ from diskchain.errors import JournalError, UsageError
 from diskchain.findings import Finding, finding
 from diskchain.storage.operation import Start
 from diskchain.system.deadline import DEFAULT_DEADLINE
+from diskchain.system.process_rights import open_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,14 @@ def label_findings(
     """What is wrong with the rights of these domains' files. ``state``: where the journal is. ``seconds``: what a file has to answer."""
     domains = list(uses)
     journal = journal_state(state, seconds)
-    return [*audit_rights(domains, host_state(domains, journal.contents, seconds)), *journal_findings(journal)]
+    host = host_state(domains, journal.contents, seconds)
+    found = audit_rights([_with_open_files(use, host) for use in domains], host)
+    return [*found, *journal_findings(journal)]
 
 
 def host_state(uses: Iterable[DomainUse], journal: Contents, seconds: float = DEFAULT_DEADLINE) -> HostState:
     """The present state of every file that the domains name and that grants hold."""
-    paths = [
-        need.path for use in uses for chain in use.chains for need in needs(chain, Start()) if need.path is not None
-    ]
+    paths = [path for use in uses for path in _paths(use)]
     present = examine_all([*paths, *(hold.file.path for hold in journal.holds)], seconds=seconds)
     over = tuple(grant for grant in journal.grants if grant.over)
     return HostState(present, boot_times(), over, journal.holds)
@@ -74,3 +76,15 @@ def journal_findings(journal: JournalState) -> Iterator[Finding]:
     """Why rights that were granted may not be known, or cannot be given back."""
     for problem in journal.problems:
         yield finding("journal-unusable", problem, file=str(journal.directory))
+
+
+def _with_open_files(use: DomainUse, host: HostState) -> DomainUse:
+    if use.process is None:
+        return use
+    files = [host.present[path].facts.file for path in _paths(use)]
+    opened = open_files(use.process, {file.number for file in files if file is not None})
+    return replace(use, actor=replace(use.actor, opened=opened))
+
+
+def _paths(use: DomainUse) -> list[str]:
+    return [need.path for chain in use.chains for need in needs(chain, Start()) if need.path is not None]

@@ -1,28 +1,47 @@
-"""The least that would remove an obstacle: a change diskchain could make, or a command for somebody to decide on.
+"""The least that would remove an obstacle: a change diskchain could make, or a command for a person to decide on, or advice.
 
-Pure. Never gives a right to everybody: where one user lacks it, one user gets it.
+Pure. Never gives a right to everybody: where one user lacks it, one user gets it. A change is offered only where its file system
+takes it, and where the kernel's rules, asked again about the changed file, allow what they denied.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
 
-from diskchain.access.grants.changes import AddEntry, AddMode, Change, SetOwner
+from diskchain.access.grants.changes import AddEntry, AddMode, Change, FileState, SetOwner, changed
+from diskchain.access.kernel.chown_check import SERVED, keeps_no_owners, unchangeable
 from diskchain.access.kernel.identity import Identity
-from diskchain.access.kernel.open_check import Obstacle, Rule, granted_bits
-from diskchain.access.kernel.path_facts import Inode
-from diskchain.system.posix_acl import Entry, Tag, minimal, show_entry, show_permission, with_user
+from diskchain.access.kernel.open_check import Obstacle, Rule, granted_bits, permitted
+from diskchain.access.kernel.path_facts import Inode, PathFacts, Search
+from diskchain.errors import ParseError
+from diskchain.system.mounts import Mount, is_fuse
+from diskchain.system.posix_acl import Entry, Tag, decode, encode, minimal, show_entry, show_permission, with_user
 from diskchain.system.shell_words import shell_word
+
+#: File systems that nobody can write, whatever the mount says.
+_NEVER_WRITTEN: Final = frozenset({"iso9660", "squashfs", "erofs", "cramfs", "romfs"})
+#: What a remount takes away from the options of a mount, and of its file system.
+_REMOUNTED: Final = {
+    Rule.READ_ONLY_FILE_SYSTEM: ("ro", True),
+    Rule.READ_ONLY_MOUNT: ("ro", False),
+    Rule.NODEV: ("nodev", False),
+    Rule.NOSYMFOLLOW: ("nosymfollow", False),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Mending:
     """``changes`` to the inode at ``path`` (empty when it is not ours to change), and the shell command for the same.
 
-    ``command`` is None when no single command would do.
+    ``command`` is None when no single command would do; ``advice`` then says in words what would, if anything. ``effect``: what
+    the command makes of the inode, which is ``changes`` where those are ours.
     """
 
     path: str
     changes: tuple[Change, ...] = ()
     command: str | None = None
+    advice: str | None = None
+    effect: tuple[Change, ...] = ()
 
 
 def mend(obstacle: Obstacle, who: Identity) -> Mending | None:
@@ -32,8 +51,61 @@ def mend(obstacle: Obstacle, who: Identity) -> Mending | None:
         return None
     if obstacle.bits:
         return _permission(inode, who, obstacle.bits)
+    mount = inode.mount
+    if obstacle.rule is Rule.FUSE_OWNER and mount is not None:
+        return Mending(inode.path, advice=f"mount {mount.point} with the option allow_other")
     command = _command(obstacle.rule, inode)
     return Mending(inode.path, command=command) if command else None
+
+
+def mended(facts: PathFacts, obstacle: Obstacle, mending: Mending | None) -> PathFacts | None:
+    """``facts`` as they will be with ``mending`` in place; None when facts cannot show what becomes of the obstacle."""
+    inode = obstacle.inode
+    if mending is None or inode is None or (mending.command is None and not mending.changes):
+        return None
+    after = _after(obstacle, mending)
+    steps = tuple(
+        Search(after(step.directory))
+        if isinstance(step, Search)
+        else replace(step, directory=after(step.directory), link=after(step.link))
+        for step in facts.steps
+    )
+    return replace(facts, steps=steps, file=None if facts.file is None else after(facts.file))
+
+
+def _after(obstacle: Obstacle, mending: Mending) -> Callable[[Inode], Inode]:
+    def after(inode: Inode) -> Inode:
+        if obstacle.rule in _REMOUNTED:
+            return _remounted(inode, obstacle)
+        if obstacle.inode is None or (inode.device, inode.number) != (obstacle.inode.device, obstacle.inode.number):
+            return inode
+        if obstacle.rule is Rule.IMMUTABLE:
+            return replace(inode, immutable=False)
+        if obstacle.rule is Rule.APPEND_ONLY:
+            return replace(inode, append=False)
+        return with_changes(inode, mending.effect) or inode
+
+    return after
+
+
+def _remounted(inode: Inode, obstacle: Obstacle) -> Inode:
+    mount, seen = inode.mount, obstacle.inode.mount if obstacle.inode else None
+    if mount is None or seen is None or mount.point != seen.point:
+        return inode
+    option, whole = _REMOUNTED[obstacle.rule]
+    options, super_options = mount.options - {option}, mount.super_options - ({option} if whole else set())
+    return replace(inode, mount=replace(mount, options=options, super_options=super_options))
+
+
+def with_changes(inode: Inode, changes: tuple[Change, ...]) -> Inode | None:
+    """``inode`` with ``changes``; None where an ACL entry cannot be added without changing what others may do."""
+    state = FileState(inode.uid, inode.gid, inode.mode, None if inode.acl is None else encode(inode.acl))
+    try:
+        state = changed(state, changes)
+    except ParseError:
+        return None
+    acl = None if state.acl is None else decode(state.acl)
+    return replace(inode, uid=state.uid, gid=state.gid, mode=state.mode, acl=acl)
 
 
 def changes_command(inode: Inode, changes: tuple[Change, ...], who: Identity) -> str | None:
@@ -57,19 +129,70 @@ def changes_command(inode: Inode, changes: tuple[Change, ...], who: Identity) ->
 
 
 def _permission(inode: Inode, who: Identity, want: int) -> Mending:
-    changes: tuple[Change, ...]
+    """The first of ACL entry, permission bits and owner that the file system takes, and that is enough."""
+    advice = _of_its_mount(inode, who)
+    if advice is not None:
+        return Mending(inode.path, advice=advice)
+    for changes in _candidates(inode, who, want):
+        after, command = with_changes(inode, changes), changes_command(inode, changes, who)
+        if after is None or command is None or not permitted(after, who, want):
+            continue
+        if not unchangeable(inode):
+            return Mending(inode.path, changes, command, effect=changes)
+        for_a_moment = _lifted(inode, command)
+        if for_a_moment is not None:
+            return Mending(inode.path, (), for_a_moment, effect=changes)
+        return Mending(inode.path, advice="nothing on this file system can be changed: use a copy elsewhere")
+    return Mending(inode.path)
+
+
+def _candidates(inode: Inode, who: Identity, want: int) -> list[tuple[Change, ...]]:
+    missing = (want & ~(inode.mode >> 6)) << 6
     if who.uid == inode.uid:
         # The kernel asks the owner's bits only; an ACL entry for the owner is never looked at.
-        changes = (AddMode((want & ~(inode.mode >> 6)) << 6),)
-    elif inode.acl_supported:
+        return [(AddMode(missing),)]
+    if inode.acl_supported:
         # The new entry replaces what the user had through groups or as anybody, so it has to hold that too.
-        changes = (AddEntry(who.uid, want | granted_bits(inode, who)),)
-        if with_user(inode.acl or minimal(inode.mode), who.uid, want) is None:
-            changes = ()
-    else:
-        missing = want & ~(inode.mode >> 6)
-        changes = (SetOwner(who.uid), AddMode(missing << 6)) if missing else (SetOwner(who.uid),)
-    return Mending(inode.path, changes, changes_command(inode, changes, who))
+        return [(AddEntry(who.uid, want | granted_bits(inode, who)),)]
+    return [(SetOwner(who.uid), AddMode(missing)) if missing else (SetOwner(who.uid),)]
+
+
+def _of_its_mount(inode: Inode, who: Identity) -> str | None:
+    """What to do where a file's rights are not the file's own; None where they are."""
+    mount = inode.mount
+    if mount is None:
+        return None
+    if keeps_no_owners(mount):
+        modes = "file_mode=0660,dir_mode=0770" if mount.fstype in ("cifs", "smb3") else "umask=0007"
+        return f"{mount.fstype} keeps no owners: unmount {mount.point}, and mount it with uid={who.uid},gid={who.gid},{modes}"
+    if is_fuse(mount):
+        return (
+            f"the program behind {mount.point} decides: unmount it, and mount it with allow_other and options that make "
+            f"uid {who.uid} the owner (uid={who.uid},gid={who.gid},umask=0007 for most of them)"
+        )
+    if mount.fstype in SERVED:
+        root = ", or export it with no_root_squash, so that root may do it here" if "nfs" in mount.fstype else ""
+        return f"the {mount.fstype} server of {mount.source} decides: give uid {who.uid} the right there{root}"
+    return None
+
+
+def _lifted(inode: Inode, command: str) -> str | None:
+    """``command`` with what keeps ``inode`` as it is lifted for as long as it takes; None when it cannot be."""
+    path, mount = shell_word(inode.path), inode.mount
+    around: list[tuple[str, str]] = []
+    if mount is not None and "ro" in mount.super_options:
+        if mount.fstype in _NEVER_WRITTEN:
+            return None
+        around.append(
+            (f"mount -o remount,rw {shell_word(mount.point)}", f"mount -o remount,ro {shell_word(mount.point)}")
+        )
+    elif mount is not None and "ro" in mount.options:
+        point = shell_word(mount.point)
+        around.append((f"mount -o remount,bind,rw {point}", f"mount -o remount,bind,ro {point}"))
+    for flag, is_set in (("i", inode.immutable), ("a", inode.append)):
+        if is_set:
+            around.append((f"chattr -{flag} -- {path}", f"chattr +{flag} -- {path}"))
+    return " && ".join([*(before for before, _ in around), command, *(after for _, after in reversed(around))])
 
 
 def _setfacl_entries(inode: Inode, change: AddEntry, who: Identity) -> str | None:
@@ -87,14 +210,18 @@ def _setfacl_entries(inode: Inode, change: AddEntry, who: Identity) -> str | Non
 
 
 def _command(rule: Rule, inode: Inode) -> str | None:
-    path = shell_word(inode.path)
-    point = shell_word(inode.mount.point) if inode.mount else None
+    path, mount = shell_word(inode.path), inode.mount
     if rule is Rule.IMMUTABLE:
         return f"chattr -i -- {path}"
     if rule is Rule.APPEND_ONLY:
         return f"chattr -a -- {path}"
-    if point is None:
+    if mount is None or (rule is Rule.READ_ONLY_FILE_SYSTEM and mount.fstype in _NEVER_WRITTEN):
         return None
+    return _remount(rule, mount)
+
+
+def _remount(rule: Rule, mount: Mount) -> str | None:
+    point = shell_word(mount.point)
     return {
         Rule.READ_ONLY_FILE_SYSTEM: f"mount -o remount,rw {point}",
         Rule.READ_ONLY_MOUNT: f"mount -o remount,bind,rw {point}",

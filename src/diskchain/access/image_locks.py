@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from diskchain.access.requirements import Access
+from diskchain.qemu.process import domain_of
 from diskchain.readers.local import QEMU_PERM_BASE
 from diskchain.system.file_locks import is_locked
 
@@ -32,10 +33,15 @@ class Right(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds image locks on a file."""
+    """A process that holds image locks on a file. ``domain``: whose QEMU it is, None when it is none that libvirt started."""
 
     pid: int
     command: str
+    domain: str | None = None
+
+    def __str__(self) -> str:
+        who = self.command if self.domain is None else f"domain {self.domain}"
+        return f"{who} (process {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def image_locks(path: str, *, ignore: frozenset[int] = frozenset()) -> ImageLock
     return ImageLocks(
         used=frozenset(right for right in Right if QEMU_PERM_BASE + right in offsets),
         unshared=frozenset(right for right in Right if _SHARED_BASE + right in offsets),
-        holders=tuple(Holder(pid, _command(pid)) for pid in sorted(counted)),
+        holders=tuple(Holder(pid, _command(pid), domain_of(pid)) for pid in sorted(counted)),
     )
 
 

@@ -1,7 +1,7 @@
 """Needed against present: whether somebody may use each file of a chain, and what stands in the way, first met first.
 
-Pure. Puts the answers of ``predict`` (the kernel), ``apparmor_profile``, ``selinux`` and ``locks`` (QEMU) in the order
-in which an open meets them.
+Pure. Puts the answers of ``by_kernel`` (the kernel, and what libvirt can give), ``apparmor_profile``, ``selinux`` and the image
+locks (QEMU) in the order in which an open meets them.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from diskchain.access.actor import Actor, acting
+from diskchain.access.by_kernel import Hindrance, made_by, making, opening
 from diskchain.access.evidence import Present
-from diskchain.access.fixes import mend
-from diskchain.access.grants.changes import Change
-from diskchain.access.kernel.identity import Identity, group_name, user_name
-from diskchain.access.kernel.open_check import Obstacle, Rule, creation_obstacles, granted_bits, obstacles
-from diskchain.access.kernel.path_facts import Inode
-from diskchain.access.requirements import Access, Need
+from diskchain.access.kernel.identity import Identity
+from diskchain.access.kernel.path_facts import Kind
+from diskchain.access.requirements import Access, Need, Role
 from diskchain.access.security.apparmor_profile import Profile, ask_profile
+from diskchain.access.security.relabelled import Adjust, as_it_is
 from diskchain.access.security.selinux import suffices
-from diskchain.system.posix_acl import show_permission
 from diskchain.system.shell_words import shell_word
 
 
@@ -44,28 +43,16 @@ UNCONFINED: Final = Confinement()
 
 
 @dataclass(frozen=True, slots=True)
-class Hindrance:
-    """One thing in the way. ``rule``: a :class:`Rule`, or ``apparmor``, ``selinux``, ``image-lock``.
-
-    ``unknown``: it may be in the way. ``command``: the least that mends it; ``changes``: the same for
-    ``diskchain grant``, to the inode ``at``.
-    """
-
-    rule: str
-    reason: str
-    at: str
-    unknown: bool = False
-    command: str | None = None
-    changes: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class FileAccess:
-    """One file of a chain. ``present`` is None for storage that is not on this host."""
+    """One file of a chain. ``present`` is None for storage that is not on this host.
+
+    ``opened``: the process has it open as needed already, so nothing can be in the way.
+    """
 
     need: Need
     present: Present | None
     hindrances: tuple[Hindrance, ...] = ()
+    opened: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -83,10 +70,19 @@ class FileAccess:
 
 
 def judge(
-    needs: Iterable[Need], present: Callable[[str], Present], who: Identity, confined: Confinement = UNCONFINED
+    needs: Iterable[Need],
+    present: Callable[[str], Present],
+    who: Identity | Actor,
+    confined: Confinement = UNCONFINED,
+    adjust: Adjust = as_it_is,
 ) -> tuple[FileAccess, ...]:
-    """Needed against present for every file of ``needs``. ``present`` gives what is at a path."""
-    return tuple(_judge_one(need, present, who, confined) for need in needs if need.path or not _is_empty(need))
+    """Needed against present for every file of ``needs``.
+
+    ``present`` gives what is at a path, ``adjust`` what libvirt makes of that before the file is opened.
+    """
+    actor = acting(who)
+    asked = (need for need in needs if need.path or not _is_empty(need))
+    return tuple(_judge_one(need, present, actor, confined, adjust) for need in asked)
 
 
 def _is_empty(need: Need) -> bool:
@@ -94,57 +90,32 @@ def _is_empty(need: Need) -> bool:
     return getattr(need.source.location, "path", "") is None
 
 
-def _judge_one(need: Need, present: Callable[[str], Present], who: Identity, confined: Confinement) -> FileAccess:
+def _judge_one(
+    need: Need, present: Callable[[str], Present], actor: Actor, confined: Confinement, adjust: Adjust
+) -> FileAccess:
     if need.path is None:
         return FileAccess(need, None)
     there = present(need.path)
-    met = creation_obstacles(there.facts, who) if need.new else obstacles(there.facts, who, need.access.bits)
-    found = [_hindrance(obstacle, who) for obstacle in met]
-    if there.facts.file is not None:
-        real = there.facts.file.path
-        found += _by_apparmor(confined.apparmor, real, need.access)
-        found += _by_selinux(confined.selinux, there, need, real)
-        found += _by_lock(there, need, real)
+    file = there.facts.file
+    if file is not None and actor.has_open(file, writable=need.access is Access.WRITE):
+        return FileAccess(need, there, opened=True)
+    found = making(need, there, actor)
+    if need.new and not need.reuse and file is None and there.facts.creatable:
+        # What is in the way of making it is no less in the way of opening it then.
+        made = made_by(there, actor.maker)
+        found += opening(need, made, actor, adjust, made=True) if actor.libvirtd is not None else []
+        return FileAccess(need, there, tuple(dict.fromkeys(found)))
+    found += opening(need, there, actor, adjust)
+    if file is not None:
+        found += _confined(need, there, confined, file.path, by_libvirt=actor.libvirtd is not None)
+        found += _by_lock(there, need, file.path) if file.kind in (Kind.FILE, Kind.BLOCK) else []
     return FileAccess(need, there, tuple(found))
 
 
-def _hindrance(obstacle: Obstacle, who: Identity) -> Hindrance:
-    mending = mend(obstacle, who)
-    return Hindrance(
-        obstacle.rule,
-        _reason(obstacle, who),
-        obstacle.inode.path if obstacle.inode else "",
-        obstacle.rule is Rule.UNKNOWN,
-        mending.command if mending else None,
-        mending.changes if mending else (),
-    )
-
-
-def describe_owner(inode: Inode) -> str:
-    """``libvirt-qemu:kvm 0640+``: owner, group and mode of an inode; the plus says that there is an ACL."""
-    return f"{user_name(inode.uid)}:{group_name(inode.gid)} {inode.mode:04o}{'' if inode.acl is None else '+'}"
-
-
-def _reason(obstacle: Obstacle, who: Identity) -> str:
-    inode = obstacle.inode
-    if inode is None or obstacle.rule is Rule.UNKNOWN:
-        return obstacle.detail
-    missing = show_permission(obstacle.bits & ~granted_bits(inode, who) or obstacle.bits).replace("-", "")
-    point = inode.mount.point if inode.mount else "its mount"
-    return {
-        Rule.SEARCH: f"parent directory {inode.path} lacks +{missing} for {who} ({describe_owner(inode)})",
-        Rule.MODE: f"{who} lacks +{missing} ({describe_owner(inode)})",
-        Rule.ACL: f"the ACL gives {who} no +{missing} ({describe_owner(inode)})",
-        Rule.PROTECTED_SYMLINK: f"fs.protected_symlinks keeps {who} from following {inode.path}",
-        Rule.NOSYMFOLLOW: f"{point} is mounted nosymfollow, and {inode.path} is a symlink",
-        Rule.FUSE_OWNER: f"{point} is a FUSE mount without allow_other",
-        Rule.READ_ONLY_FILE_SYSTEM: f"the file system at {point} is read-only",
-        Rule.READ_ONLY_MOUNT: f"{point} is mounted read-only",
-        Rule.IMMUTABLE: f"{inode.path} is immutable (chattr +i)",
-        Rule.APPEND_ONLY: f"{inode.path} is append-only (chattr +a)",
-        Rule.NODEV: f"{point} is mounted nodev, and {inode.path} is a device",
-        Rule.KIND: f"{inode.path} is a {inode.kind}",
-    }.get(obstacle.rule, obstacle.detail)
+def _confined(need: Need, there: Present, confined: Confinement, path: str, *, by_libvirt: bool) -> list[Hindrance]:
+    if by_libvirt and need.role is Role.DESTINATION:
+        return []  # libvirt labels it, and adds a rule for it, before QEMU opens it
+    return [*_by_apparmor(confined.apparmor, path, need.access), *_by_selinux(confined.selinux, there, need, path)]
 
 
 def _by_apparmor(profile: Profile | None, path: str, access: Access) -> list[Hindrance]:
@@ -180,5 +151,5 @@ def _by_lock(there: Present, need: Need, path: str) -> list[Hindrance]:
     conflict = there.locks.conflict(need.access, shared=need.shared)
     if conflict is None:
         return []
-    holders = ", ".join(f"{holder.command} (process {holder.pid})" for holder in there.locks.holders)
+    holders = ", ".join(map(str, there.locks.holders))
     return [Hindrance("image-lock", f"image lock: {conflict}" + (f": {holders}" if holders else ""), path)]

@@ -42,7 +42,7 @@ class Need:
     """One file and why it has to be opened.
 
     ``depth`` is its position, or that of the image it belongs to; None for a destination. ``shared``: other writers are
-    welcome (libvirt's ``<shareable/>``). ``new``: it may have to be created first.
+    welcome (libvirt's ``<shareable/>``). ``new``: it may have to be created first; ``reuse``: what is there already is taken.
     """
 
     source: Source
@@ -52,6 +52,7 @@ class Need:
     because: str
     shared: bool = False
     new: bool = False
+    reuse: bool = False
 
     @property
     def path(self) -> str | None:
@@ -71,9 +72,9 @@ def needs(chain: Source, operation: Operation) -> tuple[Need, ...]:
         return _rebase(stack, operation)
     found = _running(stack, {})
     if isinstance(operation, Copy):
-        found += _destination(operation.destination, "the copy is written there")
+        found += _destination(operation.destination, "the copy is written there", reuse=operation.reuse)
     elif isinstance(operation, Snapshot):
-        found += _destination(operation.overlay, "the guest writes there from now on")
+        found += _destination(operation.overlay, "the guest writes there from now on", reuse=operation.reuse)
     elif isinstance(operation, Pull) and operation.base is not None:
         _position(stack, operation.base, "base")
         if operation.base == 0:
@@ -89,6 +90,13 @@ def writable_depths(chain: Source, operation: Operation) -> frozenset[int]:
         above = {operation.top - 1} if operation.online and operation.top > 0 else set()
         return frozenset({base} | above | (set() if operation.online else {operation.top}))
     return frozenset({operation.layer}) if isinstance(operation, Rebase) else frozenset()
+
+
+def destination_of(operation: Operation) -> Source | None:
+    """The image that ``operation`` makes, None when it makes none."""
+    if isinstance(operation, Copy):
+        return operation.destination
+    return operation.overlay if isinstance(operation, Snapshot) else None
 
 
 def _commit(stack: tuple[Source, ...], operation: Commit) -> tuple[Need, ...]:
@@ -160,12 +168,13 @@ def _image(layer: Source, depth: int | None, role: Role, access: Access, because
     return found
 
 
-def _destination(top: Source, because: str) -> list[Need]:
+def _destination(top: Source, because: str, *, reuse: bool) -> list[Need]:
     """A new image: writable, and perhaps not there yet. What it has below is read."""
     found = []
     for depth, layer in enumerate(layers(top)):
         if depth == 0:
-            found += [replace(need, new=True) for need in _image(layer, None, Role.DESTINATION, Access.WRITE, because)]
+            made = _image(layer, None, Role.DESTINATION, Access.WRITE, because)
+            found += [replace(need, new=True, reuse=reuse) for need in made]
         else:
             found += _image(layer, None, Role.DESTINATION, Access.READ, "the new image has it below")
     return found

@@ -1,19 +1,20 @@
 """Findings about rights for ``check``: from domain documents, or from all domains of a connection, to the files' state.
 
-The function to call is :func:`label_findings`.
+The function to call is :func:`rights_findings`, or :func:`label_findings` for what is at hand already.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from diskchain.access.audit import DomainUse
 from diskchain.access.audit_state import label_findings as findings_of
-from diskchain.access.kernel.identity import identify
-from diskchain.access.security.apparmor_profile import apparmor_enabled, read_profile
-from diskchain.access.security.libvirt_labels import DomainLabel
+from diskchain.access.audit_values import DomainUse
+from diskchain.actions.access import confinement
+from diskchain.actions.actor import Host, acting_for, host_of
 from diskchain.errors import DiskchainError
 from diskchain.findings import Finding
+from diskchain.hypervisor.domain_log import opened_before
 from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
 from diskchain.libvirtxml.edit.completion import declared_disks
 from diskchain.storage.source import Source
@@ -23,13 +24,19 @@ if TYPE_CHECKING:
     from diskchain.discover import Discoverer
     from diskchain.hypervisor.connection import Connection
 
-#: Where libvirt's QEMU driver runs as a user of its own: Debian and relatives; Red Hat, SUSE and relatives.
-_USUAL_USERS = ("libvirt-qemu", "qemu")
 
-
-class _Described(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Described:
     text: bytes
     origin: str
+
+
+def rights_findings(uri: str, *, seconds: float = DEFAULT_DEADLINE) -> list[Finding]:
+    """What is wrong with the rights of all files that the domains of the connection ``uri`` use. Raises PeerError."""
+    from diskchain.hypervisor.connection import Connection
+
+    with Connection(uri) as connection:
+        return label_findings(connection, seconds=seconds)
 
 
 def label_findings(
@@ -39,50 +46,50 @@ def label_findings(
 
     ``source``: an open connection, whose domains are all asked; or the texts of ``<domain>`` documents. What no domain
     among them uses counts as unused. Documents of domains on another host give no findings: their files are not ours.
-    A document that is no domain, or that libvirt's parser refuses, is passed over; other findings name it. So is a file
-    that does not answer within so many ``seconds``.
+    A document that is no domain, or that libvirt's parser refuses, is passed over; other findings name it. So is a domain
+    of which nobody can tell as whom it runs, and a file that does not answer within so many ``seconds``.
     """
     from diskchain.hypervisor.connection import Connection
 
-    base = None
+    host = Host()
     if isinstance(source, Connection):
         if source.host is not None:
             return []
-        base = source.base_label("dac")
+        host = host_of(source)
         described = [_Described(document.current, document.name) for document in source.domains()]
     else:
         described = [_Described(text, f"document {number}") for number, text in enumerate(source, start=1)]
-    return findings_of(list(_uses(described, base or _usual_label(), seconds)), state, seconds)
+    return findings_of(list(_uses(described, host, seconds)), state, seconds)
 
 
-def _uses(described: Iterable[_Described], base: str | None, seconds: float) -> Iterator[DomainUse]:
+def _uses(described: Iterable[_Described], host: Host, seconds: float) -> Iterator[DomainUse]:
     from diskchain.discover import Discoverer
 
     discoverer = Discoverer(seconds=seconds)
     for document in described:
         try:
             labels = parse_domain_labels(document.text, origin=document.origin)
-            use = None if labels is None else _use(labels, document, base, discoverer)
+            use = None if labels is None else _use(labels, document, host, discoverer)
         except DiskchainError:
             continue
         if use is not None:
             yield use
 
 
-def _use(labels: DomainLabels, document: _Described, base: str | None, discoverer: "Discoverer") -> DomainUse | None:
-    dac = labels.of("dac")
-    label = dac.label if dac is not None and dac.label else base
-    if label is None:
-        return None
+def _use(labels: DomainLabels, document: _Described, host: Host, discoverer: "Discoverer") -> DomainUse:
+    acting = acting_for(labels, host)
     selinux = labels.of("selinux")
+    root = host.daemon.root if host.daemon is not None else ""
     return DomainUse(
         name=labels.name or document.origin,
         running=labels.running,
         chains=tuple(_chains(document, discoverer)),
-        who=identify(label, capabilities=False),
-        dac=DomainLabel("dac", label, dac.relabel if dac is not None else True),
+        actor=acting.actor,
+        dac=acting.domain,
         selinux=selinux.imagelabel if selinux is not None else None,
-        profile=read_profile(labels.uuid) if labels.uuid and labels.running and apparmor_enabled() else None,
+        profile=confinement(labels, host).apparmor,
+        process=acting.process,
+        opened_before=opened_before(labels.name, root) if host.daemon is not None else frozenset(),
     )
 
 
@@ -90,13 +97,3 @@ def _chains(document: _Described, discoverer: "Discoverer") -> Iterator[Source]:
     for disk in declared_disks(document.text, document.origin):
         if not disk.is_empty:
             yield discoverer.discover(disk.source).source
-
-
-def _usual_label() -> str | None:
-    for user in _USUAL_USERS:
-        try:
-            who = identify(user)
-        except DiskchainError:
-            continue
-        return f"+{who.uid}:+{who.gid}"
-    return None

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from diskchain.errors import MissingExtra, PeerError, UsageError
+from diskchain.hypervisor.daemon import Daemon, daemon_behind
 from diskchain.storage.reference import redacted
+from diskchain.system.unix_peer import unix_peers
 
 if TYPE_CHECKING:
     import libvirt
@@ -41,11 +43,13 @@ class Connection:
         self.uri = redacted(uri)  # for people; a URI may hold a password
         self._host = urlsplit(uri).hostname
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        before = unix_peers()
         try:
             self._connection = libvirt.openReadOnly(uri)
         except libvirt.libvirtError as error:
             said = str(error).replace(uri, self.uri)
             raise PeerError(f"cannot connect to {self.uri}: {said}") from None
+        self._peers = [peer for descriptor, peer in unix_peers().items() if before.get(descriptor) != peer]
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +61,19 @@ class Connection:
     def host(self) -> str | None:
         """The other host this connection leads to, whose files are not ours; None for this host."""
         return None if self._host in (None, "localhost", "127.0.0.1", "::1") else self._host
+
+    @property
+    def version(self) -> tuple[int, int, int] | None:
+        """The version of the daemon, None when it does not tell."""
+        try:
+            number: int = self._connection.getLibVersion()
+        except self._libvirt.libvirtError:
+            return None
+        return number // 1_000_000, number // 1_000 % 1_000, number % 1_000
+
+    def daemon(self) -> Daemon:
+        """What is known of the daemon behind this connection."""
+        return daemon_behind(self._peers)
 
     def close(self) -> None:
         """Hang up."""

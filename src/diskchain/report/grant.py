@@ -68,6 +68,8 @@ def _left_lines(rest: LeftOver, style: Style) -> Iterator[str]:
     yield f"{label} {printable(rest.reason)}"
     if rest.command:
         yield f"    decide on: {printable(rest.command)}"
+    if rest.advice:
+        yield f"    advice: {printable(rest.advice)}"
 
 
 def granted_lines(granted: Granted, *, running: bool) -> Iterator[str]:

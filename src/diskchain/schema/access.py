@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from diskchain.access.judge import FileAccess, Hindrance, Verdict
+from diskchain.access.by_kernel import Hindrance
+from diskchain.access.judge import FileAccess, Verdict
 from diskchain.storage.location import describe_location
 from diskchain.system.posix_acl import show
 
@@ -12,13 +13,14 @@ ACCESS_SCHEMA = "diskchain/access/1"
 
 
 class HindranceDocument(msgspec.Struct, frozen=True):
-    """One thing in the way. ``rule`` is stable; ``unknown``: it may be in the way; ``fix``: a shell command."""
+    """One thing in the way. ``rule`` is stable; ``unknown``: it may be in the way; ``fix``: a shell command; ``advice``: what else would help."""
 
     rule: str
     reason: str
     at: str
     unknown: bool
     fix: str | None
+    advice: str | None = None
 
 
 class PresentDocument(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class PresentDocument(msgspec.Struct, frozen=True):
 
 
 class FileDocument(msgspec.Struct, frozen=True):
-    """One file: needed, present, verdict. ``position`` is None for a file that is not in the chain yet."""
+    """One file: needed, present, verdict. ``position`` is None for a file that is not in the chain yet; ``opened``: the process has it open."""
 
     position: int | None
     filename: str
@@ -43,6 +45,7 @@ class FileDocument(msgspec.Struct, frozen=True):
     verdict: Verdict
     present: PresentDocument | None
     hindrances: tuple[HindranceDocument, ...]
+    opened: bool = False
 
 
 class AccessDiskDocument(msgspec.Struct, frozen=True):
@@ -53,12 +56,14 @@ class AccessDiskDocument(msgspec.Struct, frozen=True):
 
 
 class AccessDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``diskchain access --json`` prints."""
+    """What ``diskchain access --json`` prints. ``origin``: where the user is known from, and ``where`` in it."""
 
     schema: str = ACCESS_SCHEMA
     target: str
     operation: str
     user: str
+    origin: str = "asked"
+    where: str = ""
     disks: tuple[AccessDiskDocument, ...]
 
 
@@ -78,6 +83,7 @@ def _file(access: FileAccess) -> FileDocument:
         verdict=access.verdict,
         present=_present(access),
         hindrances=tuple(map(_hindrance, access.hindrances)),
+        opened=access.opened,
     )
 
 
@@ -90,4 +96,6 @@ def _present(access: FileAccess) -> PresentDocument | None:
 
 
 def _hindrance(hindrance: Hindrance) -> HindranceDocument:
-    return HindranceDocument(str(hindrance.rule), hindrance.reason, hindrance.at, hindrance.unknown, hindrance.command)
+    return HindranceDocument(
+        str(hindrance.rule), hindrance.reason, hindrance.at, hindrance.unknown, hindrance.command, hindrance.advice
+    )

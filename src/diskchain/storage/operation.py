@@ -36,18 +36,23 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The disk is copied to ``destination``. ``shallow``: the copy keeps the active layer's backing file."""
+    """The disk is copied to ``destination``. ``shallow``: the copy keeps the active layer's backing file.
+
+    ``reuse``: the destination is there already (``--reuse-external``).
+    """
 
     destination: Source
     shallow: bool = False
+    reuse: bool = False
     type: Literal["copy"] = "copy"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``overlay`` becomes the new active layer, and the present one its backing file."""
+    """``overlay`` becomes the new active layer, and the present one its backing file. ``reuse``: it is there already."""
 
     overlay: Source
+    reuse: bool = False
     type: Literal["snapshot"] = "snapshot"
 
 

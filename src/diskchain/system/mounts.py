@@ -97,3 +97,8 @@ def _unescape(column: str) -> str:
         except ValueError:
             plain += "\\" + each
     return plain
+
+
+def is_fuse(mount: Mount) -> bool:
+    """Whether a program answers for the file system."""
+    return mount.fstype in ("fuse", "fuseblk") or mount.fstype.startswith("fuse.")

@@ -16,10 +16,12 @@ _MNT_ID: Final = 0x1000
 _ATTR_IMMUTABLE: Final = 0x10
 _ATTR_APPEND: Final = 0x20
 
-# stx_mask, stx_attributes; stx_uid, stx_gid, stx_mode; stx_ino; stx_attributes_mask; stx_btime; stx_dev_*; stx_mnt_id
-_HEAD: Final = struct.Struct("=I4xQ4xIIH2xQ")
+# stx_mask, stx_attributes; stx_uid, stx_gid, stx_mode; stx_ino, stx_size; stx_attributes_mask; stx_btime; stx_rdev_*; stx_dev_*;
+# stx_mnt_id
+_HEAD: Final = struct.Struct("=I4xQ4xIIH2xQQ")
 _ATTRIBUTES_MASK: Final = (56, struct.Struct("=Q"))
 _BIRTH: Final = (80, struct.Struct("=qI"))
+_RDEV: Final = (128, struct.Struct("=II"))
 _DEVICE: Final = (136, struct.Struct("=II"))
 _MOUNT: Final = (144, struct.Struct("=Q"))
 
@@ -28,7 +30,8 @@ _MOUNT: Final = (144, struct.Struct("=Q"))
 class Status:
     """One inode. ``mode`` includes the file type. ``birth`` in nanoseconds since the epoch; None: not recorded.
 
-    ``immutable`` and ``append`` are None when the file system does not tell.
+    ``immutable`` and ``append`` are None when the file system does not tell. ``size`` in bytes; ``rdev``: the device that a
+    device file stands for, 0 for others.
     """
 
     device: int
@@ -40,12 +43,14 @@ class Status:
     mount_id: int | None
     immutable: bool | None
     append: bool | None
+    size: int = 0
+    rdev: int = 0
 
 
 def statx(descriptor: int) -> Status:
     """The status of an open file; one opened with O_PATH will do. Raises OSError."""
     buffer = libc.statx(descriptor, _BASIC_STATS | _BTIME | _MNT_ID)
-    mask, attributes, uid, gid, mode, inode = _HEAD.unpack_from(buffer)
+    mask, attributes, uid, gid, mode, inode, size = _HEAD.unpack_from(buffer)
     (known,) = _at(_ATTRIBUTES_MASK, buffer)
     seconds, nanoseconds = _at(_BIRTH, buffer)
     (mount_id,) = _at(_MOUNT, buffer)
@@ -59,6 +64,8 @@ def statx(descriptor: int) -> Status:
         mount_id=mount_id if mask & _MNT_ID else None,
         immutable=bool(attributes & _ATTR_IMMUTABLE) if known & _ATTR_IMMUTABLE else None,
         append=bool(attributes & _ATTR_APPEND) if known & _ATTR_APPEND else None,
+        size=size,
+        rdev=os.makedev(*_at(_RDEV, buffer)),
     )
 
 

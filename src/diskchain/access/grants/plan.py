@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from diskchain.access.by_kernel import Hindrance
 from diskchain.access.fixes import changes_command
 from diskchain.access.grants.changes import Change, merge
 from diskchain.access.grants.trust import BY_USER, Named, Refusal
-from diskchain.access.judge import FileAccess, Hindrance
+from diskchain.access.judge import FileAccess
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.path_facts import End, Inode, Search
 from diskchain.access.requirements import Access
@@ -39,12 +40,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """Something in the way that the plan does not remove, and why not. ``command`` is for a person to decide on."""
+    """Something in the way that the plan does not remove, and why not.
+
+    ``command`` is for a person to decide on; ``advice`` says in words what would help where no command here does.
+    """
 
     path: str
     reason: str
     command: str | None = None
     unknown: bool = False
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def _left_over(hindrance: Hindrance, forbidden: set[str]) -> LeftOver:
     reason = hindrance.reason
     if forbidden:
         reason += f"; to change that, its {' and its '.join(sorted(forbidden))} would have to change, which --allow does not name"
-    return LeftOver(hindrance.at, reason, hindrance.command, hindrance.unknown)
+    return LeftOver(hindrance.at, reason, hindrance.command, hindrance.unknown, hindrance.advice)
 
 
 def _with_command(step: Step, who: Identity, accesses: Sequence[FileAccess]) -> Step:

@@ -12,8 +12,8 @@ from typing import Final
 
 from diskchain.access.kernel.identity import Capability, Identity
 from diskchain.access.kernel.path_facts import End, Follow, Inode, Kind, PathFacts
-from diskchain.system.mounts import Mount
-from diskchain.system.posix_acl import EXECUTE, READ, WRITE, Tag, permission_of
+from diskchain.system.mounts import is_fuse
+from diskchain.system.posix_acl import EXECUTE, READ, WRITE, Entry, Tag, permission_of
 
 #: Sticky and writable for everybody: where fs.protected_symlinks applies.
 _STICKY_AND_OPEN: Final = 0o1002
@@ -23,6 +23,8 @@ _DEVICES: Final = (Kind.BLOCK, Kind.CHARACTER)
 _SPECIAL: Final = (*_DEVICES, Kind.FIFO, Kind.SOCKET)
 #: File systems where a server has the last word, whatever the mode bits say.
 _REMOTE: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "ocfs2", "gpfs", "lustre", "virtiofs"})
+#: Of these, where it has the only word: the client does not look at the mode bits (``nfs_permission``, ``afs_permission``).
+_ASKED_ONLY: Final = frozenset({"nfs", "nfs4", "afs"})
 _END_ERRNO: Final = {
     End.MISSING: errno.ENOENT,
     End.NOT_A_DIRECTORY: errno.ENOTDIR,
@@ -55,7 +57,8 @@ class Rule(StrEnum):
 class Obstacle:
     """One thing in the way. ``errno`` is what open(2) would fail with, 0 for ``Rule.UNKNOWN``; ``inode`` is where.
 
-    ``bits`` are the permissions that were asked for there (SEARCH, MODE, ACL).
+    ``bits`` are the permissions that were asked for there (SEARCH, MODE, ACL); with ``Rule.UNKNOWN`` those that owner, mode and
+    ACL do not give, where a server decides without them.
     """
 
     rule: Rule
@@ -84,7 +87,7 @@ def obstacles(facts: PathFacts, who: Identity, want: int) -> tuple[Obstacle, ...
 def creation_obstacles(facts: PathFacts, who: Identity) -> tuple[Obstacle, ...]:
     """Everything between ``who`` and making a file at ``facts.path``, where nothing is yet.
 
-    The same as :func:`obstacles` for writing when something is there.
+    The same as :func:`obstacles` for writing when something is there. Whether a server lets ``who`` make files is UNKNOWN.
     """
     if not facts.creatable or not facts.steps:
         return obstacles(facts, who, READ | WRITE)
@@ -95,7 +98,8 @@ def creation_obstacles(facts: PathFacts, who: Identity) -> tuple[Obstacle, ...]:
         found.append(Obstacle(Rule.READ_ONLY_FILE_SYSTEM, errno.EROFS, directory))
     if directory.immutable:
         found.append(Obstacle(Rule.IMMUTABLE, errno.EPERM, directory))
-    if not permitted(directory, who, WRITE | EXECUTE) and permitted(directory, who, EXECUTE):
+    denied = not permitted(directory, who, WRITE | EXECUTE) and permitted(directory, who, EXECUTE)
+    if denied and not _server_alone(directory):
         rule = Rule.ACL if _by_mode_and_acl(directory, who, WRITE)[1] else Rule.MODE
         found.append(Obstacle(rule, errno.EACCES, directory, bits=WRITE | EXECUTE))
     return tuple(found)
@@ -113,7 +117,7 @@ def permitted(inode: Inode, who: Identity, want: int) -> bool:
 
     A FUSE file system without ``default_permissions`` never asks; its server does, which is another obstacle.
     """
-    if inode.mount and _is_fuse(inode.mount) and "default_permissions" not in inode.mount.super_options:
+    if inode.mount and is_fuse(inode.mount) and "default_permissions" not in inode.mount.super_options:
         return True
     if _by_mode_and_acl(inode, who, want)[0]:
         return True
@@ -131,14 +135,29 @@ def granted_bits(inode: Inode, who: Identity) -> int:
     return sum(bit for bit in (READ, WRITE, EXECUTE) if _by_mode_and_acl(inode, who, bit)[0])
 
 
+def masked_entry(inode: Inode, who: Identity, want: int) -> Entry | None:
+    """The ACL entry that would give ``who`` what they lack of ``want``, if the mask did not void it; None when there is none."""
+    mask = permission_of(inode.acl or (), Tag.MASK)
+    if mask is None or who.uid == inode.uid:
+        return None
+    lacking = want & ~granted_bits(inode, who)
+    for entry in inode.acl or ():
+        meant = (entry.tag is Tag.USER and entry.id == who.uid) or (
+            entry.tag is Tag.GROUP and entry.id is not None and who.in_group(entry.id)
+        )
+        if meant and entry.perm & ~mask & lacking:
+            return entry
+    return None
+
+
 def _on_the_way(facts: PathFacts, who: Identity) -> list[Obstacle]:
     found: list[Obstacle] = []
     for step in facts.steps:
         if isinstance(step, Follow):
             found += _following(step, facts, who)
         elif all(step.directory != other.inode for other in found):
-            found += _mount_obstacles(step.directory, who)
-            if not permitted(step.directory, who, EXECUTE):
+            found += _mount_obstacles(step.directory, who, EXECUTE)
+            if not permitted(step.directory, who, EXECUTE) and not _server_alone(step.directory):
                 found.append(Obstacle(Rule.SEARCH, errno.EACCES, step.directory, bits=EXECUTE))
     return found
 
@@ -168,8 +187,8 @@ def _at_the_file(file: Inode, who: Identity, want: int) -> list[Obstacle]:
         found.append(Obstacle(Rule.READ_ONLY_FILE_SYSTEM, errno.EROFS, file))
     if want & WRITE and file.immutable:
         found.append(Obstacle(Rule.IMMUTABLE, errno.EPERM, file))
-    found += _mount_obstacles(file, who)
-    if not permitted(file, who, want):
+    found += _mount_obstacles(file, who, want)
+    if not permitted(file, who, want) and not _server_alone(file):
         rule = Rule.ACL if _by_mode_and_acl(file, who, want)[1] else Rule.MODE
         found.append(Obstacle(rule, errno.EACCES, file, bits=want))
     if want & WRITE and file.append:
@@ -181,27 +200,33 @@ def _at_the_file(file: Inode, who: Identity, want: int) -> list[Obstacle]:
     return found
 
 
-def _mount_obstacles(inode: Inode, who: Identity) -> list[Obstacle]:
+def _server_alone(inode: Inode) -> bool:
+    """Whether owner, mode and ACL are only what a server shows, and it is asked instead."""
+    mount = inode.mount
+    return mount is not None and (
+        mount.fstype in _ASKED_ONLY or (mount.fstype in ("cifs", "smb3") and "noperm" in mount.super_options)
+    )
+
+
+def _mount_obstacles(inode: Inode, who: Identity, want: int) -> list[Obstacle]:
     """What the kind of file system adds: FUSE keeps others out, a server decides for itself, ids may be mapped."""
     mount = inode.mount
     if mount is None:
         return []
     found = []
-    if _is_fuse(mount):
+    if is_fuse(mount):
         options = mount.super_options
         if "allow_other" not in options and not {f"user_id={who.uid}", f"group_id={who.gid}"} <= options:
             found.append(Obstacle(Rule.FUSE_OWNER, errno.EACCES, inode))
         elif "default_permissions" not in options and inode.kind is not Kind.DIRECTORY:
             found.append(Obstacle(Rule.UNKNOWN, 0, inode, f"the FUSE server behind {mount.point} decides"))
     elif mount.fstype in _REMOTE:
-        found.append(Obstacle(Rule.UNKNOWN, 0, inode, f"the {mount.fstype} server behind {mount.point} decides"))
+        lacking = want if _server_alone(inode) and not permitted(inode, who, want) else 0
+        what = f"the {mount.fstype} server behind {mount.point} decides"
+        found.append(Obstacle(Rule.UNKNOWN, 0, inode, what, lacking))
     if "idmapped" in mount.options:
         found.append(Obstacle(Rule.UNKNOWN, 0, inode, f"{mount.point} maps user ids"))
     return found
-
-
-def _is_fuse(mount: Mount) -> bool:
-    return mount.fstype in ("fuse", "fuseblk") or mount.fstype.startswith("fuse.")
 
 
 def _by_mode_and_acl(inode: Inode, who: Identity, want: int) -> tuple[bool, bool]:

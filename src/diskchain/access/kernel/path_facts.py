@@ -29,7 +29,8 @@ class Inode:
 
     ``path`` is the path it was reached by, without symlinks. ``mode`` holds the permission bits (07777). ``acl`` is None
     when the file has none beyond its mode; ``acl_supported`` says whether it could. ``immutable`` and ``append`` are
-    None when the file system does not tell; ``mount`` is None when it is not visible to us.
+    None when the file system does not tell; ``mount`` is None when it is not visible to us. ``size`` in bytes, as stat(2)
+    says; ``rdev``: what a device file stands for.
     """
 
     path: str
@@ -45,6 +46,8 @@ class Inode:
     append: bool | None = False
     mount: Mount | None = None
     birth: int | None = None
+    size: int = 0
+    rdev: int = 0
 
 
 @dataclass(frozen=True, slots=True)

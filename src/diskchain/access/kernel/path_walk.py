@@ -73,6 +73,8 @@ def inode_of(descriptor: int, path: str, mounts: dict[int, Mount]) -> Inode:
         append=status.append,
         mount=mounts.get(status.mount_id) if status.mount_id is not None else None,
         birth=status.birth,
+        size=status.size,
+        rdev=status.rdev,
     )
 
 

@@ -1,18 +1,48 @@
-"""A file as it will be once libvirt has given it to the domain's user: the DAC table applied to what is there now. Pure."""
+"""A file as it will be once libvirtd has given it to the domain's user: the DAC table applied to what is there now. Pure."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from diskchain.access.actor import Libvirtd
 from diskchain.access.evidence import Present
-from diskchain.access.kernel.path_facts import Inode
-from diskchain.access.requirements import writable_depths
-from diskchain.access.security.libvirt_labels import DomainLabel, at_job, at_start, dac_ids
+from diskchain.access.requirements import destination_of, writable_depths
+from diskchain.access.security.libvirt_labels import DAC, DomainLabel, Relabelling, at_job, at_start, dac_ids
 from diskchain.storage.location import local_path
 from diskchain.storage.operation import Operation
 from diskchain.storage.source import Source, layers
 
-#: The owner a path gets; None: that part stays.
-Owners = dict[str, tuple[int | None, int | None]]
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who a file is given to; None: that part stays. ``remembered``: libvirt notes the present owner first."""
+
+    uid: int | None
+    gid: int | None
+    remembered: bool = False
+
+
+#: The owner each path gets.
+Owners = dict[str, Owner]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A file as it will be when QEMU opens it.
+
+    ``otherwise``: as it will be if libvirt cannot give it away, which nobody can tell because of ``doubt``; None where it is
+    certain. ``kept``: why its owner stays although libvirt would change it. ``refused``: why libvirt itself ends the operation
+    before that.
+    """
+
+    present: Present
+    otherwise: Present | None = None
+    doubt: str = ""
+    kept: str = ""
+    refused: str = ""
+
+
+#: From a path and what is there to what will be there.
+Adjust = Callable[[str, Present], Outlook]
 
 
 def owners_by_libvirt(chain: Source, operation: Operation, domain: DomainLabel, *, running: bool) -> Owners:
@@ -21,29 +51,50 @@ def owners_by_libvirt(chain: Source, operation: Operation, domain: DomainLabel, 
     stack = list(layers(chain))
     for depth in sorted(writable_depths(chain, operation)):
         found += at_job(stack[depth], depth, domain, writable=True)
-    owners: Owners = {}
-    for one in found:
-        path = local_path(one.source.location)
-        if path is not None and one.label is not None:
-            owners[path] = dac_ids(one.label)
-    return owners
+    new = destination_of(operation)
+    if new is not None:
+        found += at_start(new, domain)
+    return {path: _owner(one) for one in found if (path := local_path(one.source.location)) is not None and one.label}
 
 
-def as_relabelled(owners: Owners) -> Callable[[str, Present], Present]:
-    """What to pass as ``adjust`` to :func:`~diskchain.access.assess.survey`."""
+def as_relabelled(owners: Owners, libvirtd: Libvirtd, boot_times: frozenset[int]) -> Adjust:
+    """What becomes of each file; the paths that ``owners`` leaves out stay as they are."""
 
-    def adjust(path: str, present: Present) -> Present:
-        file = present.facts.file
-        if path not in owners or file is None or not _can_be_given(file):
-            return present
-        uid, gid = owners[path]
-        given = replace(file, uid=file.uid if uid is None else uid, gid=file.gid if gid is None else gid)
-        return replace(present, facts=replace(present.facts, file=given))
+    def adjust(path: str, present: Present) -> Outlook:
+        file, owner = present.facts.file, owners.get(path)
+        if owner is None or file is None:
+            return Outlook(present)
+        uid = file.uid if owner.uid is None else owner.uid
+        gid = file.gid if owner.gid is None else owner.gid
+        given = replace(present, facts=replace(present.facts, file=replace(file, uid=uid, gid=gid)))
+        if (
+            libvirtd.gives
+            and libvirtd.remembers
+            and owner.remembered
+            and (file.uid, file.gid) != (uid, gid)
+            and _counted(present, boot_times)
+        ):
+            return Outlook(
+                present, refused=f"libvirt counts users of {file.path} already, and gives it to no other owner"
+            )
+        outlook = libvirtd.give(file, uid, gid)
+        if outlook.works is None:
+            return Outlook(given, present, outlook.reason)
+        return Outlook(given) if outlook.works else Outlook(present, kept=outlook.reason)
 
     return adjust
 
 
-def _can_be_given(file: Inode) -> bool:
-    """Whether chown would work; libvirt carries on where it does not."""
-    options = file.mount.options | file.mount.super_options if file.mount else frozenset()
-    return "ro" not in options and not file.immutable and not file.append
+def as_it_is(_path: str, present: Present) -> Outlook:
+    """No libvirt changes anything."""
+    return Outlook(present)
+
+
+def _owner(one: Relabelling) -> Owner:
+    uid, gid = dac_ids(one.label or "")
+    return Owner(uid, gid, one.remembered)
+
+
+def _counted(present: Present, boot_times: frozenset[int]) -> bool:
+    """Whether libvirt would find a count of users that it believes (``virSecurityDACSetOwnership``)."""
+    return any(note.model == DAC and note.users and not note.stale(boot_times) for note in present.saved_labels)

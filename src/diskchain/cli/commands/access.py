@@ -4,11 +4,9 @@ import argparse
 import os
 import sys
 
-from diskchain.actions.access import question
-from diskchain.cli.options.access import add_access_arguments
+from diskchain.cli.options.access import add_access_arguments, question_of
 from diskchain.cli.options.target import add_target_arguments
-from diskchain.errors import printable
-from diskchain.report.access import access_code, access_lines
+from diskchain.report.access import access_code, access_lines, access_title
 
 EXAMPLE = """\
 examples:
@@ -30,20 +28,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge and print."""
-    asked = question(args)
+    asked = question_of(args)
     answers = [(subject, asked.answer(subject)) for subject in asked.subjects]
     if args.json:
         from diskchain.schema import AccessDocument, access_disk_document, to_json
 
         disks = tuple(access_disk_document(subject.name, found) for subject, found in answers)
-        print(to_json(AccessDocument(target=args.target, operation=args.operation, user=str(asked.who), disks=disks)))
+        print(
+            to_json(
+                AccessDocument(
+                    target=args.target,
+                    operation=args.operation,
+                    user=str(asked.who),
+                    disks=disks,
+                    origin=str(asked.actor.origin),
+                    where=asked.actor.where,
+                )
+            )
+        )
     else:
         from diskchain.report.style import style_of
 
         style = style_of(sys.stdout, environ=dict(os.environ))
         for subject, found in answers:
-            title = f"{printable(subject.name)}: {args.operation} by {printable(str(asked.who))}"
-            print(style.bold(title))
+            print(style.bold(access_title(subject.name, args.operation, asked.actor)))
             for line in access_lines(found, style):
                 print(f"  {line}")
     codes = [access_code(found, complete=subject.complete) for subject, found in answers]

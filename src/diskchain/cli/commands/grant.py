@@ -5,9 +5,8 @@ import os
 import sys
 
 from diskchain.access.grants.apply import Granted, GrantFailed
-from diskchain.actions.access import question
 from diskchain.actions.grant import GrantRequest, PlannedGrant, plan, plan_and_apply
-from diskchain.cli.options.access import add_access_arguments
+from diskchain.cli.options.access import add_access_arguments, question_of, wanted_of
 from diskchain.cli.options.state import add_state_argument, state_of
 from diskchain.cli.options.target import add_target_arguments
 from diskchain.readers.policy import POLICIES, policy_named
@@ -64,9 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plan, perhaps apply, print."""
     policy = policy_named(args.policy)
-    asked = question(args, policy)
+    asked = question_of(args, policy)
     request = GrantRequest(
-        operation=_operation(args),
+        operation=wanted_of(args).words(),
         policy=policy,
         state=state_of(args),
         allowed=frozenset({"acl", *args.allow}),
@@ -91,12 +90,6 @@ def run(args: argparse.Namespace) -> int:
     return grant_code(planned)
 
 
-def _operation(args: argparse.Namespace) -> str:
-    """The operation and its layers in words: two commits of one disk into different layers are two grants."""
-    parts = [f"{name} {value}" for name in ("top", "base", "layer", "to") if (value := getattr(args, name)) is not None]
-    return " ".join([args.operation, *parts])
-
-
 def _print(args: argparse.Namespace, planned: PlannedGrant, granted: Granted | None, *, running: bool) -> None:
     for line in plan_lines(planned.plan, style_of(sys.stdout, environ=dict(os.environ))):
         print(line)
@@ -117,7 +110,7 @@ def _print_json(args: argparse.Namespace, planned: PlannedGrant, granted: Grante
         planned.plan,
         granted,
         target=args.target,
-        operation=_operation(args),
+        operation=wanted_of(args).words(),
         policy=args.policy,
         journal_problem=planned.journal_problem,
     )

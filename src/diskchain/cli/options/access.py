@@ -1,25 +1,14 @@
 """``--for``: the operation on the command line, for the verbs that judge and grant access."""
 
 import argparse
-import os
 
-from diskchain.actions.select_layer import layer_position
+from diskchain.actions.access import Question, Settings, ask_about_document, ask_about_image
+from diskchain.actions.operation import DETAILS, Wanted
+from diskchain.actions.target import document_of
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.errors import UsageError
-from diskchain.storage.location import FileLocation
-from diskchain.storage.operation import OPERATIONS, Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
-from diskchain.storage.source import TERMINATOR, UNKNOWN, Source
-
-#: What each operation takes besides its name.
-_TAKES = {
-    "start": (),
-    "commit": ("base", "top", "offline"),
-    "pull": ("base",),
-    "copy": ("to", "shallow"),
-    "snapshot": ("to",),
-    "rebase": ("layer", "backing", "unsafe"),
-}
-_ALL = tuple(dict.fromkeys(name for names in _TAKES.values() for name in names))
+from diskchain.readers.policy import LIBVIRT, OpenPolicy
+from diskchain.storage.operation import OPERATIONS
 
 
 def add_access_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,42 +37,44 @@ def add_access_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--offline", action="store_true", help="the commit is done by qemu-img")
     which.add_argument("--to", metavar="PATH", help="the file that a copy or a snapshot makes")
     which.add_argument("--shallow", action="store_true", help="the copy keeps the backing file")
+    which.add_argument(
+        "--reuse", action="store_true", help="the file of a copy or a snapshot is there already (--reuse-external)"
+    )
     which.add_argument("--layer", metavar="LAYER", help="rebase this layer (default: the top)")
     which.add_argument("--backing", metavar="PATH", help="rebase onto this file")
     which.add_argument("--unsafe", action="store_true", help="the rebase changes the header only (qemu-img rebase -u)")
 
 
-def operation_of(args: argparse.Namespace, chain: Source) -> Operation:
-    """The operation on this chain. Raises UsageError for options that do not go with it, and for unknown layers."""
-    takes = _TAKES[args.operation]
-    for name in _ALL:
-        if getattr(args, name) and name not in takes:
-            raise UsageError(f"--{name} does not go with --for {args.operation}")
-    if args.operation == "commit":
-        top = 0 if args.top is None else layer_position(chain, args.top, args.timeout)
-        return Commit(_position(chain, args.base, args.timeout), top, online=not args.offline)
-    if args.operation == "pull":
-        return Pull(_position(chain, args.base, args.timeout))
-    if args.operation == "copy":
-        return Copy(_new_file(args), shallow=args.shallow)
-    if args.operation == "snapshot":
-        return Snapshot(_new_file(args))
-    if args.operation == "rebase":
-        layer = 0 if args.layer is None else layer_position(chain, args.layer, args.timeout)
-        backing = None if args.backing is None else _file(args.backing)
-        return Rebase(layer, backing, unsafe=args.unsafe)
-    return Start()
+def wanted_of(args: argparse.Namespace) -> Wanted:
+    """The operation that the arguments name."""
+    return Wanted(args.operation, **{name: getattr(args, name) for name in DETAILS})
 
 
-def _position(chain: Source, text: str | None, seconds: float) -> int | None:
-    return None if text is None else layer_position(chain, text, seconds)
+def question_of(args: argparse.Namespace, policy: OpenPolicy = LIBVIRT) -> Question:
+    """The question that the arguments ask. Raises UsageError, StorageError, XmlError, PeerError.
+
+    ``policy``: what a header may make us look at.
+    """
+    document = document_of(args, args.target)
+    settings = Settings(policy, args.timeout)
+    if document is None:
+        return _about_image(args, settings)
+    return ask_about_document(
+        document,
+        args.target,
+        wanted_of(args),
+        connect=args.connect,
+        disk=args.disk,
+        who=args.who,
+        capabilities=args.capabilities,
+        as_is=args.as_is,
+        settings=settings,
+    )
 
 
-def _new_file(args: argparse.Namespace) -> Source:
-    if args.to is None:
-        raise UsageError(f"--for {args.operation} needs --to PATH: the file it makes")
-    return _file(args.to)._replace(backing=TERMINATOR)
-
-
-def _file(path: str) -> Source:
-    return Source(FileLocation(os.path.abspath(path)), backing=UNKNOWN)
+def _about_image(args: argparse.Namespace, settings: Settings) -> Question:
+    if args.disk not in (None, args.target):
+        raise UsageError(f"no disk is called {args.disk}; the disks are: {args.target}")
+    return ask_about_image(
+        args.target, args.format, args.who, wanted_of(args), capabilities=args.capabilities, settings=settings
+    )

@@ -1,0 +1,167 @@
+"""Whose access a question is about: the sources asked in their order, and what follows for what libvirt gives."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diskchain.access.actor import Actor, Libvirtd, Origin
+from diskchain.access.kernel.chown_check import Giving
+from diskchain.access.kernel.identity import ALL_CAPABILITIES, Identity
+from diskchain.access.kernel.path_facts import Inode, Kind
+from diskchain.access.kernel.path_walk import walk_path
+from diskchain.actions.actor import Acting, Host, acting_for
+from diskchain.errors import DiskchainError, PeerError, UsageError
+from diskchain.hypervisor.configuration_file import Setting
+from diskchain.hypervisor.daemon import Daemon
+from diskchain.hypervisor.domain_log import opened_before
+from diskchain.hypervisor.qemu_conf import PATH, QemuConf, read_qemu_conf
+from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
+from diskchain.system.process_rights import credentials, open_files
+
+UUID = "5d0bd0a4-2c1a-4f5f-8f0c-9d2b3f3f0a11"
+LABEL = "+64999:+64998"
+
+
+def labels(seclabel: str = "", *, running: bool = False) -> DomainLabels:
+    found = parse_domain_labels(
+        f"<domain{' id=' + repr('1') if running else ''}><name>web</name><uuid>{UUID}</uuid>{seclabel}</domain>"
+    )
+    assert found is not None
+    return found
+
+
+def system(label: str | None = "+107:+107", *, version: tuple[int, int, int] = (9, 0, 0), **settings: object) -> Host:
+    conf = QemuConf(**{name: Setting(name, value, 7) for name, value in settings.items()})  # type: ignore[arg-type]
+    return Host("qemu:///system", label, Daemon(1, 0, 0, conf), version)
+
+
+STATIC = f"<seclabel type='static' model='dac'><label>{LABEL}</label></seclabel>"
+
+
+def known(acting: Acting) -> tuple[int, Origin]:
+    return acting.actor.identity.uid, acting.actor.origin
+
+
+def test_a_seclabel_comes_before_the_connection_and_that_before_its_settings() -> None:
+    assert known(acting_for(labels(STATIC), system(user="daemon"))) == (64999, Origin.SECLABEL)
+    assert known(acting_for(labels(), system())) == (107, Origin.CAPABILITIES)
+    session = Host("qemu:///session", None, Daemon(5, 1000, 1000, QemuConf()), (9, 0, 0))
+    assert known(acting_for(labels(STATIC), session)) == (1000, Origin.SESSION)
+
+
+def test_a_setting_is_named_by_its_line_and_only_where_the_daemon_has_read_it() -> None:
+    agreed = acting_for(labels(), system("+1:+1", user="daemon"))
+    assert known(agreed) == (1, Origin.CONFIGURATION)
+    assert agreed.actor.where == f"{PATH}:7"
+    assert known(acting_for(labels(), system("+107:+107", user="daemon"))) == (107, Origin.CAPABILITIES)
+
+
+def test_what_is_asked_for_comes_before_everything() -> None:
+    assert known(acting_for(labels(STATIC), system(), who="+5")) == (5, Origin.ASKED)
+
+
+def test_nobody_is_guessed() -> None:
+    with pytest.raises(PeerError, match="does not tell"):
+        acting_for(labels(), system(None))
+    with pytest.raises(DiskchainError):
+        acting_for(labels(), Host(daemon=Daemon(None, None, None, QemuConf())))
+
+
+def test_a_running_process_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    file.write_bytes(b"x")
+    code = "import sys; f=open(sys.argv[1],'r+b'); print('ready', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(file), "-uuid", UUID, "-x"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        acting = acting_for(labels(STATIC, running=True), system())
+        assert (acting.process, acting.actor.origin) == (process.pid, Origin.PROCESS)
+        seen = credentials(os.getpid())
+        assert seen is not None
+        assert acting.actor.identity.uid == seen.uid == os.geteuid()
+        assert acting.actor.identity.groups == seen.groups | {seen.gid}
+        inode = walk_path(str(file)).file
+        assert inode is not None
+        opened = open_files(process.pid, {inode.number})
+        assert Actor(acting.actor.identity, opened=opened).has_open(inode, writable=True)
+        process.communicate(b"")
+    assert acting_for(labels(STATIC, running=True), system()).process is None
+
+
+def test_a_qemu_of_root_keeps_its_capabilities_where_that_is_known() -> None:
+    now = acting_for(labels(), system("+0:+0")).actor
+    assert (now.identity.capabilities, now.maybe) == (ALL_CAPABILITIES, ())
+    before = acting_for(labels(), system("+0:+0", version=(4, 0, 0))).actor
+    assert [each.capabilities for each in before.maybe] == [frozenset()]
+    told = acting_for(labels(), system("+0:+0"), capabilities=False).actor
+    assert (told.identity.capabilities, told.maybe) == (frozenset(), ())
+
+
+def test_what_libvirt_gives_follows_from_the_settings() -> None:
+    def gives(host: Host) -> bool | None:
+        libvirtd = acting_for(labels(STATIC), host).actor.libvirtd
+        assert libvirtd is not None
+        return libvirtd.gives
+
+    assert gives(system()) is True
+    assert gives(system(dynamic_ownership=1)) is True
+    assert gives(system(dynamic_ownership=0)) is False
+    assert gives(Host("qemu:///system", None, Daemon(1, 0, 0, QemuConf(problem="no")), None)) is None
+    session = acting_for(labels(), Host("qemu:///session", None, Daemon(5, 1000, 1000, QemuConf()), None))
+    assert session.domain is None
+    assert session.actor.libvirtd is not None
+    assert session.actor.libvirtd.gives is False
+
+
+def test_a_file_that_is_the_user_s_already_need_not_be_given() -> None:
+    inode = Inode("/i", Kind.FILE, 1, 1, 5, 6, 0o600)
+    assert Libvirtd(gives=False, because="off").give(inode, 5, 6).works is True
+    assert Libvirtd(gives=False, because="off").give(inode, 5, 7) == Giving(works=False, reason="off")
+    assert Libvirtd(gives=None, because="unread").give(inode, 5, 7) == Giving(works=None, reason="unread")
+    assert Libvirtd(Identity(0, 0)).give(inode, 5, 7).works is True
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("user = 5", "user is no string"), ("dynamic_ownership = 'no'", "neither 0 nor 1"), ("user 'x'", "expecting")],
+)
+def test_a_file_that_libvirt_refuses_says_nothing(text: str, problem: str, tmp_path: Path) -> None:
+    path = Path(f"{tmp_path}{PATH}")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    found = read_qemu_conf(str(tmp_path))
+    assert problem in (found.problem or "")
+    assert (found.user, found.dynamic_ownership) == (None, None)
+
+
+def test_no_file_means_that_nothing_is_set(tmp_path: Path) -> None:
+    assert read_qemu_conf(str(tmp_path)) == QemuConf()
+
+
+def test_a_file_that_may_not_be_read_is_a_problem_and_no_default(tmp_path: Path) -> None:
+    assert read_qemu_conf(f"{tmp_path}/gone").problem is not None
+
+
+def test_files_in_a_log_are_those_that_qemu_was_given(tmp_path: Path) -> None:
+    log = Path(f"{tmp_path}/var/log/libvirt/qemu/web.log")
+    log.parent.mkdir(parents=True)
+    log.write_bytes(
+        b"""-blockdev '{"driver":"file","filename":"/i/a \\"b\\".qcow2","node-name":"n"}' \\\n"""
+        b"""-blockdev '{"driver":"file","filename":"/i/base"}' \\\n\xff"filename":"cut"""
+    )
+    assert opened_before("web", str(tmp_path)) == {'/i/a "b".qcow2', "/i/base"}
+    assert opened_before("other", str(tmp_path)) == opened_before("../web", str(tmp_path)) == frozenset()
+
+
+def test_a_usage_error_says_what_to_do_without_a_connection() -> None:
+    host = Host(daemon=None)
+    if host.settings.user is None:  # this host's own qemu.conf would say
+        with pytest.raises(UsageError, match="--as"):
+            acting_for(labels(), host)
