@@ -11,7 +11,7 @@ from diskchain.libvirtxml.edit.completion import declared_disks
 from diskchain.storage.source import Source
 from tests.live.private_libvirtd import PrivateLibvirtd, wait_for
 
-_DOMAIN = """\
+DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name>
   <memory unit='MiB'>64</memory>
@@ -49,7 +49,7 @@ def disk(path: Path, *, target: str = "vda", format: str = "qcow2", inside: str 
 
 def start(daemon: PrivateLibvirtd, name: str, *disks: str, seclabel: str = "") -> Any:
     """A persistent domain, started and paused."""
-    domain = daemon.connection.defineXML(_DOMAIN.format(name=name, disks="\n".join(disks), seclabel=seclabel))
+    domain = daemon.connection.defineXML(DOMAIN.format(name=name, disks="\n".join(disks), seclabel=seclabel))
     daemon.start_paused(domain)
     return domain
 

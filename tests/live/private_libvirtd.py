@@ -32,7 +32,7 @@ _DIRECTORIES = {"run": "/run/libvirt", "lib": "/var/lib/libvirt", "etc": "/etc/l
 class PrivateLibvirtd:
     """The daemon, and an open connection to it while it runs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: str = "") -> None:
         self.directory = directory
         self.uri = f"qemu:///system?socket={directory}/run/libvirt-sock"
         self.connection: Any = None  # libvirt.virConnect, which has no types
@@ -45,7 +45,7 @@ class PrivateLibvirtd:
         with (directory / "etc" / "qemu.conf").open("a") as conf:
             # A container may forbid cgroups and namespaces; neither has to do with owners.
             conf.write('\nsecurity_driver = "none"\ncgroup_controllers = []\n')
-            conf.write("namespaces = []\nremember_owner = 1\n")
+            conf.write(f"namespaces = []\n{settings or 'remember_owner = 1'}\n")
 
     def start(self) -> None:
         """Starts the daemon (and the one that keeps the guests' logs), and connects."""
@@ -61,6 +61,11 @@ class PrivateLibvirtd:
                     log = (self.directory / "libvirtd.log").read_text(errors="replace")[-2000:]
                     pytest.fail(f"the private libvirtd does not answer:\n{log}", pytrace=False)
                 time.sleep(_POLL_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process, in whose mount namespace it sees its files."""
+        return self._processes["libvirtd"].pid
 
     def kill(self) -> None:
         """SIGKILL, as the out-of-memory killer would. Domains go on."""
@@ -120,7 +125,8 @@ class PrivateLibvirtd:
 
 
 @contextmanager
-def _started() -> Iterator[PrivateLibvirtd]:
+def started(settings: str = "") -> Iterator[PrivateLibvirtd]:
+    """A daemon of its own; `settings` are lines for its qemu.conf."""
     if libvirt is None:
         give_up("needs the Python package libvirt-python")
     demand("root", "libvirtd", "virtlogd", "setpriv")
@@ -131,7 +137,7 @@ def _started() -> Iterator[PrivateLibvirtd]:
     directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_PLACE))
     try:
         directory.chmod(0o755)
-        daemon = PrivateLibvirtd(directory)
+        daemon = PrivateLibvirtd(directory, settings)
         try:
             daemon.start()
             yield daemon
@@ -144,7 +150,7 @@ def _started() -> Iterator[PrivateLibvirtd]:
 @pytest.fixture
 def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd]:
     """A started :class:`PrivateLibvirtd` for one test, which may kill it."""
-    with _started() as daemon:
+    with started() as daemon:
         request.config.stash[PEER_VERSIONS]["libvirtd"] = f"libvirtd {dotted(daemon.connection.getLibVersion())}"
         yield daemon
 
@@ -152,7 +158,7 @@ def private_libvirtd(request: pytest.FixtureRequest) -> Iterator[PrivateLibvirtd
 @pytest.fixture(scope="session")
 def libvirtd(request: pytest.FixtureRequest) -> Iterator[Libvirtd]:
     """The daemon that all tests of this run share."""
-    with _started() as daemon:
+    with started() as daemon:
         version = dotted(daemon.connection.getLibVersion())
         versions = request.config.stash[PEER_VERSIONS]
         versions["libvirtd"] = f"libvirtd {version}"

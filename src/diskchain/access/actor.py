@@ -38,13 +38,15 @@ class Libvirtd:
     """The daemon that makes files and gives them away.
 
     ``gives``: whether it changes owners at all (``dynamic_ownership``), None when nobody could tell, and ``because`` of what.
-    ``remembers``: whether it notes the former owner (``remember_owner``).
+    ``remembers``: whether it notes the former owner (``remember_owner``). ``knows_data_files``: whether it labels the data files of
+    qcow2 images, as libvirt does since 10.10.0; None: its version is not known.
     """
 
     identity: Identity = ROOT
     gives: bool | None = True
     because: str = ""
     remembers: bool = True
+    knows_data_files: bool | None = None
 
     def give(self, inode: Inode, uid: int, gid: int) -> Giving:
         """What becomes of ``inode`` when it is to be given to ``uid`` and ``gid``."""

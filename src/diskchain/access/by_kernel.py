@@ -81,16 +81,17 @@ def made_by(there: Present, maker: Identity) -> Present:
 def opening(need: Need, there: Present, actor: Actor, adjust: Adjust, *, made: bool = False) -> list[Hindrance]:
     """What keeps the process from opening the file. ``made``: it is not there yet; libvirtd is about to make it."""
     outlook = adjust(need.path or "", there)
+    refused: list[Hindrance] = []
     if outlook.refused:
         file = there.facts.file
-        return [Hindrance("owner", outlook.refused, file.path if file else need.path or "")]
+        refused = [Hindrance("owner", outlook.refused, file.path if file else need.path or "", unknown=True)]
     ways = [_cured(need, there, who, adjust, _as_given, made=made) for who in (actor.identity, *actor.maybe)]
     found = ways[0]
     doubt = f"whether {actor.identity} keeps root's capabilities is not known"
     if outlook.otherwise is not None:
         ways.append(_cured(need, there, actor.identity, adjust, _as_kept, made=made))
         doubt = outlook.doubt
-    return _agreed(ways, doubt) if len(ways) > 1 else found
+    return refused + (_agreed(ways, doubt) if len(ways) > 1 else found)
 
 
 def _as_given(outlook: Outlook) -> Present:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Since when a QEMU that runs as root is known to keep root's capabilities (measured; earlier versions could take them).
 _KEEPS_CAPABILITIES: Final = (9, 0, 0)
+#: Since when libvirt labels the data files of qcow2 images (its news of 10.10.0; measured that 9.0.0 does not).
+_KNOWS_DATA_FILES: Final = (10, 10, 0)
 #: Bit numbers in a process's capability masks: ``include/uapi/linux/capability.h``.
 _BITS: Final = {Capability.DAC_OVERRIDE: 1, Capability.DAC_READ_SEARCH: 2}
 
@@ -129,16 +131,18 @@ def _libvirtd(host: Host) -> Libvirtd:
     if daemon is not None and daemon.is_session:
         own = identify(f"+{daemon.uid}:+{daemon.gid}", capabilities=False)
         return Libvirtd(own, gives=False, because="a session's libvirtd gives files to nobody")
+    knows = None if host.version is None else host.version >= _KNOWS_DATA_FILES
     settings = host.settings
     if settings.problem is not None:
         # A document alone is judged by libvirt's defaults; a connection has a daemon that knows better.
         known = True if daemon is None else None
-        return Libvirtd(gives=known, because=f"dynamic_ownership is not known here ({settings.problem})")
+        because = f"dynamic_ownership is not known here ({settings.problem})"
+        return Libvirtd(gives=known, because=because, knows_data_files=knows)
     dynamic, remember = settings.dynamic_ownership, settings.remember_owner
     remembers = remember is None or remember.value == 1
     if dynamic is not None and dynamic.value == 0:
         return Libvirtd(gives=False, because=f"dynamic_ownership = 0 ({settings.where(dynamic)})", remembers=remembers)
-    return Libvirtd(remembers=remembers)
+    return Libvirtd(remembers=remembers, knows_data_files=knows)
 
 
 def _domain_label(labels: "DomainLabels", host: Host, actor: Actor) -> DomainLabel | None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from diskchain.access.actor import Libvirtd
 from diskchain.access.evidence import Present
+from diskchain.access.kernel.chown_check import Giving
+from diskchain.access.kernel.path_facts import Inode
 from diskchain.access.requirements import destination_of, writable_depths
 from diskchain.access.security.libvirt_labels import DAC, DomainLabel, Relabelling, at_job, at_start, dac_ids
 from diskchain.storage.location import local_path
@@ -14,12 +17,18 @@ from diskchain.storage.source import Source, layers
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who a file is given to; None: that part stays. ``remembered``: libvirt notes the present owner first."""
+    """Who a file is given to; None: that part stays.
+
+    ``remembered``: libvirt notes the present owner first. ``data_file``: it belongs to a qcow2 image that keeps its data elsewhere.
+    """
 
     uid: int | None
     gid: int | None
     remembered: bool = False
+    data_file: bool = False
 
+
+_COUNTED: Final = "libvirt's note says that another domain uses"
 
 #: The owner each path gets.
 Owners = dict[str, Owner]
@@ -30,7 +39,7 @@ class Outlook:
     """A file as it will be when QEMU opens it.
 
     ``otherwise``: as it will be if libvirt cannot give it away, which nobody can tell because of ``doubt``; None where it is
-    certain. ``kept``: why its owner stays although libvirt would change it. ``refused``: why libvirt itself ends the operation
+    certain. ``kept``: why its owner stays although libvirt would change it. ``refused``: why libvirt itself may end the operation
     before that.
     """
 
@@ -54,7 +63,12 @@ def owners_by_libvirt(chain: Source, operation: Operation, domain: DomainLabel, 
     new = destination_of(operation)
     if new is not None:
         found += at_start(new, domain)
-    return {path: _owner(one) for one in found if (path := local_path(one.source.location)) is not None and one.label}
+    data_files = {layer.data_file for layer in (*stack, *(layers(new) if new is not None else ()))}
+    return {
+        path: _owner(one, is_data_file=one.source in data_files)
+        for one in found
+        if (path := local_path(one.source.location)) is not None and one.label
+    }
 
 
 def as_relabelled(owners: Owners, libvirtd: Libvirtd, boot_times: frozenset[int]) -> Adjust:
@@ -67,22 +81,26 @@ def as_relabelled(owners: Owners, libvirtd: Libvirtd, boot_times: frozenset[int]
         uid = file.uid if owner.uid is None else owner.uid
         gid = file.gid if owner.gid is None else owner.gid
         given = replace(present, facts=replace(present.facts, file=replace(file, uid=uid, gid=gid)))
-        if (
-            libvirtd.gives
-            and libvirtd.remembers
-            and owner.remembered
-            and (file.uid, file.gid) != (uid, gid)
-            and _counted(present, boot_times)
-        ):
-            return Outlook(
-                present, refused=f"libvirt counts users of {file.path} already, and gives it to no other owner"
-            )
-        outlook = libvirtd.give(file, uid, gid)
+        outlook = _given(file, uid, gid, owner, libvirtd)
         if outlook.works is None:
             return Outlook(given, present, outlook.reason)
-        return Outlook(given) if outlook.works else Outlook(present, kept=outlook.reason)
+        if not outlook.works:
+            return Outlook(present, kept=outlook.reason)
+        # libvirt believes a count that it noted in this boot, and that it reckons from the clock, to a second.
+        counted = libvirtd.remembers and owner.remembered and _counted(present, boot_times)
+        refused = f"{_COUNTED} {file.path}, and it gives it to no other owner then"
+        return Outlook(given, refused=refused if counted and (file.uid, file.gid) != (uid, gid) else "")
 
     return adjust
+
+
+def _given(file: Inode, uid: int, gid: int, owner: Owner, libvirtd: Libvirtd) -> Giving:
+    if not owner.data_file or libvirtd.knows_data_files or (file.uid, file.gid) == (uid, gid):
+        return libvirtd.give(file, uid, gid)
+    known = "libvirt before 10.10.0 knows nothing of data files"
+    if libvirtd.knows_data_files is None:
+        return Giving(works=None, reason=f"{known}, and its version is not known here")
+    return Giving(works=False, reason=known)
 
 
 def as_it_is(_path: str, present: Present) -> Outlook:
@@ -90,9 +108,9 @@ def as_it_is(_path: str, present: Present) -> Outlook:
     return Outlook(present)
 
 
-def _owner(one: Relabelling) -> Owner:
+def _owner(one: Relabelling, *, is_data_file: bool) -> Owner:
     uid, gid = dac_ids(one.label or "")
-    return Owner(uid, gid, one.remembered)
+    return Owner(uid, gid, one.remembered, is_data_file)
 
 
 def _counted(present: Present, boot_times: frozenset[int]) -> bool:
