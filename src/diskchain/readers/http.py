@@ -124,6 +124,8 @@ class _Reader:
             raise self._fault("the server's certificate is not to be trusted") from error
         except aiohttp.ClientConnectionError as error:
             raise self._fault("no connection, or a broken one") from error
+        except OSError as error:
+            raise StorageError(f"cannot be read over http: {error.strerror or error}", path=self.name) from error
         except (aiohttp.ClientError, ValueError) as error:  # their texts hold the query
             raise self._fault("cannot be read over http: an address or an answer is not valid") from error
 

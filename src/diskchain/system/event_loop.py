@@ -4,6 +4,8 @@ Started when first needed; a daemon thread, so that it keeps no process alive.
 """
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
@@ -18,15 +20,23 @@ _interrupted = threading.Event()
 _waited_for: set[asyncio.Task[Any]] = set()
 
 
+os.register_at_fork(after_in_child=_loops.clear)  # its thread is not inherited
+
+
 class Interrupted(BaseException):
     """:func:`interrupt` was called while somebody waited."""
 
 
 def _loop() -> asyncio.AbstractEventLoop:
+    """Raises OSError."""
     with _lock:
         if not _loops:
             loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="diskchain-readers", daemon=True).start()
+            try:
+                threading.Thread(target=loop.run_forever, name="diskchain-readers", daemon=True).start()
+            except RuntimeError as error:
+                loop.close()
+                raise OSError(errno.EAGAIN, "no thread can be started for it") from error
             _loops.append(loop)
         return _loops[0]
 
@@ -34,15 +44,20 @@ def _loop() -> asyncio.AbstractEventLoop:
 def wait_for(work: Coroutine[Any, Any, T], seconds: float, *, whatever: bool = False) -> T:
     """The result of ``work``, run on the loop. Raises TimeoutError after so many seconds; then ``work`` is cancelled.
 
-    Raises Interrupted, too, unless it has to be waited for ``whatever`` comes.
+    Raises Interrupted, too, unless it has to be waited for ``whatever`` comes; OSError when there can be no loop.
     """
+    try:
+        loop = _loop()
+    except OSError:
+        work.close()
+        raise
     if whatever:
-        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, seconds), _loop()).result()
+        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, seconds), loop).result()
     if _interrupted.is_set():
         work.close()
         raise Interrupted
     try:
-        return asyncio.run_coroutine_threadsafe(_bounded(work, seconds), _loop()).result()
+        return asyncio.run_coroutine_threadsafe(_bounded(work, seconds), loop).result()
     except CancelledError:
         raise Interrupted from None
 
