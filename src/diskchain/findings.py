@@ -67,6 +67,7 @@ KINDS: dict[str, Kind] = {
     "candidate": Kind(_I, "a file that could be a missing layer"),
     "unreadable": Kind(_E, "a layer is there, and we may not read it", unknown=True),
     "timeout": Kind(_E, "a layer does not answer", unknown=True),
+    "unreachable": Kind(_E, "the server of a layer could not be asked", unknown=True),
     "not-storage": Kind(_E, "a layer is a FIFO, socket, character device or directory", stops=_START),
     "source-type": Kind(_E, "a layer is another kind of file than the document says", stops=_START),
     "not-inspected": Kind(_W, "a layer is somewhere we did not look", unknown=True),
@@ -84,6 +85,9 @@ KINDS: dict[str, Kind] = {
     "format-ambiguous": Kind(_E, "an image from a stranger could be taken for more than one format"),
     "format-mismatch": Kind(_E, "the declared or recorded format is not what the header says", stops=_START),
     "reference-syntax": Kind(_E, "a backing string cannot be understood", stops=_START),
+    "foreign-reference": Kind(
+        _E, "a header names a file in a way that only another system or program reads", stops=_START
+    ),
     "inline-credentials": Kind(_W, "a backing string holds a user name or a password", unknown=True),
     "trust-in-header": Kind(_W, "a header says whom to trust, or which secrets to use"),
     "redirected": Kind(_W, "a server redirects to another one for a layer"),

@@ -1,6 +1,5 @@
 """What a whole chain says of its layers: sizes, flags and declarations that do not fit together."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -80,26 +79,6 @@ def test_a_larger_overlay_is_how_cloud_images_are_used(qemu_img: QemuImg, image:
     assert told(chain) == [(0, "capacity-mismatch", Severity.INFO)]
 
 
-def test_the_fix_of_a_smaller_overlay_mends_it(qemu_img: QemuImg, image: MakeImage, tmp_path: Path) -> None:
-    image("base.qcow2", "2M")
-    top = overlay(qemu_img, tmp_path / "top with space.qcow2", "base.qcow2")
-    mend(qemu_img, only(discover(top)))
-    assert not examine(discover(top))
-    assert discover(top).top.header.backing == BackingReference("base.qcow2", "qcow2")  # type: ignore[union-attr]
-
-
-@requires("qemu-io")
-def test_the_fix_of_a_smaller_overlay_shows_the_guest_what_was_hidden(
-    qemu_img: QemuImg, image: MakeImage, tmp_path: Path
-) -> None:
-    base = image("base.qcow2", "2M")
-    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 2M", base], check=True, capture_output=True)
-    top = overlay(qemu_img, tmp_path / "top.qcow2", "base.qcow2")
-    mend(qemu_img, only(discover(top)))
-    read = ["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 7 1M 1M", str(top)]
-    assert "verification failed" not in subprocess.run(read, check=True, capture_output=True, text=True).stdout
-
-
 def test_nothing_is_offered_where_qemu_can_neither_resize_nor_rebase(
     qemu_img: QemuImg, image: MakeImage, tmp_path: Path
 ) -> None:
@@ -116,16 +95,6 @@ def test_a_directory_that_an_overlay_names_is_no_storage(qemu_img: QemuImg, imag
     base.unlink()
     base.mkdir()
     assert told(discover(top)) == [(1, "not-storage", Severity.ERROR)]
-
-
-def test_the_fix_of_an_absolute_name_keeps_a_colon_from_meaning_a_protocol(
-    qemu_img: QemuImg, image: MakeImage, tmp_path: Path
-) -> None:
-    base = image("a:b.qcow2")
-    top = overlay(qemu_img, tmp_path / "top.qcow2", str(base))
-    mend(qemu_img, only(discover(top)))
-    assert not examine(discover(top))
-    qemu_img("info", "--backing-chain", top)
 
 
 def test_a_raw_base_that_ends_within_a_sector_fits_its_overlay(qemu_img: QemuImg, tmp_path: Path) -> None:

@@ -147,8 +147,9 @@ def test_a_candidate_comes_with_the_command_that_puts_it_in_place(
     found.parent.mkdir()
     qemu_img("create", "-q", "-f", "qcow2", found, "1M")
     shown = json.loads(diskchain("check", "--json", "--search", found.parent, broken).out)
-    (candidate,) = [each for each in shown["targets"][0]["findings"] if each["id"] == "candidate"]
-    subprocess.run(["bash", "-c", candidate["fix"]], check=True)
+    findings = {each["id"]: each for each in shown["targets"][0]["findings"]}
+    assert findings["candidate"]["file"] == str(found)
+    subprocess.run(["bash", "-c", findings["missing"]["fix"]], check=True)
     assert diskchain("check", broken).code == 0
 
 

@@ -62,7 +62,7 @@ def test_an_error_of_a_server_that_no_reader_expected(policy: OpenPolicy, error:
         raise error
 
     top = Source(NetworkLocation(Protocol.HTTPS, "image"), Format.QCOW2)
-    assert ids(Discoverer(policy, elsewhere).discover(top)) == ["unreadable"]
+    assert ids(Discoverer(policy, elsewhere).discover(top)) == ["unreachable"]
 
 
 _WITHOUT = """

@@ -46,7 +46,7 @@ def discovered(top: Source, *, remote: bool = True) -> BackingChain:
 def test_a_certificate_is_checked_whatever_the_header_says(qemu_img: QemuImg, web: WebServer, tmp_path: Path) -> None:
     top = overlay(qemu_img, tmp_path / "top.qcow2", unchecked(web), "raw")
     chain = discovered(Source(FileLocation(str(top)), Format.QCOW2))
-    assert ids(chain) == ["trust-in-header", "unreadable"]
+    assert ids(chain) == ["trust-in-header", "unreachable"]
     assert "certificate is not to be trusted" in list(chain.findings)[1].message
     # … and QEMU believes the header, which is what the finding says.
     assert qemu_img("map", top)

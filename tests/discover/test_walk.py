@@ -211,16 +211,12 @@ def test_what_a_guest_wrote_into_its_data_file_is_no_header(qemu_img: QemuImg, t
         assert chain.top.data_file.header.capacity == 1 << 20
 
 
-def test_a_data_file_that_is_missing_or_a_directory_is_told_and_no_rebase_printed(
-    qemu_img: QemuImg, tmp_path: Path
-) -> None:
+def test_a_data_file_that_is_missing_or_a_directory_is_told(qemu_img: QemuImg, tmp_path: Path) -> None:
     top, data = tmp_path / "top.qcow2", tmp_path / "data"
     qemu_img("create", "-q", "-f", "qcow2", "-o", f"data_file={data}", top, "1M")
     data.unlink()
     [found] = discover(top).findings
     assert (found.id, found.referrer) == ("missing", str(top))
-    assert found.fix is not None
-    assert found.fix.startswith("qemu-img amend")
     data.mkdir()
     assert [(each.id, each.fix) for each in discover(top).findings] == [("not-storage", None)]
 

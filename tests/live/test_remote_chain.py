@@ -39,7 +39,7 @@ def test_a_dead_server_is_could_not_tell(qemu_img: QemuImg, tmp_path: Path) -> N
     top = overlay(qemu_img, tmp_path / "top.qcow2", f"nbd://{HOST}:{free_port()}/base")
     shown = diskchain("check", "--remote", "--timeout", "2", "-f", "qcow2", top)
     assert shown.code == 3, shown.out
-    assert "[unreadable]" in shown.out
+    assert "[unreachable]" in shown.out
 
 
 def test_a_silent_server_is_could_not_tell_in_time(qemu_img: QemuImg, tmp_path: Path) -> None:

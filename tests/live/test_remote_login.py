@@ -117,7 +117,7 @@ def refused(done: Outcome, served: Served) -> bool:
     return (
         (done.code == 3)
         and served.shown in told
-        and "[unreadable]" in told
+        and "[unreachable]" in told
         and "[missing]" not in told
         and PASSWORD not in told
     )

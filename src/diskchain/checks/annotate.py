@@ -29,3 +29,20 @@ def reworded(chain: BackingChain, word: Callable[[int, Layer, Finding], Finding]
         findings = tuple(word(position, layer, found) for found in layer.findings)
         below = layer._replace(below=below, findings=findings)
     return chain if below is None else BackingChain(below)
+
+
+def rewritten(chain: BackingChain, word: Callable[[Finding], Finding]) -> BackingChain:
+    """``chain`` with each finding as ``word`` has it, those of data files and extents among them."""
+
+    def of(layer: Layer) -> Layer:
+        data = layer.data_file
+        return layer._replace(
+            findings=tuple(map(word, layer.findings)),
+            data_file=of(data) if data is not None else None,
+            extents=tuple(map(of, layer.extents)),
+        )
+
+    below: Layer | None = None
+    for layer in reversed(list(chain.layers)):
+        below = of(layer)._replace(below=below)
+    return chain if below is None else BackingChain(below)

@@ -113,7 +113,7 @@ def examine(
         header = layer.header
         named = header.backing if header is not None else None
         if header is not None and named is not None and named.text[:1] == "/":
-            absolute = _absolute(layer, header, named)
+            absolute = _absolute(layer, named)
             if absolute is not None:
                 found.append((position, absolute))
         above, layer = layer, layer.below
@@ -164,7 +164,7 @@ def _unremarkable(layer: Layer, above: Layer | None) -> bool:
     return path.__class__ is not str or path[:1] == "/"
 
 
-def _absolute(layer: Layer, header: ImageHeader, named: BackingReference) -> Finding | None:
+def _absolute(layer: Layer, named: BackingReference) -> Finding | None:
     """Where the header names a file beside or below its own by an absolute path, a relative one would do."""
     text, path = named.text, layer.source[0][0]
     if path.__class__ is not str or not text.startswith(path[: path.rfind("/") + 1]):
@@ -173,7 +173,7 @@ def _absolute(layer: Layer, header: ImageHeader, named: BackingReference) -> Fin
     relative = text[len(directory) :].lstrip("/")
     if not directory or not relative:
         return None
-    return observations.absolute(_name(layer), text, relative, header.format, None if named.implied else named.format)
+    return observations.absolute(_name(layer), text)
 
 
 def _is_used(layer: Layer, used: Mapping[FileIdentity, Use]) -> bool:
@@ -284,8 +284,7 @@ def _sizes(layer: Layer, below: Layer) -> Iterator[Finding]:
     if hidden < 0:
         yield observations.larger(_name(layer), _name(below), capacity, base)
     elif not (_is_raw_device(below) and hidden < _LARGEST_EXTENT):
-        named = layer.header.backing
-        yield observations.smaller(_name(layer), _name(below), capacity, base, layer.source.format, named)
+        yield observations.smaller(_name(layer), _name(below), capacity, base)
 
 
 def _is_raw_device(layer: Layer) -> bool:

@@ -1,9 +1,8 @@
 """The words of the findings of ``examine``: about files as they are used together, when none of them is broken. Pure."""
 
-from diskchain.discover.fixes import REBASABLE
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, Stops, finding
-from diskchain.image.header import BackingReference, Identity
+from diskchain.image.header import Identity
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import Format, StorageType
 from diskchain.system.shell_words import file_word, shell_word
@@ -15,25 +14,14 @@ _REPAIRABLE = frozenset({Format.QCOW2, Format.QED, Format.PARALLELS, Format.VHDX
 DIFFERENCING = frozenset({Format.VPC, Format.VHDX, Format.VDI})
 
 
-def smaller(
-    overlay: str, base: str, capacity: int, below: int, format: Format | None, named: BackingReference | None
-) -> Finding:
-    """The guest sees less than the backing file holds. ``named``: the backing file as the header of the overlay names it.
-
-    A plain resize would not help: QEMU writes zeros over what comes into view, lest a guest see what it did not before.
-    """
-    fix = None
-    if format in REBASABLE and named is not None and named.format is not None and redacted(named.text) == named.text:
-        top = file_word(overlay)
-        again = f"-b {shell_word(named.text)} -F {shell_word(named.format)}"
-        fix = f"qemu-img rebase -u -b '' {top} && qemu-img resize {top} {below} && qemu-img rebase -u {again} {top}"
+def smaller(overlay: str, base: str, capacity: int, below: int) -> Finding:
+    """The guest sees less than the backing file holds."""
     return finding(
         "capacity-mismatch",
         f"{printable(overlay)} has a capacity of {_sizes(capacity, below)} in its backing file {printable(base)}: "
         "the guest does not see the rest",
         file=overlay,
         referrer=base,
-        fix=fix,
     )
 
 
@@ -78,10 +66,10 @@ def written_since(overlay: str, base: str) -> Finding:
 
 def dirty(path: str, format: Format, *, base: bool, read_only: bool) -> Finding:
     """The header says that somebody has the image open for writing, or had when the power went."""
-    fix = f"qemu-img check -r all -f {format} {file_word(path)}" if format in _REPAIRABLE else None
+    repair = f"qemu-img check -r all -f {format} {file_word(path)}" if format in _REPAIRABLE else None
     if format is Format.VHDX and read_only:
         what, severity = "its log has to be replayed, and QEMU refuses to open it read-only before", Severity.ERROR
-        found = finding("dirty", f"{printable(path)}: {what}", severity=severity, file=path, fix=fix)
+        found = finding("dirty", f"{printable(path)}: {what}", severity=severity, file=path, fix=repair)
         return found._replace(stops=Stops.START)
     if base:
         what, severity = "though it is a backing file, which nobody should write to", Severity.WARNING
@@ -91,6 +79,7 @@ def dirty(path: str, format: Format, *, base: bool, read_only: bool) -> Finding:
         mended = "sees to when it opens it for writing" if format in _REPAIRABLE else "ignores"
         what, severity = f"which QEMU {mended}", Severity.INFO
     message = f"{printable(path)} is in use or was not closed properly, {what}"
+    fix = None if severity is Severity.INFO else repair
     return finding("dirty", message, severity=severity, file=path, fix=fix)
 
 
@@ -271,19 +260,14 @@ def relative_unresolvable(path: str, referrer: str | None) -> Finding:
     )
 
 
-def absolute(overlay: str, reference: str, relative: str, format: Format, recorded: str | None) -> Finding:
-    """A relative name would do, and would survive a move of the directory."""
-    fix = None
-    if recorded is not None and format in REBASABLE:
-        relative = f"./{relative}" if ":" in relative else relative  # or QEMU takes it for a protocol
-        fix = f"qemu-img rebase -u -b {file_word(relative)} -F {shell_word(recorded)} {file_word(overlay)}"
+def absolute(overlay: str, reference: str) -> Finding:
+    """A relative name would do, and would survive a move of the directory. Nothing is wrong, so nothing is to be rewritten."""
     return finding(
         "absolute-reference",
         f"{printable(overlay)} names {printable(reference)} by an absolute path where a relative one would do: "
         "the chain breaks when its directory moves",
         file=overlay,
         referrer=reference,
-        fix=fix,
     )
 
 
@@ -366,3 +350,25 @@ def deep(top: str, depth: int, allowed: int) -> Finding:
         f"the chain of {printable(top)} has {depth} layers, more than {allowed}",
         file=top,
     )
+
+
+def found_again(missing: str, candidate: str, reasons: tuple[str, ...], *, claimed: bool) -> Finding:
+    """A file that could be a missing one. ``claimed``: an image in its directory names a file called so."""
+    but = "; but another image in its directory names a file called so" if claimed else ""
+    return finding(
+        "candidate",
+        f"{printable(candidate)} could be the missing {printable(missing)}: it {', '.join(reasons)}{but}",
+        file=candidate,
+        referrer=missing,
+    )
+
+
+def ambiguous(equal: int, shown: int) -> str:
+    """What follows a missing file's message where several files could be it equally well."""
+    rest = f" ({equal - shown} of them not shown)" if equal > shown else ""
+    return f"; ambiguous: {equal} files could be it equally well{rest}, so no command is given"
+
+
+def held_open(path: str, who: str) -> str:
+    """What follows a finding's message where the command that would mend it would write to an image that is open."""
+    return f"; no command is given, as {printable(path)} is open in {printable(who)}"

@@ -1,146 +1,173 @@
-"""Where is a missing layer now? Look through directories for files that could be it, and say why each could.
+"""Where is a missing file now? Look through directories for files that could be it, and say why each could.
 
-Reads headers through ``readers``; opens no file for writing and follows no symlink to a directory.
+Reads headers through ``readers``; opens no file for writing and follows no symlink to a directory. Whether a candidate makes a better
+chain is not known here: ``cures`` tries that.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
-from diskchain.checks.messages import DIFFERENCING
-from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.fixes import REBASABLE
+from diskchain.checks.wanted import Part, Wanted
 from diskchain.errors import AmbiguousImage, DiskchainError, ImageError, StorageTimeout
-from diskchain.image.header import Identity, ImageHeader
+from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import guess
 from diskchain.image.window import Window
 from diskchain.readers.local import open_local
-from diskchain.storage.location import local_path
+from diskchain.storage.reference.foreign_name import last_component
 from diskchain.storage.terms import Format
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 #: Files looked at before giving up; a bound for a search that was started at ``/``.
 MOST_FILES: Final = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is known of a missing layer: from its overlay's header, which names it.
-
-    ``path``: its name, or for want of one its id. ``identities``: the ids the overlay remembers of its parent (VMDK, VHD, VHDX, VDI).
-    ``capacity``: the overlay's, in bytes. ``overlay``: its path, where it can be told of another name; ``stored``: the name it has
-    now. ``above``: the files of the layers above, none of which can be it. ``data``: it is not a backing file, but the data file.
-    """
-
-    path: str
-    format: Format | None = None
-    capacity: int | None = None
-    identities: frozenset[str] = frozenset()
-    overlay: str | None = None
-    above: frozenset[tuple[int, int]] = frozenset()
-    stored: str | None = None
-    data: bool = False
+#: Entries of one directory looked at beside an image.
+_MOST_BESIDE: Final = 20_000
+#: What a download or a copy puts behind a name: ``disk (1).vmdk``, ``disk - Copy.vmdk``.
+_COPIED: Final = re.compile(r"( ?\(\d{1,3}\)| - copy| copy)+(?=\.[^.]*$|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that could be the missing layer. ``reasons``, strongest first; ``score`` orders candidates, higher is likelier.
+    """A file that could be the missing one.
 
-    ``likely``: it has the name or the id, and not only what many images have.
+    ``rank`` orders candidates, higher is likelier: the id, the components of the path that agree, the name, nearness to the file that
+    names it, size, format. ``likely``: it has the id or the name, and not only what many images have. ``close``: it lies in the
+    directory of what names it, or below. ``claimed``: another image in its own directory names a file called so.
     """
 
     path: str
-    score: int
+    rank: tuple[int, ...]
     reasons: tuple[str, ...]
     format: Format
     likely: bool
+    identity: tuple[int, int] | None = None
+    close: bool = False
+    claimed: bool = False
+
+    @property
+    def agreeing(self) -> int:
+        """How many components at the end of its path are those of the missing file's."""
+        return self.rank[1]
+
+    @property
+    def known(self) -> bool:
+        """Whether the missing file's own id says that it is this one."""
+        return bool(self.rank[0])
 
 
-def wanted_layers(chain: BackingChain) -> Iterator[Wanted]:
-    """The layers and data files of ``chain`` that are not there, and the parents that QEMU does not read."""
-    above: Layer | None = None
-    met: set[tuple[int, int]] = set()
-    for layer in chain.layers:
-        path = local_path(layer.source.location)
-        if path is not None and _is_missing(layer, path):
-            yield _wanted_layer(path, layer, above, frozenset(met))
-        if layer.facts is not None and layer.facts.identity is not None:
-            met.add(layer.facts.identity)
-        if layer.data_file is not None:
-            path = local_path(layer.data_file.source.location)
-            if path is not None and _is_missing(layer.data_file, path):
-                yield _wanted_data_file(path, layer, layer.data_file, frozenset(met))
-        if layer.below is None and layer.header is not None and layer.header.format in DIFFERENCING:
-            parent = _wanted_parent(layer.header, frozenset(met))
-            if parent is not None:
-                yield parent
-        above = layer
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What was read of one file. ``header`` is None where it is no image of the format it looks like."""
+
+    path: str
+    size: int
+    identity: tuple[int, int] | None
+    header: ImageHeader | None
 
 
-def _is_missing(file: Layer, path: str) -> bool:
-    return any(found.id == "missing" and found.file == path for found in file.findings)
+class FileIndex:
+    """The files below some directories, each read once, when first asked for. ``seconds`` for each answer.
 
-
-def _ids(identity: Identity | None) -> frozenset[str]:
-    return frozenset(id for id in (identity.parent, identity.parent_or) if id is not None) if identity else frozenset()
-
-
-def _wanted_layer(path: str, layer: Layer, above: Layer | None, met: frozenset[tuple[int, int]]) -> Wanted:
-    header = above.header if above is not None else None
-    if above is None or header is None:
-        return Wanted(path, layer.source.format, above=met)
-    told = above.source.format in REBASABLE and layer.origin is not Origin.DECLARED
-    overlay = local_path(above.source.location) if told else None
-    stored = header.backing.text if header.backing is not None else None
-    return Wanted(path, layer.source.format, header.capacity, _ids(header.identity), overlay, met, stored)
-
-
-def _wanted_data_file(path: str, layer: Layer, data: Layer, met: frozenset[tuple[int, int]]) -> Wanted:
-    header = layer.header
-    if header is None:
-        return Wanted(path, data.source.format, above=met, data=True)
-    told = data.source.detected and header.encryption is None
-    overlay = local_path(layer.source.location) if told else None
-    return Wanted(path, Format.RAW, header.capacity, above=met, overlay=overlay, stored=header.data_file, data=True)
-
-
-def _wanted_parent(header: ImageHeader, met: frozenset[tuple[int, int]]) -> Wanted | None:
-    """The parent of a differencing VHD, VHDX or VDI: no layer, as nobody follows it. Its name is one of another host."""
-    identity = header.identity
-    if identity is None or identity.parent is None:
-        return None
-    name = identity.parent_names[0] if identity.parent_names else identity.parent
-    return Wanted(name, header.format, header.capacity, _ids(identity), above=met)
-
-
-def candidates(wanted: Wanted, directories: Iterable[str], *, seconds: float = DEFAULT_DEADLINE) -> list[Candidate]:
-    """Files below ``directories`` that could be ``wanted``, likeliest first.
-
-    What cannot be read, or does not answer within so many ``seconds``, is passed over.
+    What cannot be read, or does not answer, is passed over.
     """
-    return search([wanted], directories, seconds=seconds)[wanted]
+
+    def __init__(self, directories: Iterable[str], *, seconds: float = DEFAULT_DEADLINE) -> None:
+        self._directories = tuple(directories)
+        self._seconds = seconds
+
+    def candidates(self, wanted: Wanted) -> list[Candidate]:
+        """Files that could be ``wanted``, likeliest first, each under its likeliest name."""
+        names, ids, kinds, claims = self._tables
+        likely = list(names.get(_simplified(wanted.last), ())) if wanted.last else []
+        for id in wanted.identities:
+            likely += ids.get(id, ())
+        capacity = wanted.capacity if wanted.size is None else wanted.size
+        alike = kinds.get((wanted.format, capacity), ())
+        return _sorted(_judge(wanted, file, claims) for file in (*likely, *alike))
+
+    @cached_property
+    def _tables(self) -> "_Tables":
+        return _tables(
+            file
+            for _, path in zip(range(MOST_FILES), _files(self._directories, self._seconds), strict=False)
+            if (file := _read(path, self._seconds)) is not None
+        )
 
 
-def search(
-    wanted: Iterable[Wanted], directories: Iterable[str], *, seconds: float = DEFAULT_DEADLINE
-) -> dict[Wanted, list[Candidate]]:
-    """The :func:`candidates` for each of ``wanted``; every file is read once."""
-    found: dict[Wanted, dict[str, Candidate]] = {each: {} for each in wanted}
-    for number, path in enumerate(_files(directories, seconds) if found else ()):
-        if number >= MOST_FILES:
-            break
-        file = _read(path, seconds)
-        for each, its in found.items():
-            candidate = _judge(each, file) if file is not None and file.identity not in each.above else None
-            if candidate is not None:
-                its[path] = candidate
-    return {
-        each: sorted(its.values(), key=lambda candidate: (-candidate.score, candidate.path))
-        for each, its in found.items()
-    }
+_Claims = dict[tuple[str, str], set[tuple[int, int] | None]]
+_Tables = tuple[
+    dict[str, list[_File]], dict[str, list[_File]], dict[tuple[Format | None, int | None], list[_File]], _Claims
+]
+
+
+def _tables(files: Iterable[_File]) -> _Tables:
+    """Files by their simplified name, by the ids they have, by format and size; and who names a file in their own directory."""
+    names: dict[str, list[_File]] = {}
+    ids: dict[str, list[_File]] = {}
+    kinds: dict[tuple[Format | None, int | None], list[_File]] = {}
+    claims: _Claims = {}
+    for file in files:
+        directory, _, name = file.path.rpartition("/")
+        names.setdefault(_simplified(name), []).append(file)
+        header = file.header
+        if header is None:
+            continue
+        kinds.setdefault((header.format, header.capacity), []).append(file)
+        identity = header.identity
+        for id in {identity.own, identity.own_state} - {None} if identity is not None else ():
+            ids.setdefault(str(id), []).append(file)
+        if header.backing is not None:
+            claims.setdefault((directory, last_component(header.backing.text)), set()).add(file.identity)
+    return names, ids, kinds, claims
+
+
+def beside(wanted: Wanted, *, further: bool = True, seconds: float = DEFAULT_DEADLINE) -> list[Candidate]:
+    """Files called as ``wanted`` in the directory of the file that names it; with ``further``, for want of one, below or beside that.
+
+    Opens nothing that is not called so. Nearness is by the name the file has and by where it really is.
+    """
+    near = wanted.namer or wanted.path
+    if near is None or not wanted.last:
+        return []
+    try:
+        paths = within(seconds, near, lambda: _called_so(near, wanted.last, further=further))
+    except (OSError, ValueError, StorageTimeout):
+        return []
+    if wanted.meant.startswith("/"):
+        paths.append(wanted.meant)  # what only QEMU finds by the name that is stored
+    files = [file for path in paths if (file := _read(path, seconds)) is not None]
+    found = _sorted(_judge(wanted, file, {}) for file in files)
+    return [each for each in found if each.likely]
+
+
+def _called_so(near: str, name: str, *, further: bool) -> list[str]:
+    """The files near ``near`` with this ``name``, or with what a copy makes of it; those in other directories only for want of one."""
+    simple = _simplified(name)
+    directories = list(dict.fromkeys((os.path.dirname(near), os.path.dirname(os.path.realpath(near)))))
+    listed = [entry for directory in directories for entry in _entries(directory)]
+    found = [entry.path for entry in listed if _simplified(entry.name) == simple and entry.is_file()]
+    for others in (listed, [entry for directory in directories for entry in _entries(os.path.dirname(directory))]):
+        if further and not found:
+            below = (os.path.join(entry.path, name) for entry in others if entry.is_dir(follow_symlinks=False))
+            found = [path for path in dict.fromkeys(below) if os.path.isfile(path)]
+    return found
+
+
+def _entries(directory: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(directory or "/") as entries:
+            return [entry for _, entry in zip(range(_MOST_BESIDE), entries, strict=False)]
+    except OSError:
+        return []
+
+
+def _simplified(name: str) -> str:
+    """``name`` without what copying it adds, and without regard to case."""
+    return _COPIED.sub("", name.lower())
 
 
 def _files(directories: Iterable[str], seconds: float) -> Iterator[str]:
@@ -167,55 +194,88 @@ def _listed(directory: str) -> tuple[list[str], list[str]]:
     return below, files
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What was read of one file. ``header`` is None where it is no image of the format it looks like."""
-
-    path: str
-    size: int
-    identity: tuple[int, int] | None
-    header: ImageHeader | None
-
-
-def _has_same_name(wanted: Wanted, path: str) -> bool:
-    names = {os.path.basename(wanted.path)}
-    if wanted.format in DIFFERENCING:
-        names.add(wanted.path.replace("\\", "/").rpartition("/")[2])  # written on Windows
-    return os.path.basename(path) in names
+def _sorted(judged: Iterable[Candidate | None]) -> list[Candidate]:
+    """Each file once, under the name that ranks highest; likeliest first."""
+    found = sorted(
+        (each for each in judged if each is not None),
+        key=lambda each: (*(-value for value in each.rank), each.path),
+    )
+    likeliest: dict[object, Candidate] = {}
+    for each in found:
+        likeliest.setdefault(each.identity or each.path, each)
+    return list(likeliest.values())
 
 
-def _judge(wanted: Wanted, file: _File) -> Candidate | None:
-    if wanted.data:
-        return _judge_data(wanted, file)
-    path, header = file.path, file.header
-    if header is None:
+def _judge(wanted: Wanted, file: _File, claims: _Claims) -> Candidate | None:
+    """Whether and why ``file`` could be ``wanted``."""
+    directory, _, name = file.path.rpartition("/")
+    if file.identity in wanted.exclude:
         return None
-    score, reasons = 0, []
-    identity = header.identity
-    if identity is not None and not wanted.identities.isdisjoint((identity.own, identity.own_state)):
-        score, reasons = 8, ["has the id its overlay remembers"]
-    if _has_same_name(wanted, path):
-        score += 4
-        reasons.append("has the same name")
-    likely = score > 0
-    if wanted.format is not None and header.format is wanted.format:
-        score += 1
-        reasons.append(f"is {header.format}")
-    if wanted.capacity is not None and header.capacity == wanted.capacity:
-        score += 2
-        reasons.append("has the capacity of its overlay")
+    identity = file.header.identity if file.header is not None else None
+    known = identity is not None and not wanted.identities.isdisjoint((identity.own, identity.own_state))
+    same = name == wanted.last
+    alike = bool(wanted.last) and _simplified(name) == _simplified(wanted.last)
+    format, sized, kind, why = _fits(wanted, file)
+    likely = known or alike
     # Format and capacity together are worth a look; either alone is not.
-    return Candidate(path, score, tuple(reasons), header.format, likely) if score > 2 else None  # noqa: PLR2004 - the sum just above
-
-
-def _judge_data(wanted: Wanted, file: _File) -> Candidate | None:
-    """A data file is raw whatever it begins with, which a guest wrote. Many files have the size of a disk: the name counts."""
-    named = _has_same_name(wanted, file.path)
-    sized = file.size == wanted.capacity
-    if not named and not (sized and file.header is not None and file.header.format is Format.RAW):
+    if format is None or not (likely or (kind and sized)):
         return None
-    reasons = (("has the same name",) if named else ()) + (("is as large as the disk",) if sized else ())
-    return Candidate(file.path, 4 * named + 2 * sized, reasons, Format.RAW, named)
+    reasons = (
+        *(("has the id its overlay remembers",) if known else ()),
+        *(("has the same name",) if same else ("has nearly the same name",) if alike else ()),
+        *why,
+    )
+    near = os.path.dirname(wanted.namer or wanted.path or "/")
+    claimed = bool(claims.get((directory, name), set()) - wanted.exclude)
+    close = f"{directory}/".startswith(near.rstrip("/") + "/")
+    rank = (int(known), _agreeing(wanted, file.path), int(alike), _common(near, directory), int(directory == near))
+    return Candidate(file.path, (*rank, int(sized), int(kind)), reasons, format, likely, file.identity, close, claimed)
+
+
+def _fits(wanted: Wanted, file: _File) -> tuple[Format | None, bool, bool, tuple[str, ...]]:
+    """The format ``file`` would be read as (None: it cannot be), whether its size fits, whether its format does, and the reasons."""
+    header = file.header
+    if wanted.size is not None:  # raw, whatever a guest wrote to its beginning
+        sized, kind = file.size == wanted.size, header is not None and header.format is Format.RAW
+        if file.size < wanted.size and wanted.part is Part.EXTENT:
+            return None, False, False, ()
+        what = "the disk" if wanted.part is Part.DATA else "its descriptor says"
+        return Format.RAW, sized, kind, (f"is as large as {what}",) if sized else ()
+    if wanted.format is Format.RAW:  # the same, and a base may be shorter or longer than its overlay
+        sized, kind = file.size == wanted.capacity, header is not None and header.format is Format.RAW
+        why = (*(("is raw",) if kind else ()), *(("has the capacity of its overlay",) if sized else ()))
+        return Format.RAW, sized, kind, why
+    if header is None:
+        return None, False, False, ()
+    kind = wanted.format is not None and header.format is wanted.format
+    sized = wanted.capacity is not None and header.capacity == wanted.capacity
+    owner = "its descriptor says" if wanted.part is Part.EXTENT else "its overlay"
+    reasons = (
+        *((f"is {header.format}",) if kind else ()),
+        *((f"has the capacity {'' if wanted.part is Part.EXTENT else 'of '}{owner}",) if sized else ()),
+    )
+    return header.format, sized, kind, reasons
+
+
+def _agreeing(wanted: Wanted, path: str) -> int:
+    """How many components at the end of ``path`` are those of the missing file's name."""
+    asked = re.split(r"[\\/]", wanted.meant)
+    agreeing = 0
+    for one, other in zip(reversed(asked), reversed(path.split("/")), strict=False):
+        if one != other or not one:
+            break
+        agreeing += 1
+    return agreeing
+
+
+def _common(one: str, other: str) -> int:
+    """How many directories two paths have in common at their beginning."""
+    common = 0
+    for a, b in zip(one.split("/"), other.split("/"), strict=False):
+        if a != b:
+            break
+        common += 1
+    return common
 
 
 def _guess(image: Window) -> Format:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import Layer, Origin
-from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
-from diskchain.storage.location import local_path
 from diskchain.storage.source import DETECTED_TERMINATOR, Source, with_backing
 from diskchain.storage.terms import Format, Unknown
 
@@ -47,17 +45,5 @@ def follow_data_file(image: "PartialLayer", name: str | None, refer: Refer, look
     elif format is _RAW and facts is not None:
         header = ImageHeader(_RAW, facts.size)
     settled = with_backing(data.source, DETECTED_TERMINATOR)
-    image.data_file = Layer(settled, None, origin, header, facts, _findings(data, image))
+    image.data_file = Layer(settled, None, origin, header, facts, data.findings)
     image.source = image.source._replace(data_file=settled)
-
-
-def _findings(data: "PartialLayer", image: "PartialLayer") -> tuple[Finding, ...]:
-    """What was found of the data file of ``image``, with what mends that: no rebase does."""
-    if not data.findings:
-        return ()
-    from diskchain.discover.fixes import tell_data_file
-
-    told = data.source.detected and image.format is Format.QCOW2 and local_path(image.source.location)
-    without_key = image.header is not None and image.header.encryption is None
-    fix = tell_data_file(image.name) if told and without_key else None
-    return tuple(each._replace(fix=fix if each.id == "missing" else None) for each in data.findings)

@@ -14,11 +14,6 @@ from diskchain.system.shell_words import file_word, shell_word
 NEW_PATH: Final = "NEW_PATH"
 
 
-def tell_backing(overlay: str, format: Format | None) -> str | None:
-    """The command that tells ``overlay``, an image of ``format``, that its backing file has another name now."""
-    return f"qemu-img rebase -u -b {NEW_PATH} -F FORMAT {file_word(overlay)}" if format in REBASABLE else None
-
-
 def record_format(overlay: str, header: ImageHeader | None, format: Format) -> str | None:
     """The command that records the ``format`` of the backing file in ``overlay``, which has this ``header``; the name stays as it is.
 

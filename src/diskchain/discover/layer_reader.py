@@ -11,6 +11,7 @@ from diskchain.errors import (
     AmbiguousImage,
     DiskchainError,
     ImageError,
+    LoginRefused,
     NotStorage,
     StorageDenied,
     StorageError,
@@ -147,7 +148,7 @@ def read_layer(
         length = _SHORT_HEAD if format is _QCOW2 or format is None else HEAD
         fd, facts, head = begin(path, length) if guard is None else _begin_guarded(step, path, length, guard)
     except StorageError as error:
-        step.stop(_why_not(error, path, step))
+        step.stop(_why_not(error, step))
         return
     step.facts = facts
     try:
@@ -168,9 +169,9 @@ def read_layer(
         if header is not None and (closer is not None or header.encryption is not None):
             _look_closer(step, header, LocalImage(path, fd, facts, head), closer)
     except DiskchainError as error:
-        step.stop(_why_not(error, path, step))
+        step.stop(_why_not(error, step))
     except OSError as error:
-        step.stop(_why_not(storage_error(error, path), path, step))
+        step.stop(_why_not(storage_error(error, path), step))
     finally:
         if fd >= 0:
             release(fd)
@@ -226,9 +227,9 @@ def _read_elsewhere(
                 _look_closer(step, step.header, image, closer)
     except DiskchainError as error:
         _note_redirect(step, error)
-        step.stop(_why_not(error, step.name, step))
+        step.stop(_why_not(error, step))
     except OSError as error:
-        step.stop(_why_not(storage_error(error, step.name), step.name, step))
+        step.stop(_why_not(storage_error(error, step.name), step))
 
 
 def _read_header(step: PartialLayer, image: "Image", guard: "OpenPolicy | None") -> ImageHeader | None:
@@ -345,26 +346,32 @@ def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
         return None
 
 
-def _why_not(error: DiskchainError, path: str, step: PartialLayer) -> Finding:
-    referrer = step.referrer
+def _why_not(error: DiskchainError, step: PartialLayer) -> Finding:
+    name, referrer = step.name, step.referrer
+    path = local_path(step.source.location)
+    problem: str = getattr(error, "problem", str(error))
     if isinstance(error, StorageMissing):
-        return notes.missing(path, referrer, _put_right(step.above))
+        return notes.missing(name, referrer, _why_missing(path, step))
     if isinstance(error, NotStorage):
-        return notes.not_storage(path, referrer, error.problem)
-    if isinstance(error, StorageDenied):
-        return notes.unreadable(path, referrer, error.problem)
+        return notes.not_storage(name, referrer, problem)
     if isinstance(error, StorageTimeout):
-        return notes.timeout(path, referrer, error.problem)
-    return notes.unreadable(path, referrer, getattr(error, "problem", str(error)))
+        return notes.timeout(name, referrer, problem)
+    if path is None:
+        is_the_files = isinstance(error, StorageDenied) and not isinstance(error, LoginRefused)
+        return notes.unreadable(name, referrer, problem) if is_the_files else notes.unreachable(name, referrer, problem)
+    if isinstance(error, StorageDenied):
+        from diskchain.discover.reasons import why_denied
+
+        problem = why_denied(path, problem)
+    return notes.unreadable(name, referrer, problem)
 
 
-def _put_right(above: PartialLayer | None) -> str | None:
-    """What tells ``above`` of another backing file, if it is its header that names it."""
-    if above is None or above.source.backing is not Unknown.UNKNOWN:
-        return None
-    from diskchain.discover.fixes import tell_backing
+def _why_missing(path: str | None, step: PartialLayer) -> str:
+    if path is None:
+        return ""
+    from diskchain.discover.reasons import why_missing
 
-    return tell_backing(above.name, above.format)
+    return why_missing(path, step.source.reference if step.source.detected else None)
 
 
 def _misread(error: ImageError, window: Window, step: PartialLayer) -> Finding:

@@ -15,17 +15,27 @@ def _named_by(referrer: str | None) -> str:
     return f", named by {printable(referrer)}" if referrer else ""
 
 
-def missing(path: str, referrer: str | None, fix: str | None = None) -> Finding:
-    """Nothing is at ``path``. ``fix``: what tells ``referrer`` so."""
-    return finding(
-        "missing", f"no such file: {printable(path)}{_named_by(referrer)}", file=path, referrer=referrer, fix=fix
-    )
+def missing(path: str, referrer: str | None, why: str = "") -> Finding:
+    """Nothing is at ``path``; ``why`` says what is known about that."""
+    because = f": {why}" if why else ""
+    message = f"no such file: {printable(path)}{_named_by(referrer)}{because}"
+    return finding("missing", message, file=path, referrer=referrer)
 
 
 def unreadable(path: str, referrer: str | None, reason: str) -> Finding:
     """The host does not let us read ``path``."""
     return finding(
         "unreadable", f"cannot read {printable(path)}: {reason}{_named_by(referrer)}", file=path, referrer=referrer
+    )
+
+
+def unreachable(where: str, referrer: str | None, problem: str) -> Finding:
+    """The server of ``where`` could not be asked: nothing is known of the image itself."""
+    return finding(
+        "unreachable",
+        f"could not tell whether {printable(where)} is there{_named_by(referrer)}: {printable(problem.strip())}",
+        file=where,
+        referrer=referrer,
     )
 
 
@@ -241,6 +251,15 @@ def too_deep(referrer: str, depth: int, policy: str) -> Finding:
     )
 
 
+def foreign_reference(referrer: str, what: str, text: str, opens: str) -> Finding:
+    """What a header names is a name of another system, or one that only another program reads. ``opens``: who does."""
+    return finding(
+        "foreign-reference",
+        f"{printable(referrer)}: the {what} is stored as {printable(redacted(text))}: {opens}",
+        file=referrer,
+    )
+
+
 def bad_reference(referrer: str, what: str, problem: str) -> Finding:
     """A string in a header cannot be understood. The string is not quoted: it may hold a password."""
     return finding("reference-syntax", f"{printable(referrer)}: {what}: {problem}", file=referrer)
@@ -312,17 +331,6 @@ def terminated_early(path: str, below: str) -> Finding:
         "terminated-early",
         f"the chain ends at {printable(path)} on purpose, though its header still names {printable(below)}",
         file=path,
-    )
-
-
-def found_again(missing_path: str, candidate: str, reasons: tuple[str, ...], fix: str | None) -> Finding:
-    """A file that could be a missing layer. ``fix``: from ``mending``, where the overlay can be told of it."""
-    return finding(
-        "candidate",
-        f"{printable(candidate)} could be the missing {printable(missing_path)}: it {', '.join(reasons)}",
-        file=candidate,
-        referrer=missing_path,
-        fix=fix,
     )
 
 

@@ -191,7 +191,7 @@ class Walker:
         try:
             child = referenced_source(seen.source, text, format)
         except ReferenceSyntaxError as error:
-            return seen.stop(notes.bad_reference(seen.name, what, error.problem))
+            return seen.stop(_not_understood(seen.name, what, text, error))
         except CredentialsInside:
             return seen.stop(notes.credentials(seen.name))
         if ":" in text:
@@ -298,6 +298,16 @@ def _is_settled(step: PartialLayer) -> bool:
         and source.extents is asked.extents
         and source.location is asked.location
     )
+
+
+def _not_understood(name: str, what: str, text: str, error: ReferenceSyntaxError) -> Finding:
+    """A ``text`` in the header of ``name`` that libvirt cannot follow; another program or system may."""
+    from diskchain.storage.reference.foreign_name import foreign_name
+
+    foreign = foreign_name(text)
+    if foreign is not None:
+        return notes.foreign_reference(name, what, text, foreign.opens)
+    return notes.bad_reference(name, what, error.problem)
 
 
 def _refused(source: Source, above: PartialLayer, error: PolicyRefusal) -> Finding:

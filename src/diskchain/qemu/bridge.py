@@ -6,6 +6,7 @@ blocks that whole daemon, so then it is ended, and the next image gets a new one
 """
 
 import os
+import re
 import socket
 import tempfile
 from contextlib import suppress
@@ -29,17 +30,29 @@ from diskchain.readers.nbd import open_nbd
 from diskchain.readers.remote import TIMEOUT, RemoteImage
 from diskchain.storage.location import Location, NetworkLocation, describe_location
 from diskchain.storage.protocol_options import HttpOptions
+from diskchain.storage.terms import Protocol
 
-#: What QEMU and its libraries say, and what it means to us, once it is known that no login was refused.
+#: What QEMU 7.2 and its libraries say when a server was reached and has no such image. "No such file or directory" alone is no such word:
+#: it may be of a ceph.conf, a keyring or a certificate of this host.
+_NO_IMAGE: Final = {
+    Protocol.RBD: r"error reading header from .*: No such file or directory",
+    Protocol.NFS: r"Failed to open file : .*NFS3ERR_NOENT",
+    Protocol.GLUSTER: r"Could not open '.*': No such file or directory",
+    Protocol.ISCSI: r"LOGICAL_UNIT_NOT_SUPPORTED|Status: Target not found",
+    Protocol.NBD: r"Requested export not available",
+    Protocol.HTTP: r"returned error: 404",
+    Protocol.HTTPS: r"returned error: 404",
+    Protocol.FTP: r"Remote file not found|The file does not exist|RETR response: 550",
+    Protocol.FTPS: r"Remote file not found|The file does not exist|RETR response: 550",
+}
+#: What else they say, and what it means to us, once it is known that no login was refused.
 _MEANINGS: Final = (
-    ("No such file or directory", StorageMissing),
-    ("not found", StorageMissing),
-    ("returned error: 404", StorageMissing),
-    ("LOGICAL_UNIT_NOT_SUPPORTED", StorageMissing),
     ("Permission denied", StorageDenied),
     ("Operation not permitted", StorageDenied),
     ("timed out", StorageTimeout),
 )
+#: What librados says where it does not know whom to ask.
+_NO_CLUSTER: Final = re.compile(r"error (connecting|initializing|reading conf file .*): No such file or directory")
 _TLS: Final = "bridge-tls"
 
 
@@ -54,6 +67,7 @@ class Bridge:
         self._daemon: StorageDaemon | None = None
         self._nbd = _Listener()
         self._number = 0
+        self._certified: StorageDaemon | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +102,7 @@ class Bridge:
             finally:
                 self._forget_secrets(daemon, node)
         except QmpRefused as error:
-            raise _meant(error, location, name) from error
+            raise meaning(error, location, name) from error
         except UsageError as error:
             raise StorageError(str(error), path=name) from error
         except StorageTimeout as error:
@@ -124,10 +138,21 @@ class Bridge:
             daemon.add_secret(f"{name}-cookies", cookie_text(location.options.cookies).encode())
         if location.tls:
             login = replace(login, tls=_TLS)
-            with suppress(QmpRefused):  # there already
-                certificates = {"dir": self._tls_directory, "endpoint": "client", "verify-peer": True}
-                daemon.execute("object-add", {"qom-type": "tls-creds-x509", "id": _TLS, **certificates})
+            self._read_certificates(daemon, describe_location(location))
         return {**network_node(location, login), "node-name": name, "read-only": True, "force-share": True}
+
+    def _read_certificates(self, daemon: StorageDaemon, name: str) -> None:
+        """Once for each daemon. Raises StorageError where they are not there or no good."""
+        if self._certified is daemon:
+            return
+        certificates = {"dir": self._tls_directory, "endpoint": "client", "verify-peer": True}
+        try:
+            daemon.execute("object-add", {"qom-type": "tls-creds-x509", "id": _TLS, **certificates})
+        except QmpRefused as error:
+            raise StorageError(
+                f"the certificates in {self._tls_directory} cannot be used: {error}", path=name
+            ) from error
+        self._certified = daemon
 
     def _forget_secrets(self, daemon: StorageDaemon, node: dict[str, Any]) -> None:
         """Drivers read them once, when they connect."""
@@ -181,12 +206,17 @@ class _Listener:
             os.close(inode)
 
 
-def _meant(error: QmpRefused, location: NetworkLocation, name: str) -> StorageError:
+def meaning(error: QmpRefused, location: NetworkLocation, name: str) -> StorageError:
+    """What QEMU's refusal to open ``location``, called ``name``, means. Missing is only what a server that was reached does not have."""
     text = str(error)
     refused = refused_login(text, tls=location.tls)
     if refused is not None:
         return LoginRefused(refused, path=name)
+    if location.protocol in _NO_IMAGE and re.search(_NO_IMAGE[location.protocol], text):
+        return StorageMissing(text, path=name)
     for words, kind in _MEANINGS:
         if words in text:
             return kind(text, path=name)
+    if location.protocol is Protocol.RBD and _NO_CLUSTER.search(text):
+        text = f"{text}: librados found no ceph.conf or no keyring on this host"
     return StorageError(text, path=name)

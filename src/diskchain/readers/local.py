@@ -82,6 +82,8 @@ def storage_error(error: OSError, path: str) -> StorageError:
 
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return StorageMissing("no such file", path=path)
+    if error.errno == errno.ELOOP:
+        return StorageMissing("symlinks go round in a circle", path=path)
     if error.errno in (errno.EACCES, errno.EPERM):
         return StorageDenied("permission denied", path=path)
     reason = error.strerror or str(error)

@@ -37,9 +37,9 @@ def parse_mounts(text: str) -> dict[int, Mount]:
         if len(kinds) <= _SUPER_OPTIONS or not (left[0].isascii() and left[0].isdigit()):
             continue
         mounts[int(left[0])] = Mount(
-            point=_unescape(left[_POINT]),
+            point=unescape(left[_POINT]),
             fstype=kinds[0],
-            source=_unescape(kinds[1]),
+            source=unescape(kinds[1]),
             options=frozenset(left[_OPTIONS].split(",")),
             super_options=frozenset(kinds[_SUPER_OPTIONS].split(",")),
         )
@@ -68,7 +68,7 @@ def is_mount_point(path: str) -> bool:
 
 def mount_points() -> frozenset[str]:
     """Where something is mounted; empty when that cannot be told."""
-    return frozenset(_unescape(left[_POINT]) for left, _ in _lines(_text(_MOUNTINFO)))
+    return frozenset(unescape(left[_POINT]) for left, _ in _lines(_text(_MOUNTINFO)))
 
 
 def _text(table: str | os.PathLike[str]) -> str:
@@ -88,7 +88,8 @@ def _lines(text: str) -> Iterator[tuple[list[str], list[str]]]:
             yield columns, right.split(" ")
 
 
-def _unescape(column: str) -> str:
+def unescape(column: str) -> str:
+    """A column of mountinfo or fstab(5) as the text it stands for."""
     plain, *escaped = column.split("\\")
     for each in escaped:
         digits, rest = each[:_ESCAPE], each[_ESCAPE:]

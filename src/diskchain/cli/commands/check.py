@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from diskchain.actions.chains import DEPTH_WARNING, chain_of, examined, in_use
+from diskchain.actions.cures import Cures
 from diskchain.actions.select_layer import select
 from diskchain.actions.target import Target, TargetDocument, document_of, image_target
 from diskchain.checks.whole_files import closer
@@ -14,7 +15,7 @@ from diskchain.cli.options.remote import add_remote_arguments, discoverer_for, r
 from diskchain.cli.options.target import add_target_arguments
 from diskchain.cli.progress import Progress
 from diskchain.discover import BackingChain, Discoverer
-from diskchain.discover.messages import found_again, nothing_looked_at, unreadable_target, yet_to_be_made
+from diskchain.discover.messages import nothing_looked_at, unreadable_target, yet_to_be_made
 from diskchain.errors import NotStorage, ParseError, StorageError, UsageError, printable
 from diskchain.findings import KINDS, Finding, Severity
 from diskchain.readers.policy import POLICIES, policy_named
@@ -36,8 +37,6 @@ With -c and no TARGET: all domains of the host, and rights on their files that n
 Every id is explained in docs/findings. Notes (info) do not count as findings.
 
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
-
-_MOST_CANDIDATES = 5  # of one missing layer; more is noise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -213,13 +212,17 @@ def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) 
         for each in looked
         for disk, chain in each.chains or ()
     )
-    chosen_of: list[tuple[str, BackingChain]] = []
+    cures = Cures(policy=policy_named(args.policy), search=args.search, seconds=args.timeout)
     without: UsageError | None = None
     picked = False
     for name, said, chains in looked:
         yield from ((name, each) for each in said)
         try:
-            chosen = select(examined(chains, used, depth_warning=args.depth), args.disk) if chains is not None else []
+            seen = examined(chains, used, depth_warning=args.depth) if chains is not None else []
+            seen = [
+                (disk, cures.of(target, chain)) for (target, _), (disk, chain) in zip(chains or (), seen, strict=True)
+            ]
+            chosen = select(seen, args.disk) if chains is not None else []
         except UsageError as error:  # it has no such disk; another target may
             chosen, without = [], error
         picked = picked or bool(chosen)
@@ -227,32 +230,8 @@ def _findings(args: argparse.Namespace, looked: list[_Looked], files: set[str]) 
             for layer in layers(chain.source):
                 files.update(path for file in files_of(layer) if (path := local_path(file.location)) is not None)
             yield from ((name, each) for each in chain.findings)
-            chosen_of.append((name, chain))
     if without is not None and not picked:
         raise without
-    if args.search:
-        yield from _candidates(chosen_of, args.search, args.timeout)
-
-
-def _candidates(
-    chains: list[tuple[str, BackingChain]], directories: list[str], seconds: float
-) -> Iterator[tuple[str, Finding]]:
-    """What could be the files that are missing of ``chains``, after one look through the directories."""
-    from diskchain.checks.search import search, wanted_layers
-    from diskchain.discover.fixes import put_in_place, tell_data_file
-
-    wanted = [(name, each) for name, chain in chains for each in wanted_layers(chain)]
-    found = search({each for _, each in wanted}, directories, seconds=seconds)
-    for name, each in wanted:
-        for candidate in found[each][:_MOST_CANDIDATES]:
-            fix = None
-            if each.overlay is not None and candidate.likely:
-                fix = (
-                    tell_data_file(each.overlay, each.stored, candidate.path)
-                    if each.data
-                    else put_in_place(each.overlay, each.stored, candidate.path, candidate.format)
-                )
-            yield name, found_again(each.path, candidate.path, candidate.reasons, fix)
 
 
 def _print(names: list[str], found: list[tuple[str, Finding]]) -> None:
