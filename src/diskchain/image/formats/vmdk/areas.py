@@ -106,7 +106,9 @@ def _sesparse_areas(window: Window) -> Iterator[Area]:
         yield Area(name, (at + size) * SECTOR, Effect.REFUSES if name == _SESPARSE_NAMES[0] else Effect.BACKING)
     directory_at, tables_at, grains_at = (places[number] * SECTOR for number in (6, 8, 14))
     length = table_sectors * SECTOR
-    entries = -(-capacity // (grain * (length // _WIDE_ENTRY))) if length else 0
+    if not (grain and length):
+        return
+    entries = -(-capacity // (grain * (length // _WIDE_ENTRY)))
     starts = [
         tables_at + (each & _TABLE_INDEX) * length
         for _, piece in pieces(window, directory_at, entries * _WIDE_ENTRY, _WIDE_ENTRY)
