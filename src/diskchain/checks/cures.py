@@ -22,10 +22,10 @@ from diskchain.checks.trials import is_better
 from diskchain.checks.wanted import Part, Wanted, wanted_files
 from diskchain.checks.whole_files import closer
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.discover.layer_reader import OpenElsewhere
 from diskchain.discover.trial import tried
 from diskchain.errors import StorageError
 from diskchain.findings import Finding, Severity
+from diskchain.readers.open import Image
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.reference import redacted
@@ -61,7 +61,7 @@ class Around:
     open_in: OpenIn
     probe: bool = False
     policy: OpenPolicy = LIBVIRT
-    elsewhere: OpenElsewhere | None = None
+    elsewhere: Callable[[Source], Image] | None = None
     searched: FileIndex | None = None
     tell: Tell | None = None
     seconds: float = DEFAULT_DEADLINE
