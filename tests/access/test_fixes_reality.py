@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from diskchain.access.fixes import mend
+from diskchain.access.fixes import fix_for
 from diskchain.access.kernel.identity import Identity
 from diskchain.access.kernel.open_check import Rule, answer, obstacles, permitted
 from diskchain.access.kernel.path_facts import Inode, Kind
@@ -27,14 +27,14 @@ _RIGHTS = (Rule.SEARCH, Rule.MODE, Rule.ACL)
 @pytest.mark.timeout(300)
 @requires("root", "setfacl")
 def test_each_command_mends_for_one_user_and_changes_nothing_for_others(image_dir: Path) -> None:
-    mended, hopeless, wrong = eval(kernel.in_a_child(lambda: _mend_all(image_dir)))  # noqa: S307 - our own child's repr
+    fixed, hopeless, wrong = eval(kernel.in_a_child(lambda: _fix_all(image_dir)))  # noqa: S307 - our own child's repr
     assert wrong == []
-    assert mended > 100
-    assert hopeless < mended // 10
+    assert fixed > 100
+    assert hopeless < fixed // 10
 
 
-def _mend_all(stage: Path) -> tuple[int, int, list[str]]:
-    mended = hopeless = 0
+def _fix_all(stage: Path) -> tuple[int, int, list[str]]:
+    fixed = hopeless = 0
     wrong: list[str] = []
     for seed in range(_TREES):
         chance = random.Random(seed)  # noqa: S311 - numbered cases, no secrets
@@ -44,11 +44,11 @@ def _mend_all(stage: Path) -> tuple[int, int, list[str]]:
         if answer(walk_path(str(path)), who, want) != 0:
             problem = _mend_one(path, who, want, f"seed {seed}")
             hopeless += problem == "hopeless"
-            mended += problem == ""
+            fixed += problem == ""
             if problem not in ("", "hopeless"):
                 wrong.append(problem)
         remove(stage / "root")
-    return mended, hopeless, wrong[:5]
+    return fixed, hopeless, wrong[:5]
 
 
 def _mend_one(path: Path, who: Identity, want: int, seed: str) -> str:
@@ -58,15 +58,15 @@ def _mend_one(path: Path, who: Identity, want: int, seed: str) -> str:
         if not found:
             flags = os.O_RDWR if want & WRITE else os.O_RDONLY
             code = kernel.opens_as(who, [(str(path), flags)])[0]
-            return "" if code == 0 else f"{seed}: mended, and the kernel still says {code}"
+            return "" if code == 0 else f"{seed}: fixed, and the kernel still says {code}"
         assert found[0].rule in _RIGHTS
-        mending = mend(found[0], who)
-        if mending is None or mending.command is None:
+        fix = fix_for(found[0], who)
+        if fix is None or fix.command is None:
             return "hopeless"
-        subprocess.run(["sh", "-c", mending.command], check=True)
+        subprocess.run(["sh", "-c", fix.command], check=True)
         changed = _for_others(inodes(walk_path(str(path))), inodes(facts), who)
         if changed:
-            return f"{seed}: {mending.command}: {changed}"
+            return f"{seed}: {fix.command}: {changed}"
     return f"{seed}: ten commands were not enough"
 
 

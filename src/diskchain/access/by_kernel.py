@@ -11,7 +11,7 @@ from typing import Final
 
 from diskchain.access.actor import Actor
 from diskchain.access.evidence import Present
-from diskchain.access.fixes import Mending, mend, mended
+from diskchain.access.fixes import Fix, fix_for, with_fix
 from diskchain.access.grants.changes import Change
 from diskchain.access.kernel.identity import Identity, group_name, user_name
 from diskchain.access.kernel.open_check import (
@@ -66,7 +66,9 @@ def making(need: Need, there: Present, actor: Actor) -> list[Hindrance]:
     if need.reuse or not there.facts.creatable:
         return []  # that it is missing is in the way of opening it
     maker = actor.maker
-    return [_hindrance(obstacle, mend(obstacle, maker), maker) for obstacle in creation_obstacles(there.facts, maker)]
+    return [
+        _hindrance(obstacle, fix_for(obstacle, maker), maker) for obstacle in creation_obstacles(there.facts, maker)
+    ]
 
 
 def made_by(there: Present, maker: Identity) -> Present:
@@ -125,12 +127,12 @@ def _cured(
         met = list(obstacles(pick(outlook).facts, who, need.access.bits))
         known = next((each for each in sorted(met, key=_in_turn) if each.rule is not Rule.UNKNOWN), None)
         if known is None:
-            return found + [_hindrance(each, mend(each, who), who) for each in met]
-        cure = _beforehand(known, there, made=made) or mend(known, who)
-        after = mended(present.facts, known, cure)
+            return found + [_hindrance(each, fix_for(each, who), who) for each in met]
+        cure = _beforehand(known, there, made=made) or fix_for(known, who)
+        after = with_fix(present.facts, known, cure)
         if after is None or after == present.facts:
             return found + [
-                _hindrance(each, cure if each is known else mend(each, who), who, outlook.kept) for each in met
+                _hindrance(each, cure if each is known else fix_for(each, who), who, outlook.kept) for each in met
             ]
         found.append(_hindrance(known, cure, who, outlook.kept))
         present = replace(present, facts=after)
@@ -142,23 +144,23 @@ def _in_turn(obstacle: Obstacle) -> bool:
     return obstacle.rule not in (Rule.READ_ONLY_FILE_SYSTEM, Rule.READ_ONLY_MOUNT)
 
 
-def _beforehand(obstacle: Obstacle, there: Present, *, made: bool) -> Mending | None:
+def _beforehand(obstacle: Obstacle, there: Present, *, made: bool) -> Fix | None:
     """The advice about a file that is not there yet: its rights cannot be changed before it is made."""
     file = there.facts.file
     if not made or file is None or obstacle.inode is None or obstacle.inode.path != file.path:
         return None
-    return Mending(file.path, advice="make the file first, give it to QEMU's user, and name it with --reuse-external")
+    return Fix(file.path, advice="make the file first, give it to QEMU's user, and name it with --reuse-external")
 
 
-def _hindrance(obstacle: Obstacle, mending: Mending | None, who: Identity, kept: str = "") -> Hindrance:
+def _hindrance(obstacle: Obstacle, fix: Fix | None, who: Identity, kept: str = "") -> Hindrance:
     unknown = obstacle.rule is Rule.UNKNOWN
     reason = _reason(obstacle, who)
     if kept and obstacle.rule in (Rule.MODE, Rule.ACL):
         reason += f", and libvirt leaves it so: {kept}"
     at = obstacle.inode.path if obstacle.inode else ""
-    if mending is None or unknown:  # what nobody knows to be in the way is not to be cured
-        return Hindrance(obstacle.rule, reason, at, unknown, advice=mending.advice if mending else None)
-    return Hindrance(obstacle.rule, reason, at, unknown, mending.command, mending.changes, mending.advice)
+    if fix is None or unknown:  # what nobody knows to be in the way is not to be cured
+        return Hindrance(obstacle.rule, reason, at, unknown, advice=fix.advice if fix else None)
+    return Hindrance(obstacle.rule, reason, at, unknown, fix.command, fix.changes, fix.advice)
 
 
 def describe_owner(inode: Inode) -> str:

@@ -30,7 +30,7 @@ _REMOUNTED: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mending:
+class Fix:
     """``changes`` to the inode at ``path`` (empty when it is not ours to change), and the shell command for the same.
 
     ``command`` is None when no single command would do; ``advice`` then says in words what would, if anything. ``effect``: what
@@ -44,7 +44,7 @@ class Mending:
     effect: tuple[Change, ...] = ()
 
 
-def mend(obstacle: Obstacle, who: Identity) -> Mending | None:
+def fix_for(obstacle: Obstacle, who: Identity) -> Fix | None:
     """What would remove ``obstacle`` for ``who``; None when nothing here can."""
     inode = obstacle.inode
     if inode is None:
@@ -53,17 +53,17 @@ def mend(obstacle: Obstacle, who: Identity) -> Mending | None:
         return _permission(inode, who, obstacle.bits)
     mount = inode.mount
     if obstacle.rule is Rule.FUSE_OWNER and mount is not None:
-        return Mending(inode.path, advice=f"mount {mount.point} with the option allow_other")
+        return Fix(inode.path, advice=f"mount {mount.point} with the option allow_other")
     command = _command(obstacle.rule, inode)
-    return Mending(inode.path, command=command) if command else None
+    return Fix(inode.path, command=command) if command else None
 
 
-def mended(facts: PathFacts, obstacle: Obstacle, mending: Mending | None) -> PathFacts | None:
-    """``facts`` as they will be with ``mending`` in place; None when facts cannot show what becomes of the obstacle."""
+def with_fix(facts: PathFacts, obstacle: Obstacle, fix: Fix | None) -> PathFacts | None:
+    """``facts`` as they will be with ``fix`` in place; None when facts cannot show what becomes of the obstacle."""
     inode = obstacle.inode
-    if mending is None or inode is None or (mending.command is None and not mending.changes):
+    if fix is None or inode is None or (fix.command is None and not fix.changes):
         return None
-    after = _after(obstacle, mending)
+    after = _after(obstacle, fix)
     steps = tuple(
         Search(after(step.directory))
         if isinstance(step, Search)
@@ -73,7 +73,7 @@ def mended(facts: PathFacts, obstacle: Obstacle, mending: Mending | None) -> Pat
     return replace(facts, steps=steps, file=None if facts.file is None else after(facts.file))
 
 
-def _after(obstacle: Obstacle, mending: Mending) -> Callable[[Inode], Inode]:
+def _after(obstacle: Obstacle, fix: Fix) -> Callable[[Inode], Inode]:
     def after(inode: Inode) -> Inode:
         if obstacle.rule in _REMOUNTED:
             return _remounted(inode, obstacle)
@@ -83,7 +83,7 @@ def _after(obstacle: Obstacle, mending: Mending) -> Callable[[Inode], Inode]:
             return replace(inode, immutable=False)
         if obstacle.rule is Rule.APPEND_ONLY:
             return replace(inode, append=False)
-        return with_changes(inode, mending.effect) or inode
+        return with_changes(inode, fix.effect) or inode
 
     return after
 
@@ -128,22 +128,22 @@ def changes_command(inode: Inode, changes: tuple[Change, ...], who: Identity) ->
     return " && ".join(commands) or None
 
 
-def _permission(inode: Inode, who: Identity, want: int) -> Mending:
+def _permission(inode: Inode, who: Identity, want: int) -> Fix:
     """The first of ACL entry, permission bits and owner that the file system takes, and that is enough."""
     advice = _of_its_mount(inode, who)
     if advice is not None:
-        return Mending(inode.path, advice=advice)
+        return Fix(inode.path, advice=advice)
     for changes in _candidates(inode, who, want):
         after, command = with_changes(inode, changes), changes_command(inode, changes, who)
         if after is None or command is None or not permitted(after, who, want):
             continue
         if not unchangeable(inode):
-            return Mending(inode.path, changes, command, effect=changes)
+            return Fix(inode.path, changes, command, effect=changes)
         for_a_moment = _lifted(inode, command)
         if for_a_moment is not None:
-            return Mending(inode.path, (), for_a_moment, effect=changes)
-        return Mending(inode.path, advice="nothing on this file system can be changed: use a copy elsewhere")
-    return Mending(inode.path)
+            return Fix(inode.path, (), for_a_moment, effect=changes)
+        return Fix(inode.path, advice="nothing on this file system can be changed: use a copy elsewhere")
+    return Fix(inode.path)
 
 
 def _candidates(inode: Inode, who: Identity, want: int) -> list[tuple[Change, ...]]:

@@ -13,7 +13,7 @@ __all__ = ["CLEAN", "COULD_NOT_TELL", "FINDINGS", "USAGE", "exit_code", "finding
 
 
 def finding_lines(found: Finding, style: Style) -> Iterator[str]:
-    """One line for where and what is wrong, one for what would mend it."""
+    """One line for where and what is wrong, one for the command that fixes it."""
     label = style.paint(f"{found.severity}:", _COLOURS[found.severity])
     line = "" if found.line is None else f"line {found.line}: "
     yield f"{label} {line}{found.message} {style.dim(f'[{found.id}]')}"
