@@ -101,6 +101,7 @@ KINDS: dict[str, Kind] = {
     "dirty": Kind(_W, "an image is in use, or was not closed properly"),
     "corrupt": Kind(_E, "an image is marked as damaged", stops=_START),
     "bitmap-in-use": Kind(_W, "a dirty bitmap is marked as in use"),
+    "read-only-format": Kind(_E, "a guest is to write to an image of a format that QEMU only reads", stops=_START),
     "raw-size": Kind(_W, "a raw image ends within a block, which direct I/O cannot read"),
     "unknown-incompatible-feature": Kind(_E, "an image has a feature that forbids opening it", stops=_START),
     "legacy-qcow2-encryption": Kind(

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("qemu_img")
 
 HEADERS, TABLES = (64 * KiB, 128 * KiB), (192 * KiB, 256 * KiB)
 LOG_VERSION, LOG_LENGTH, LOG_AT = (64, "<H"), (68, "<I"), (72, "<Q")
-NO_LOG, A_LOG = Vhdx(), Vhdx(log=UUID(int=9))
+NO_LOG, A_LOG = Vhdx(), Vhdx(log=UUID(int=9), entry=False)
 PLACES = (0, KiB, 64 * KiB, MiB, MiB + 512, 2 * MiB, 3 * MiB, 4 * MiB, 1 << 40)
 CHANGES = [
     *((LOG_VERSION, version) for version in (0, 1)),

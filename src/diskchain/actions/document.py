@@ -39,6 +39,7 @@ def disk_targets(disks: Iterable[Disk], host: str | None = None) -> list[Target]
             attached=True,
             startup_policy=disk.startup_policy,
             drive=disk.device in (DiskDevice.CDROM, DiskDevice.FLOPPY),
+            cache=disk.driver.cache,
         )
         for number, disk in enumerate(disks, start=1)
         if not disk.is_empty

@@ -32,6 +32,11 @@ def as_attached(target: "Target", chain: BackingChain) -> BackingChain:
     asked = [*layers(target.source)]
     if any(found.id == "format-not-recorded" for found in chain.findings):
         chain = reworded(chain, _undeclared)
+    if not target.source.readonly:
+        from diskchain.checks.written import as_written
+
+        written = as_written(chain.top, target.cache)
+        chain = chain if written == chain.top.findings else BackingChain(chain.top._replace(findings=written))
     if target.startup_policy in _STARTS:
         chain = reworded(chain, lambda position, layer, found: _policy(target, asked, position, layer, found))
     return annotated(chain, _locked(target, asked, chain))

@@ -29,7 +29,7 @@ class Target(NamedTuple):
     """One disk to look at.
 
     ``probe``: nobody could declare a format, so guessing it is what the user wants. ``host``: the other host it is on, if any.
-    ``attached``: it is the disk of a domain, so its guest writes to it. ``drive``: media come and go.
+    ``attached``: it is the disk of a domain, so its guest writes to it. ``drive``: media come and go. ``cache``: its cache mode, if it declares one.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Target(NamedTuple):
     attached: bool = False
     startup_policy: str | None = None
     drive: bool = False
+    cache: str | None = None
 
 
 class TargetDocument(NamedTuple):

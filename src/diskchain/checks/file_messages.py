@@ -103,7 +103,7 @@ def misnamed(path: str, suffix: str, instead: str) -> Finding:
 
 def raw_size(path: str, size: int, block: int, *, here: bool) -> Finding:
     """QEMU 7.2 refuses to write to it past the page cache where that goes in larger blocks. ``here``: so it is where the file lies."""
-    where = "" if here else f" on storage with blocks of {block} bytes, as this is not"
+    where = "" if here else f" on storage with blocks of {block} bytes, which this has not"
     return finding(
         "raw-size",
         f"{printable(path)} is raw and has {size} bytes, which is no multiple of {block}: with cache='none' or "

@@ -32,7 +32,7 @@ _IS_VIRTUAL_DISK, _IS_REQUIRED = 1 << 1, 1 << 2
 
 
 class Vhdx(NamedTuple):
-    """What can vary. ``sequences``: of the two headers; ``log``: the GUID of a log to be replayed; ``locator``: keys and values."""
+    """What can vary. ``sequences``: of the two headers; ``log``: the GUID of a log, and whether there is an ``entry`` of it to be replayed; ``locator``: keys and values."""
 
     capacity: int = 20 * MiB
     block_size: int = 2 * MiB
@@ -41,6 +41,7 @@ class Vhdx(NamedTuple):
     disk_id: UUID = UUID(int=8)
     sequences: tuple[int, int] = (1, 2)
     log: UUID = UUID(int=0)
+    entry: bool = True
     locator: Mapping[str, str] | None = None
     extra_region: UUID | None = None
 
@@ -71,6 +72,8 @@ def make(image: Vhdx) -> bytes:
             b"head", 0, sequence, UUID(int=5).bytes_le, image.data_write.bytes_le, image.log.bytes_le, 0, 1, MiB, LOG_AT,
         )  # fmt: skip
         data[at : at + 4 * KiB] = sealed(header.ljust(4 * KiB, b"\0"))
+    if image.log.int and image.entry:
+        data[LOG_AT : LOG_AT + 4 * KiB] = _log_entry(image.log, len(data))
     regions = [(BAT, BAT_AT, MiB), (METADATA, METADATA_AT, MiB)]
     if image.extra_region:
         regions.append((image.extra_region, 4 * MiB, 64 * KiB))
@@ -82,6 +85,13 @@ def make(image: Vhdx) -> bytes:
     metadata = _metadata(image)
     data[METADATA_AT : METADATA_AT + len(metadata)] = metadata
     return bytes(data)
+
+
+def _log_entry(log: UUID, size: int) -> bytes:
+    """One entry, which writes zeros over the last 4 KiB."""
+    entry = struct.pack("<4sIIIQII16sQQ", b"loge", 0, 4 * KiB, 0, 1, 1, 0, log.bytes_le, size, size)
+    entry += struct.pack("<4sIQQQ", b"zero", 0, 4 * KiB, size - 4 * KiB, 1)
+    return sealed(entry.ljust(4 * KiB, b"\0"))
 
 
 def _metadata(image: Vhdx) -> bytes:

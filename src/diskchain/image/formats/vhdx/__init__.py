@@ -39,6 +39,10 @@ _CREATOR_SIZE: Final = 512
 #: signature, checksum, sequence number, file write GUID, data write GUID, log GUID, log version, version, log length and offset
 _HEADER = struct.Struct("<4sIQ16s16s16sHHIQ")
 _HEADER_SIZE: Final = 4 * KiB
+#: Of an entry of the log, which begins at a multiple of 4 KiB with ``loge``: the log's GUID (2.3.1.1)
+_LOG_ENTRY = struct.Struct("<32x16s")
+_LOG_SECTOR: Final = 4 * KiB
+_LONGEST_LOG: Final = 4 * MiB  # ours; 1 MiB is usual
 _HEADERS_AT: Final = (64 * KiB, 128 * KiB)
 _VERSION: Final = 1
 
@@ -143,7 +147,7 @@ def parse(window: Window, *, full: bool = False) -> ImageHeader:
         shape.block_size,
         BackingReference(path, "vhdx", implied=True) if path else None,
         features=Features(tuple(unknown), unknown_incompatible=tuple(unknown)) if unknown else None,
-        dirty=header.log != NIL,
+        dirty=header.log != NIL and _has_entries(window, header),
         identity=Identity(
             guid_text(header.data_write),
             _linkage(pairs, "parent_linkage"),
@@ -206,6 +210,16 @@ def _check_log(header: _Header, regions: Mapping[str, tuple[int, int]]) -> None:
     for start, size in regions.values():
         if start < end and start + size > at:
             raise _bad(f"a region of {size} bytes at {start} overlaps the log", _HEADERS_AT[0])
+
+
+def _has_entries(window: Window, header: _Header) -> bool:
+    """Whether the log holds an entry to be replayed. The checksums of entries are not looked at; of a log too long, the start is."""
+    length = min(header.log_length, _LONGEST_LOG)
+    log = window.read_up_to(header.log_at, length)
+    entries = (log[at : at + _LOG_ENTRY.size] for at in range(0, len(log) - _LOG_ENTRY.size, _LOG_SECTOR))
+    return length < header.log_length or any(
+        entry.startswith(b"loge") and _LOG_ENTRY.unpack(entry)[0] == header.log for entry in entries
+    )
 
 
 def _sound(raw: bytes, checksum: int) -> bool:
