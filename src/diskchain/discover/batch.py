@@ -10,12 +10,12 @@ import gc
 from _thread import start_new_thread
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from time import perf_counter
+from math import inf
 from typing import Final
 
 from diskchain.discover.cache import Tail, Tails
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.discoverer import Discoverer, Top
+from diskchain.discover.discoverer import FIRST, Discoverer, Top
 from diskchain.discover.walk import Walker
 from diskchain.readers.local import expect
 from diskchain.readers.policy import OpenPolicy
@@ -23,17 +23,15 @@ from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import Source
 
 _BATCH: Final = 4096
-_TIMED: Final = 8  # of each batch
-#: Seconds for one of them, from which scouts are worth it. With everything cached it takes 45 µs, on a solid-state disk 120, with 30 of
-#: each for handing it over to the thread that walks.
-_SLOW: Final = 80e-6
+#: Seconds for one image, from which scouts are worth it. With everything cached it takes 15 µs, on a solid-state disk 90.
+_SLOW: Final = 50e-6
 #: … from which storage, not the processor, is what is waited for: then more threads help, where before they are in each other's way.
 _FAR: Final = 300e-6
 _FEW: Final = 3
 _MANY: Final = 8
 #: Objects made between two searches for cycles. Chains have none, but of 20,000 images, eight objects each, Python's 700 take 4 % of
-#: the time, and 50,000 still 1 %.
-_COLLECT_AFTER: Final = 250_000
+#: the time, and 250,000 still 7 % where much else is remembered. What is in cycles waits for it, in 100 MB at most.
+_COLLECT_AFTER: Final = 1_000_000
 _STOP: Final = (None, Layer(Source(FileLocation("")), None, Origin.ASSUMED), 0)
 
 
@@ -47,16 +45,13 @@ def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Iterator[Backi
     gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])  # 0: it is off
     try:
         while batch := list(islice(left, _BATCH)):
-            took, met = [], discoverer.files_met
-            for top, probe in batch[:_TIMED]:
-                started = perf_counter()
-                chain = discoverer.discover(top, probe=probe)
-                took.append(perf_counter() - started)
-                yield chain
-            del batch[:_TIMED]
-            usually = sorted(took)[len(took) // 2]
+            met = discoverer.files_met
+            yield from discoverer.discover_each(batch[:FIRST])
+            took = sorted(discoverer.took) or [inf]  # the first did not answer
+            del batch[:FIRST]
+            usually = took[len(took) // 2]
             if usually > _SLOW and batch:
-                follow = discoverer.files_met - met > _TIMED
+                follow = discoverer.files_met - met > FIRST
                 _Scouts(discoverer.policy, batch, _MANY if usually > _FAR else _FEW, follow=follow)
             yield from discoverer.discover_each(batch)
     finally:

@@ -26,7 +26,8 @@ _GLANCE: Final = 0.05
 #: Images walked between two results, at most, and for how many seconds about: handing over takes 30 µs, and all wait for the slowest.
 _MOST_AT_ONCE: Final = 512
 _SECONDS_AT_ONCE: Final = 0.05
-_AT_FIRST: Final = 8
+#: So many are walked first, and timed.
+FIRST: Final = 8
 
 #: What to discover: a top, and whether to guess its format where none is declared.
 Top = tuple[Source, bool]
@@ -54,6 +55,8 @@ class Discoverer:
         self._seconds = seconds
         self._closer = closer
         self._walker = Walker(policy, elsewhere, closer=closer)
+        #: Seconds that each of the first images took that were walked last, by the thread that walked them.
+        self.took: list[float] = []
 
     @property
     def files_met(self) -> int:
@@ -74,11 +77,7 @@ class Discoverer:
 
         For more than a few, :func:`diskchain.discover.batch.discover_many` reads ahead.
         """
-        if self._seconds == inf:
-            for top, probe in tops:
-                yield self._walker.discover(top, probe=probe)
-            return
-        left, most = iter(tops), _AT_FIRST
+        left, most = iter(tops), FIRST
         while batch := list(islice(left, most)):
             size, took = len(batch), 0.0
             while batch:
@@ -92,6 +91,10 @@ class Discoverer:
     def _walked(self, tops: list[Top]) -> list[BackingChain]:
         """The chains of the first ``tops``, at least one: of all, or up to one that is held up."""
         walk = _Walk(self._walker, tops)
+        self.took = walk.took
+        if self._seconds == inf:
+            walk.run()
+            return walk.chains
         self._walker.read = _read_if_answering if left_behind() else read_layer
         try:
             question = Question(describe_location(tops[0][0].location), walk.run)
@@ -163,13 +166,20 @@ class _Walk:
     def __init__(self, walker: Walker, tops: list[Top]) -> None:
         self.chains: list[BackingChain] = []
         self.abandoned = False
+        self.took: list[float] = []
         self._walker = walker
         self._tops = tops[:]
 
     def run(self) -> None:
         """Walk."""
         discover, ready = self._walker.discover, self.chains.append
-        for top, probe in self._tops:
+        for top, probe in self._tops[:FIRST]:
+            if self.abandoned:
+                return
+            started = perf_counter()
+            ready(discover(top, probe=probe))
+            self.took.append(perf_counter() - started)
+        for top, probe in self._tops[FIRST:]:
             if self.abandoned:
                 return
             ready(discover(top, probe=probe))
