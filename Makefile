@@ -6,7 +6,7 @@
 #
 # The environment grows in steps, each with a stamp: `core` (what a user gets; enough for the demo), then one per extra
 # of pyproject.toml: `dev` (the linters, wheels only), `test` (compiles libvirt-python, so it wants the Debian packages).
-# A second run does nothing.
+# A second run does nothing. `test-oldest` has an environment of its own, beside this one.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -19,6 +19,12 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
+# What `test-oldest` installs in the oldest version that pyproject.toml allows, and the tests of what leans on it: readers over http and
+# ssh, XML, JSON documents, storage daemons, keys, connections, progress and completion.
+OLDEST := $(VENV)-oldest
+OLDEST_EXTRAS := libvirt completion progress open remote keyring
+OLDEST_TESTS := tests/readers tests/libvirtxml tests/docs/test_schemas.py tests/qemu/test_daemon.py tests/image/test_luks2_unlock.py \
+	tests/secrets tests/cli/test_progress.py tests/cli/test_main.py tests/live/test_complete_connection.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 # Names the interpreter, so that another PYTHON makes the environment anew.
@@ -26,10 +32,10 @@ INTERPRETER := $(shell $(PYTHON) -c \
 	'import sys; print("%d.%d.%d" % sys.version_info[:3] + sys.base_prefix.replace("/", "-"))' 2>/dev/null || echo none)
 MADE := $(VENV)/made-with-$(INTERPRETER)
 
-.PHONY: help setup demo test test-packages lint format bench fuzz docs clean
+.PHONY: help setup demo test test-oldest test-peers test-packages lint format bench fuzz docs clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/stamp-core $(VENV)/stamp-dev test-packages $(VENV)/stamp-test ## everything a developer needs, in .venv
 
@@ -38,6 +44,12 @@ demo: $(VENV)/stamp-core ## show what diskchain does; needs Python 3.11 and make
 
 test: test-packages $(VENV)/stamp-test ## all tests, with the real libvirtd and QEMU: a missing peer is a failure
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-oldest: test-packages $(OLDEST)/stamp ## what leans on dependencies, with the oldest version that is allowed of each
+	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(PYTEST_ARGS)
+
+test-peers: ## the live tests in a tree of Debian 13, with its libvirtd, QEMU and Python; the tree is made once
+	scripts/peers run make test VENV=/opt/venv PYTEST_ARGS='-m live $(PYTEST_ARGS)'
 
 lint: $(VENV)/stamp-dev ## style, types and layer contracts
 	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \
@@ -58,7 +70,7 @@ docs: $(VENV)/stamp-docs ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove the environment, caches and results
-	rm -rf $(VENV) build dist site .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) build dist site .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 test-packages:
@@ -70,6 +82,14 @@ $(MADE):
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/debian-packages python3-venv
 	@echo 'making $(VENV) with $(PYTHON)'
 	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(OLDEST)/stamp: pyproject.toml scripts/oldest
+	@echo 'making $(OLDEST) with $(PYTHON)'
+	@$(PYTHON) -m venv --clear $(OLDEST)
+	@$(PYTHON) scripts/oldest $(OLDEST_EXTRAS) >$(OLDEST)/oldest.txt
+	@$(OLDEST)/bin/python -m pip --disable-pip-version-check --no-input -qq install --constraint $(OLDEST)/oldest.txt \
+		--editable '.[$(shell echo $(OLDEST_EXTRAS) | tr ' ' ,)]' pytest pytest-benchmark pytest-timeout hypothesis jsonschema
 	@touch $@
 
 $(VENV)/stamp-core: $(MADE) pyproject.toml
