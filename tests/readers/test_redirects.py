@@ -61,7 +61,9 @@ def test_cookies_and_login_do_not_go_to_another_port(web: WebServer) -> None:
     with opened(location(web, "moved/image")) as image:
         assert image.pread(5000, 100) == CONTENT[5000:5100]
         assert image.moved_to == f"http://{HOST}:{web.other_port}/image"
-    wait_for(lambda: len(web.sent_to_the_other()) >= before + 2, "the server's log")  # one answer for the head, one for more
+    wait_for(
+        lambda: len(web.sent_to_the_other()) >= before + 2, "the server's log"
+    )  # one answer for the head, one for more
     assert set(web.sent_to_the_other()[before:]) == {("-", "-")}
 
 
