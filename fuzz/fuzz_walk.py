@@ -9,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from diskchain.actions.examined import DiskChain
+from diskchain.actions.target import Target
 from diskchain.checks.confirmed import certain
 from diskchain.checks.consistency import examine
 from diskchain.discover import Discoverer
@@ -40,5 +42,5 @@ def run_one(data: bytes) -> None:
     assert all(extent.source.location[0].startswith(f"{_PLACE}/") for layer in found for extent in layer.extents)
     examine(chain)
     certain(chain)
-    for line in chain_lines("a", chain, Style()):
+    for line in chain_lines(DiskChain(Target("a", chain.source), chain), Style()):
         assert line.isprintable()

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 import diskchain
+from tests.discover.written import write_qcow2
 
 SOURCES = Path(diskchain.__file__).parent
 
@@ -77,12 +78,18 @@ print(*(name for name in sys.modules if name.startswith("diskchain.")), sep="\\n
 
 
 def test_a_named_tuple_is_only_what_showing_an_image_loads(tmp_path: Path) -> None:
-    image = tmp_path / "image"
-    image.write_bytes(bytes(512))
-    shown = subprocess.run(
-        [sys.executable, "-c", _SHOW, image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
-    )
-    loaded = shown.stderr.splitlines()
+    raw = tmp_path / "raw"
+    raw.write_bytes(bytes(512))
+    loaded: list[str] = []
+    for image in (raw, write_qcow2(tmp_path / "qcow2")):
+        shown = subprocess.run(
+            [sys.executable, "-c", _SHOW, image],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        loaded += shown.stderr.splitlines()
     assert [_name(kind) for kind in TUPLES if kind.__module__ not in loaded] == []
 
 

@@ -4,6 +4,7 @@ A finding is a value, never an exception: a chain with a missing layer is still 
 Ids are stable; every id has a page in ``docs/findings/``. Knows only ``errors``.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -268,3 +269,26 @@ def finding(  # noqa: PLR0913  # a keyword for each field
     severity = severity or kind.severity
     stops = kind.stops if severity is Severity.ERROR else None
     return _new(Finding, (id, severity, printable(message), file, referrer, line, fix, allowed, stops, None, None))
+
+
+class Verdict(StrEnum):
+    """What findings come to."""
+
+    CLEAN = "clean"
+    FINDINGS = "findings"
+    COULD_NOT_TELL = "could not tell"
+
+
+def verdict(findings: Iterable[Finding]) -> Verdict:
+    """Findings where something is wrong; could not tell where nothing is known to be, but something could not be looked at.
+
+    Notes (info) count for nothing.
+    """
+    unknown = False
+    for found in findings:
+        if found.severity is Severity.INFO:
+            continue
+        if not KINDS[found.id].unknown:
+            return Verdict.FINDINGS
+        unknown = True
+    return Verdict.COULD_NOT_TELL if unknown else Verdict.CLEAN

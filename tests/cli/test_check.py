@@ -85,11 +85,14 @@ def test_sarif_has_a_rule_for_every_result(broken: Path) -> None:
     assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
 
 
-def test_a_malformed_document_is_one_more_finding(tmp_path: Path) -> None:
+def test_a_malformed_document_among_others_is_a_finding_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "bad.xml").write_text("<domain>\n<devices>")
-    shown = diskchain("check", "--json", tmp_path / "bad.xml")
-    assert shown.code == 1
-    ((found,),) = [target["findings"] for target in json.loads(shown.out)["targets"]]
+    (tmp_path / "good.xml").write_text("<domain/>")
+    alone = diskchain("check", tmp_path / "bad.xml")
+    assert (alone.code, alone.out) == (2, "")
+    shown = diskchain("check", "--json", tmp_path / "bad.xml", tmp_path / "good.xml")
+    assert shown.code == 2
+    (found,), _ = [target["findings"] for target in json.loads(shown.out)["targets"]]
     assert (found["id"], found["line"]) == ("document", 2)
 
 
@@ -121,7 +124,9 @@ def test_a_directory_among_many_targets_is_one_more_finding(qemu_img: QemuImg, t
 
 
 def test_a_target_named_twice_is_told_of_once(tmp_path: Path) -> None:
-    assert diskchain("check", tmp_path / "gone", tmp_path / "gone").out.count("[missing]") == 1
+    (tmp_path / "there").write_bytes(bytes(512))
+    gone = diskchain("check", tmp_path / "gone", tmp_path / "gone", tmp_path / "there")
+    assert (gone.code, gone.out.count("[missing]")) == (3, 1)
 
 
 def test_a_base_that_the_guest_of_another_document_writes_to_is_found(qemu_img: QemuImg, tmp_path: Path) -> None:

@@ -179,8 +179,8 @@ def test_a_name_that_xml_cannot_hold_is_a_finding(overlay: Path, qemu_img: QemuI
             "<!DOCTYPE domain [<!ENTITY a 'aa'>]>\n<domain>&a;</domain>",
             "vm.xml:1: document type declarations are refused",
         ),
-        ("<pool/>", "the root is <pool>"),
-        ("", "vm.xml:1: not well-formed XML: no element found"),
+        ("<pool/>", "<pool> is no domain"),
+        ("", "vm.xml: it is called .xml and is empty"),
     ],
 )
 @pytest.mark.parametrize("options", [[], ["--strip"]])
@@ -245,8 +245,8 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_directory_is_called_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["complete", str(tmp_path)]) == 3
-    assert capfd.readouterr().err == f"diskchain: {tmp_path}: is a directory\n"
+    assert main(["complete", str(tmp_path)]) == 2
+    assert capfd.readouterr().err == f"diskchain: {tmp_path} is a directory, not an image or a document\n"
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,8 @@ def test_documents(tmp_path: Path, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_document_with_raw_marks_on_a_terminal(tmp_path: Path, verb: str) -> None:
-    mark = ALL_IN_XML
+    # What complete prints is the document, whose line breaks are its own.
+    mark = ALL_IN_XML.replace("\n", "") if verb == "complete" else ALL_IN_XML
     path = tmp_path / "vm.xml"
     path.write_text(DOCUMENT.format(mark=mark, attribute=quoteattr(mark), path=quoteattr(f"{tmp_path}/{mark}")))
     for command in [*words(verb, str(path), str(tmp_path)), [verb, str(path)]]:

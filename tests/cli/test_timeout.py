@@ -99,7 +99,7 @@ def test_a_layer_that_does_not_answer_can_be_asked_for_by_its_path(base: Path, s
     top = write_qcow2(base.with_name("top"), "base", "raw")
     serve(base).hang()
     shown = diskchain("show", "--timeout", "0.5", "-f", "qcow2", top, "-d", base, seconds=20)
-    assert (shown.code, shown.out.splitlines()[0]) == (3, f"{base}  1 layer, top first")
+    assert (shown.code, shown.out.splitlines()[0]) == (3, f"{top}[1]  1 layer, top first")
 
 
 @pytest.mark.parametrize("words", [(), ("--in-place",)])

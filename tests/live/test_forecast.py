@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from diskchain.access.security.saved_labels import saved_labels
-from diskchain.actions.access import ask_about_document
+from diskchain.actions.access import ask
 from diskchain.actions.rights_audit import label_findings
-from diskchain.actions.target import TargetDocument
+from diskchain.actions.target import TargetName
 from diskchain.hypervisor.connection import Connection
 from tests.access import kernel
 from tests.live.access_domains import DOMAIN, disk
@@ -104,9 +104,8 @@ def forecast(daemon: PrivateLibvirtd, name: str) -> Forecast:
 
 def _forecast(name: str) -> tuple[dict[str, str], list[str], list[str], list[str]]:
     with Connection(URI) as connection:
-        document = TargetDocument(connection.domain(name).current)
         findings = label_findings(connection, state=Path("/nonexistent"))
-    asked = ask_about_document(document, name, connect=URI)
+    asked = ask(TargetName(name, URI))
     accesses = [access for subject in asked.subjects for access in asked.answer(subject)]
     verdicts = {access.need.path or "": str(access.verdict) for access in accesses}
     hindrances = [each for access in accesses for each in access.hindrances]

@@ -16,39 +16,31 @@ from diskchain.access.kernel.identity import Identity, identify
 from diskchain.access.security.libvirt_labels import DomainLabel
 from diskchain.access.security.relabelled import Adjust, as_it_is, as_relabelled, owners_by_libvirt
 from diskchain.access.security.saved_labels import boot_times
-from diskchain.actions.actor import Acting, Host, acting_for, host_of
-from diskchain.actions.chains import chain_of
+from diskchain.actions.actor import Host, acting_for, confinement, host_of
+from diskchain.actions.chains import examine_one
+from diskchain.actions.examined import DEFAULT, Examined, Settings
 from diskchain.actions.operation import START, Wanted
-from diskchain.actions.target import Target, TargetDocument, image_target
+from diskchain.actions.select_layer import selected
+from diskchain.actions.target import TargetName
 from diskchain.discover.chain import BackingChain
-from diskchain.errors import UsageError
-from diskchain.readers.policy import LIBVIRT, OpenPolicy
+from diskchain.errors import UsageError, printable
 from diskchain.storage.operation import Operation
-from diskchain.storage.source import Source
+from diskchain.storage.source import Source, files, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
+    from diskchain.actions.document_view import DocumentView
     from diskchain.libvirtxml.documents.domain_labels import DomainLabels
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How the files are looked at. ``policy``: what a header may make us look at; ``seconds``: what a file has for each answer."""
-
-    policy: OpenPolicy = LIBVIRT
-    seconds: float = DEFAULT_DEADLINE
-
-
-_BY_DEFAULT: Final = Settings()
-
-
-@dataclass(frozen=True, slots=True)
 class Subject:
-    """One disk to judge: what was ``found`` of it, and the chain of that."""
+    """One disk to judge: what was ``found`` of it, and the chain of that. ``first``: the position of the layer that was asked for."""
 
     name: str
     found: BackingChain
     operation: Operation
+    first: int = 0
 
     @property
     def chain(self) -> Source:
@@ -87,7 +79,7 @@ class Question:
 
     def answer(self, subject: Subject, *, without: Iterable[Hold] = ()) -> tuple[FileAccess, ...]:
         """The judgement for one disk. ``without``: granted rights that are not to be leaned on."""
-        return survey(
+        every = survey(
             subject.chain,
             subject.operation,
             self.actor,
@@ -98,6 +90,10 @@ class Question:
             seconds=self.seconds,
             process=self.process if self.actor.origin is Origin.PROCESS else None,
         )
+        if not subject.first:
+            return every
+        asked = {file.location for layer in [*layers(subject.chain)][subject.first :] for file in files(layer)}
+        return tuple(each for each in every if each.need.source.location in asked)
 
     def _adjust(self, subject: Subject) -> Adjust:
         libvirtd = self.actor.libvirtd
@@ -107,78 +103,74 @@ class Question:
         return as_relabelled(owners, libvirtd, boot_times())
 
 
-def ask_about_image(
-    name: str,
-    format: str | None,
-    who: str | None,
-    wanted: Wanted = START,
-    *,
-    capabilities: bool | None = None,
-    settings: Settings = _BY_DEFAULT,
-) -> Question:
-    """The question about one image, with no libvirt involved. Raises UsageError without ``who``, StorageError."""
-    found = image_target(name, format, settings.seconds)
-    if who is None:
-        raise UsageError("whose access? Say --as USER[:GROUP], or name a domain with -c")
-    actor = Actor(identify(who, capabilities=capabilities), Origin.ASKED, "--as")
-    return Question(name, _subjects([found], wanted, settings), actor, seconds=settings.seconds)
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whose access is meant. ``name``: ``USER[:GROUP]``, None: the user libvirt runs the domain's QEMU as.
 
-
-def ask_about_document(  # noqa: PLR0913 - what is asked, and ways to ask it differently
-    document: TargetDocument,
-    origin: str,
-    wanted: Wanted = START,
-    *,
-    connect: str | None = None,
-    disk: str | None = None,
-    who: str | None = None,
-    capabilities: bool | None = None,
-    as_is: bool = False,
-    settings: Settings = _BY_DEFAULT,
-) -> Question:
-    """The question about a domain. ``connect``: the connection it is from. ``as_is``: as if libvirt gave no file away.
-
-    Raises UsageError when the files are on another host or nobody can tell whose access it is, XmlError, PeerError.
+    ``capabilities``: whether the process keeps root's; None: root does, except a domain's QEMU. ``as_is``: as if libvirt gave no
+    file away.
     """
-    from diskchain.actions.document import document_targets
-    from diskchain.libvirtxml.documents.domain_labels import parse_domain_labels
 
-    if document.host is not None:
-        raise UsageError(f"the files are on {document.host}; run diskchain there")
-    found = document_targets(document.text, origin)
-    labels = parse_domain_labels(document.text, origin=origin)
-    host = _host(connect)
-    if labels is None:
-        if who is None:
-            raise UsageError("whose access? Say --as USER[:GROUP]: the document has no domain")
-        acting = Acting(Actor(identify(who, capabilities=capabilities), Origin.ASKED, "--as"), None)
-    else:
-        acting = acting_for(labels, host, who=who, capabilities=capabilities)
-    name = origin if labels is None or not labels.name else labels.name
+    name: str | None = None
+    capabilities: bool | None = None
+    as_is: bool = False
+
+
+ITS_USER: Final = Who()
+
+
+def ask(
+    name: TargetName,
+    wanted: Wanted = START,
+    disks: Sequence[str] = (),
+    who: Who = ITS_USER,
+    settings: Settings = DEFAULT,
+) -> Question:
+    """The question about the disks and layers of a target that ``disks`` names, all disks for none.
+
+    Raises UsageError when the files are on another host, when nobody can tell whose access it is, or when an operation is about one
+    disk and there are several; LayerNotFound, StorageError, XmlError, PeerError.
+    """
+    target = examine_one(name, settings)
+    view = target.view
+    if view is not None and view.document.host is not None:
+        raise UsageError(f"the files are on {printable(view.document.host)}; run diskchain there")
+    subjects = _subjects(target, disks, wanted, settings)
+    labels = None if view is None else parse_labels(view)
+    if view is None or labels is None:
+        actor = _named(who, "name a domain with -c" if view is None else "the document has no domain")
+        declared_by = BY_USER if view is None else Named(By.DOCUMENT, name.name)
+        return Question(_called(name.name, disks), subjects, actor, seconds=settings.timeout, declared_by=declared_by)
+    host = _host(name.connect)
+    acting = acting_for(labels, host, who=who.name, capabilities=who.capabilities)
     return Question(
-        target=name if disk is None else f"{name} {disk}",
-        subjects=_subjects(_chosen(found, disk, wanted), wanted, settings),
+        target=_called(labels.name or name.name, disks),
+        subjects=subjects,
         actor=acting.actor,
         confined=confinement(labels, host),
-        domain=None if as_is else acting.domain,
-        running=labels is not None and labels.running,
+        domain=None if who.as_is else acting.domain,
+        running=labels.running,
         process=acting.process,
-        seconds=settings.seconds,
-        declared_by=Named(By.DOCUMENT if connect is None else By.DOMAIN, origin),
+        seconds=settings.timeout,
+        declared_by=Named(By.DOCUMENT if name.connect is None else By.DOMAIN, name.name),
     )
 
 
-def confinement(labels: "DomainLabels | None", host: Host) -> Confinement:
-    """What security modules hold the domain's QEMU to, where this host enforces them and libvirt was not told to leave them out."""
-    from diskchain.access.security.apparmor_profile import apparmor_enabled, read_profile
-    from diskchain.access.security.selinux import enforcing
+def parse_labels(view: "DocumentView") -> "DomainLabels | None":
+    """Who the domain of a document is to the security modules; None where it has no single domain. Raises XmlError."""
+    from diskchain.libvirtxml.documents.domain_labels import parse_domain_labels
 
-    driver = host.settings.security_driver
-    if labels is None or (driver is not None and driver.value in ("none", ("none",))):
-        return UNCONFINED
-    profile = read_profile(labels.uuid) if labels.uuid and labels.running and apparmor_enabled() else None
-    selinux = labels.of("selinux")
-    return Confinement(profile, selinux.imagelabel if selinux is not None and enforcing() else None)
+    return parse_domain_labels(view.text, origin=view.document.origin)
+
+
+def _named(who: Who, otherwise: str) -> Actor:
+    if who.name is None:
+        raise UsageError(f"whose access? Say --as USER[:GROUP]: {otherwise}")
+    return Actor(identify(who.name, capabilities=who.capabilities), Origin.ASKED, "--as")
+
+
+def _called(name: str, disks: Sequence[str]) -> str:
+    return " ".join((name, *disks))
 
 
 def _host(connect: str | None) -> Host:
@@ -190,19 +182,12 @@ def _host(connect: str | None) -> Host:
         return host_of(connection)
 
 
-def _chosen(found: Sequence[Target], disk: str | None, wanted: Wanted) -> list[Target]:
-    known = ", ".join(target.name for target in found) or "none"
-    chosen = [target for target in found if disk in (None, target.name)]
-    if disk is not None and not chosen:
-        raise UsageError(f"no disk is called {disk}; the disks are: {known}")
+def _subjects(target: Examined, disks: Sequence[str], wanted: Wanted, settings: Settings) -> tuple[Subject, ...]:
+    chosen = selected(target, disks, settings.timeout).disks
     if len(chosen) > 1 and wanted.kind != "start":
+        known = ", ".join(printable(disk.name) for disk in target.disks)
         raise UsageError(f"--for {wanted.kind} is about one disk; say which with -d: {known}")
-    return chosen
-
-
-def _subjects(targets: Sequence[Target], wanted: Wanted, settings: Settings) -> tuple[Subject, ...]:
-    from diskchain.discover import Discoverer
-
-    discoverer = Discoverer(settings.policy, seconds=settings.seconds)
-    chains = [(target.name, chain_of(discoverer, target)) for target in targets]
-    return tuple(Subject(name, chain, wanted.on(chain.source, settings.seconds)) for name, chain in chains)
+    return tuple(
+        Subject(disk.title, disk.whole, wanted.on(disk.name, disk.whole.source, settings.timeout), disk.first)
+        for disk in chosen
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from diskchain.access.actor import Actor, Libvirtd, Origin
+from diskchain.access.judge import UNCONFINED, Confinement
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, Capability, Identity, identify, user_name
 from diskchain.access.security.libvirt_labels import DomainLabel
 from diskchain.errors import PeerError, UsageError
@@ -153,3 +154,16 @@ def _domain_label(labels: "DomainLabels", host: Host, actor: Actor) -> DomainLab
     label = dac.label if dac is not None and dac.label else _default_label(host)[0]
     who = actor.identity
     return DomainLabel("dac", label or f"+{who.uid}:+{who.gid}", dac.relabel if dac is not None else True)
+
+
+def confinement(labels: "DomainLabels | None", host: Host) -> Confinement:
+    """What security modules hold the domain's QEMU to, where this host enforces them and libvirt was not told to leave them out."""
+    from diskchain.access.security.apparmor_profile import apparmor_enabled, read_profile
+    from diskchain.access.security.selinux import enforcing
+
+    driver = host.settings.security_driver
+    if labels is None or (driver is not None and driver.value in ("none", ("none",))):
+        return UNCONFINED
+    profile = read_profile(labels.uuid) if labels.uuid and labels.running and apparmor_enabled() else None
+    selinux = labels.of("selinux")
+    return Confinement(profile, selinux.imagelabel if selinux is not None and enforcing() else None)

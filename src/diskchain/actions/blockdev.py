@@ -1,70 +1,117 @@
-"""TARGET as disks to build block nodes for: what the guest's side says about nodes, and numbers for all layers.
+"""The block nodes QEMU gets for the disks of a target: those that are asked for, with every secret named and none known."""
 
-Knows how a Disk's ``<driver>`` becomes a NodePolicy, which ``qemu`` cannot: it knows no guests.
-"""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import argparse
-from typing import TYPE_CHECKING, NamedTuple
-
-from diskchain.actions.chains import chain_of
-from diskchain.actions.node_policy import _policy
-from diskchain.actions.target import Target, is_document, read_document
-from diskchain.cli.options.target import targets
-from diskchain.qemu.policy import NodePolicy
+from diskchain.actions.chains import Examined
+from diskchain.actions.node_policy import NodeDisk, policy_of
+from diskchain.actions.numbering import NumberedChain, number_chains
+from diskchain.actions.select_layer import places
+from diskchain.discover import BackingChain
+from diskchain.findings import Finding
+from diskchain.qemu.blockdev import blockdev
+from diskchain.qemu.emission import Emission, ObjectItem
+from diskchain.qemu.policy import Profile
 from diskchain.storage.source import Source
+from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
-    from diskchain.discover import BackingChain, Discoverer
+    from diskchain.actions.document_view import DocumentView
 
 
-class NodeTarget(NamedTuple):
-    """One disk. ``source`` is None for an empty drive; ``throttle_groups`` have no nodes yet."""
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The chains that were asked for.
 
-    name: str
-    source: Source | None
-    policy: NodePolicy = NodePolicy()
-    throttle_groups: tuple[str, ...] = ()
-    probe: bool = False
-    host: str | None = None
-
-    def discover(self, discoverer: "Discoverer") -> "BackingChain | None":
-        """The chain as it is; None for an empty drive."""
-        if self.source is None:
-            return None
-        return chain_of(discoverer, Target(self.name, self.source, self.probe, self.host))
-
-
-def node_targets(args: argparse.Namespace) -> list[NodeTarget]:
-    """The disks that the arguments of ``add_target_arguments`` mean, all of them, in libvirt's order.
-
-    libvirt's defaults are filled in. Raises as :func:`~diskchain.cli.options.target.targets` does.
+    ``chains``: with the numbers that libvirt gives all nodes of the domain. ``whole``: of each the chain as it was found, from the
+    same layer down. ``others``: the disks left out, or of which the upper layers are. ``findings``: about what was asked for.
     """
-    name: str = args.target
-    if args.connect is None and (args.format is not None or not is_document(name)):
-        return [NodeTarget(each.name, each.source, probe=each.probe) for each in targets(args)]
-    if args.connect is None:
-        return _of_document(read_document(name), name, None)
-    from diskchain.hypervisor.connection import Connection
 
-    with Connection(args.connect) as connection:
-        return _of_document(connection.domain(name).current, name, connection.host)
+    chains: tuple[NumberedChain, ...]
+    whole: "tuple[BackingChain, ...]"
+    others: tuple[NodeDisk, ...]
+    findings: tuple[Finding, ...]
 
 
-def _of_document(text: bytes, origin: str, host: str | None) -> list[NodeTarget]:
+@dataclass(frozen=True, slots=True)
+class DiskNodes:
+    """The nodes of one disk, in the order in which QEMU has to get them."""
+
+    chain: NumberedChain
+    emission: Emission
+
+
+def pick(target: Examined, wanted: Sequence[str] = (), seconds: float = DEFAULT_DEADLINE) -> Picked:
+    """The disks and layers of ``target`` that ``wanted`` names, numbered as in the whole domain. Raises LayerNotFound."""
+    found: list[tuple[NodeDisk, BackingChain | None]]
+    if target.view is None:
+        found = [(NodeDisk(disk.name, disk.target.source), disk.whole) for disk in target.disks]
+        numbered = number_chains([disk for disk, _ in found], [disk.whole.source for disk in target.disks])
+    else:
+        found, numbered = _of_document(target.view, {disk.name: disk.whole for disk in target.disks})
+    by_name = {disk.name: chain for disk, chain in found if chain is not None}
+    known = [each for each in numbered if each.disk in by_name]
+    at = places([(each.disk, by_name[each.disk].source) for each in known], wanted, seconds)
+    chosen = [known[place.disk].below(place.position) for place in at]
+    whole = [_below(by_name[known[place.disk].disk], place.position) for place in at]
+    entire = {known[place.disk].disk for place in at if not place.position}
+    others = tuple(disk for disk, _ in found if disk.name not in entire)
+    names = {each.disk for each in chosen}
+    firsts = {known[place.disk].disk: place.position for place in at}
+    findings = [each for each in target.said if each.disk is None or each.disk in names]
+    for disk in target.disks:
+        if disk.name in firsts:
+            findings += disk._replace(first=firsts[disk.name]).findings()
+    return Picked(tuple(chosen), tuple(whole), others, tuple(findings))
+
+
+def _below(chain: "BackingChain", position: int) -> "BackingChain":
+    return BackingChain(chain[position])
+
+
+def _of_document(
+    view: "DocumentView", chains: "Mapping[str, BackingChain]"
+) -> "tuple[list[tuple[NodeDisk, BackingChain | None]], list[NumberedChain]]":
+    """All disks in libvirt's order, with libvirt's defaults filled in, and their chains numbered."""
+    from diskchain.actions.document import disk_name
     from diskchain.guest.order import libvirt_order
     from diskchain.libvirtxml.documents.throttle_groups import parse_throttle_groups
-    from diskchain.libvirtxml.edit.completion import declared_disks
     from diskchain.libvirtxml.postparse import post_parse
 
-    disks = post_parse(declared_disks(text, origin))
-    groups = parse_throttle_groups(text, origin=origin)
-    return [
-        NodeTarget(
-            disks[position].target.dev or f"disk {position + 1}",
-            None if disks[position].is_empty else disks[position].source,
-            _policy(disks[position], groups),
-            disks[position].throttle_filters,
-            host=host,
-        )
-        for position in libvirt_order(disks)
+    groups = parse_throttle_groups(view.text, origin=view.document.origin)
+    names = [disk_name(disk, number) for number, disk in enumerate(view.disks)]
+    with_chains = [
+        replace(disk, source=chains[name].source) if name in chains and not disk.is_empty else disk
+        for name, disk in zip(names, view.disks, strict=True)
     ]
+    declared, complete = post_parse(view.disks), post_parse(with_chains)
+    order = libvirt_order(declared)
+    disks = [
+        NodeDisk(
+            names[at],
+            None if declared[at].is_empty else declared[at].source,
+            policy_of(declared[at], groups),
+            declared[at].throttle_filters,
+        )
+        for at in order
+    ]
+    sources: list[Source | None] = [None if complete[at].is_empty else complete[at].source for at in order]
+    numbered = number_chains(disks, sources)
+    return [(disk, chains.get(disk.name) if disk.source is not None else None) for disk in disks], numbered
+
+
+def block_nodes(picked: Picked, profile: Profile, tls_directory: str) -> tuple[DiskNodes, ...]:
+    """The nodes of the chains that were picked. Objects that disks share come with the first disk alone.
+
+    Raises UsageError for what QEMU cannot be told.
+    """
+    met: set[str] = set()
+    done = []
+    for chain in picked.chains:
+        policy = replace(chain.policy, tls_directory=tls_directory)
+        emission = blockdev(chain.source, policy, profile)
+        items = [item for item in emission.items if not (isinstance(item, ObjectItem) and item.properties["id"] in met)]
+        met |= {item.properties["id"] for item in items if isinstance(item, ObjectItem)}
+        done.append(DiskNodes(replace(chain, policy=policy), replace(emission, items=tuple(items))))
+    return tuple(done)

@@ -1,60 +1,235 @@
-"""The one pipeline from targets to examined chains."""
+"""The one pipeline from names to examined chains: every verb and the library go through it, so that they cannot disagree.
+
+discover each disk of each target → relations between all chains seen together → examination of each chain → what its domain makes
+of it. What is said of a document as a whole, and of disks that nobody can read, is kept beside the chains.
+"""
 
 from typing import TYPE_CHECKING, Final
 
-from diskchain.actions.target import Target
+from diskchain.actions.examined import DEFAULT, DEPTH_WARNING, DiskChain, Examined, Settings
+from diskchain.actions.target import Target, TargetName, absolute_path, image_target, is_document, is_stream
+from diskchain.discover import BackingChain, Discoverer
+from diskchain.errors import DiskchainError
+from diskchain.findings import Severity
+from diskchain.storage.location import FileLocation
+from diskchain.storage.source import UNKNOWN, Source
+from diskchain.storage.terms import Format, StorageType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from diskchain.actions.cures import Cures
+    from diskchain.actions.read_document import TargetDocument
     from diskchain.checks.consistency import FileIdentity, Use
-    from diskchain.discover import BackingChain, Discoverer
+    from diskchain.discover.layer_reader import OpenElsewhere
+    from diskchain.findings import Finding
+
+__all__ = [
+    "DEFAULT",
+    "DEPTH_WARNING",
+    "DiskChain",
+    "Examined",
+    "Settings",
+    "examine_all",
+    "examine_document",
+    "examine_one",
+]
+
+#: Targets that are looked at before the first is shown, so that what one does to another can be said.
+_TOGETHER: Final = 4096
+#: Said whatever the files are: what the journal holds is not known.
+_OF_ALL: Final = "journal-unusable"
 
 
-#: Layers of a chain above which reads get slow enough to say so.
-DEPTH_WARNING: Final = 30
+def examine_one(target: TargetName, settings: Settings) -> Examined:
+    """A target by itself. Raises what keeps us from reading it: StorageError, UsageError, XmlError, PeerError."""
+    (found,) = examine_all([target], settings)
+    if found.error is not None:
+        raise found.error
+    return found
 
 
-def discovered(
-    discoverer: "Discoverer", chosen: list[Target], *, depth_warning: int = DEPTH_WARNING
-) -> list[tuple[str, "BackingChain"]]:
-    """The chains of targets by name, examined; only as described where the files are on another host."""
-    chains = [(target, chain_of(discoverer, target)) for target in chosen]
-    return examined(chains, in_use(chains), depth_warning=depth_warning)
+def examine_document(document: "TargetDocument", settings: Settings) -> Examined:
+    """A document by itself. Raises XmlError for what is malformed or has no disks by its kind."""
+    return _Run(settings).document(document)
 
 
-def in_use(chains: "Iterable[tuple[Target, BackingChain]]") -> "dict[FileIdentity, Use]":
+def examine_all(names: "Iterable[TargetName]", settings: Settings, host: str | None = None) -> "Iterator[Examined]":
+    """Targets in their order, each as it is known. Up to 4096 are looked at before the first is given.
+
+    A disk of one may write to what another relies on. Errors of one target are in its ``error``. ``host``: the URI of a libvirt
+    connection; at the end comes what is wrong with rights on files that none of the targets uses.
+    """
+    run = _Run(settings)
+    batch: list[TargetName] = []
+    for name in names:
+        batch.append(name)
+        if len(batch) == _TOGETHER:
+            yield from run.examined(batch)
+            batch = []
+    if batch:
+        yield from run.examined(batch)
+    if host is not None:
+        yield Examined(host, said=run.rights(host))
+
+
+class _Run:
+    """One walk through targets: what was read for one is not read again for the next."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shared = self._new_discoverer(None)
+        self._cures: Cures | None = None
+        #: What is wrong with the rights on a host's files, by connection, until it was said.
+        self._rights: dict[str, list[Finding]] = {}
+
+    def examined(self, names: "Sequence[TargetName]") -> "Iterator[Examined]":
+        looked = [self._look(name) for name in names]
+        several = len(looked) > 1
+        used = _relations(looked, several=several)
+        for each in looked:
+            if each.disks:
+                disks = tuple(self._judged(disk, used) for disk in each.disks)
+                yield each.with_parts(disks, each.said)
+            else:
+                yield each
+
+    def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]") -> DiskChain:
+        """``disk`` with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
+        from diskchain.checks.annotate import annotated
+        from diskchain.checks.consistency import examine
+
+        settings, target = self._settings, disk.target
+        chain = annotated(disk.whole, examine(disk.whole, depth_warning=settings.depth_warning, used=used))
+        if target.attached:
+            from diskchain.actions.domain_findings import as_attached
+
+            chain = as_attached(target, chain)
+        if target.host is None and any(found.severity is not Severity.INFO for found in chain.findings):
+            chain = self._with_cures(target, chain)
+        return disk._replace(whole=chain)
+
+    def _with_cures(self, target: Target, chain: BackingChain) -> BackingChain:
+        settings = self._settings
+        if self._cures is None:
+            from diskchain.actions.cures import Cures
+
+            self._cures = Cures(policy=settings.policy, search=settings.search, seconds=settings.timeout)
+        elsewhere = None if settings.reader is None else settings.reader.of([target])
+        return self._cures.of(target, chain, elsewhere)
+
+    def _look(self, name: TargetName) -> Examined:
+        try:
+            if name.connect is None and name.format is None and not is_stream(name.name):
+                image = self._as_image(name)
+                if image is not None:
+                    return image
+            from diskchain.actions.read_document import document_of
+
+            document = document_of(name)
+            if document is None:
+                return self._image(name.name, image_target(name))
+            looked = self._document(document)
+            if name.connect is None or document.host is not None:
+                return looked
+            return looked.with_parts(looked.disks, looked.said + self.rights(name.connect, looked.disks))
+        except DiskchainError as error:
+            return Examined(name.name, error=error)
+
+    def rights(self, uri: str, disks: "tuple[DiskChain, ...] | None" = None) -> "tuple[Finding, ...]":
+        """What is wrong with the rights on files of ``disks``, None: of anybody, for the domains of a connection; each thing once."""
+        from diskchain.actions.rights_audit import rights_findings
+
+        if uri not in self._rights:
+            self._rights[uri] = rights_findings(uri, seconds=self._settings.timeout)
+        left = self._rights[uri]
+        files = None if disks is None else {path for disk in disks for path in disk.files}
+        said = [each for each in left if files is None or each.file in files or each.id == _OF_ALL]
+        self._rights[uri] = [each for each in left if each not in said]
+        return tuple(said)
+
+    def _as_image(self, name: TargetName) -> Examined | None:
+        """The target as a file that is opened once; None where that is not enough to know what it is."""
+        if not name.name or self._settings.reader is not None or self._settings.declared:
+            return None
+        source = Source(FileLocation(absolute_path(name.name)))
+        chain = self._shared.discover(source, probe=True)
+        header, facts = chain.top.header, chain.top.facts
+        if header is None or facts is None or facts.type is not StorageType.FILE:
+            return None
+        if header.format is Format.RAW and is_document(name.name, name.timeout):
+            return None
+        return Examined(name.name, (DiskChain(Target(name.name, source, probe=True), chain),))
+
+    def _image(self, name: str, target: Target) -> Examined:
+        return Examined(name, (self._discovered(target, self._discoverer([target])),))
+
+    def document(self, document: "TargetDocument") -> Examined:
+        """A document and the chains of its disks, examined together."""
+        looked = self._document(document)
+        used = _relations([looked], several=False)
+        return looked.with_parts(tuple(self._judged(disk, used) for disk in looked.disks), looked.said)
+
+    def _document(self, document: "TargetDocument") -> Examined:
+        from diskchain.actions.document import read_view
+
+        view = read_view(document, self._settings)
+        targets = [each for each in view.targets if not self._settings.only or each.name in self._settings.only]
+        discoverer = self._discoverer(targets)
+        disks = [self._discovered(target, discoverer) for target in targets]
+        said = view.said
+        if view.is_plan:
+            from diskchain.actions.document import without_overlays_to_be
+
+            disks, more = without_overlays_to_be(document.origin, disks)
+            said += more
+        return Examined(document.origin, tuple(disks), said, view)
+
+    def _discoverer(self, targets: "Sequence[Target]") -> Discoverer:
+        """Nobody logs in anywhere without a reader, so one will do for all, and reads a shared base once."""
+        settings = self._settings
+        if settings.reader is None:
+            return self._shared
+        return self._new_discoverer(settings.reader.of(targets))
+
+    def _new_discoverer(self, elsewhere: "OpenElsewhere | None") -> Discoverer:
+        settings = self._settings
+        from diskchain.checks.whole_files import closer
+
+        return Discoverer(settings.policy, elsewhere, seconds=settings.timeout, closer=closer)
+
+    def _discovered(self, target: Target, discoverer: Discoverer) -> DiskChain:
+        declared = self._settings.declared
+        whole = chain_of(discoverer, target, declared=declared)
+        source = target.source
+        if not target.attached or target.host is not None or declared:
+            return DiskChain(target, whole)
+        if source.backing is UNKNOWN and source.data_file is None:
+            return DiskChain(target, whole)
+        from diskchain.checks.compare import undeclared
+
+        return DiskChain(target, whole, headers=discoverer.discover(undeclared(source)))
+
+
+def chain_of(discoverer: Discoverer, target: Target, *, declared: bool = False) -> BackingChain:
+    """The chain of one target; only as ``declared`` when that is wanted, or when its files are on another host."""
+    if target.host is None and not declared:
+        return discoverer.discover(target.source, probe=target.probe)
+    from diskchain.discover.declared import chain_elsewhere, declared_chain
+
+    return declared_chain(target.source) if target.host is None else chain_elsewhere(target.source, target.host)
+
+
+def _relations(looked: "Sequence[Examined]", *, several: bool) -> "dict[FileIdentity, Use]":
     """The backing files that the guest of one of the targets may write to while overlays rely on them."""
+    attached = [
+        (f"{disk.name} of {each.name}" if several else disk.name, disk.whole)
+        for each in looked
+        for disk in each.disks
+        if disk.target.attached and disk.target.host is None
+    ]
+    if not attached:
+        return {}
     from diskchain.checks.consistency import uses
 
-    return uses([(target.name, chain) for target, chain in chains if target.attached and target.host is None])
-
-
-def examined(
-    chains: "Iterable[tuple[Target, BackingChain]]", used: "dict[FileIdentity, Use]", *, depth_warning: int
-) -> list[tuple[str, "BackingChain"]]:
-    """Chains by name, with what :mod:`diskchain.checks.consistency` says of them. ``used``: from :func:`in_use`."""
-    from diskchain.checks.annotate import annotated
-    from diskchain.checks.consistency import examine
-
-    return [
-        (target.name, _attached(target, annotated(chain, examine(chain, depth_warning=depth_warning, used=used))))
-        for target, chain in chains
-    ]
-
-
-def _attached(target: Target, chain: "BackingChain") -> "BackingChain":
-    if not target.attached:
-        return chain
-    from diskchain.actions.domain_findings import as_attached
-
-    return as_attached(target, chain)
-
-
-def chain_of(discoverer: "Discoverer", target: Target) -> "BackingChain":
-    """The chain of one target; only as described when its files are on another host."""
-    if target.host is None:
-        return discoverer.discover(target.source, probe=target.probe)
-    from diskchain.discover.declared import described
-
-    return described(target.source, target.host)
+    return uses(attached)

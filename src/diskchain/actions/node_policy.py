@@ -1,14 +1,15 @@
 """A disk's ``<driver>`` as the policy of its block nodes, which ``qemu`` cannot know: it knows no guests."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter, ThrottleGroup
+from diskchain.storage.source import Source
 
 if TYPE_CHECKING:
     from diskchain.guest.disk import Disk
     from diskchain.guest.iotune import IoTune
-
 
 #: ``cache=`` as QEMU's two flags of a node, ``direct`` and ``no-flush``.
 _CACHE: Final = {
@@ -18,6 +19,16 @@ _CACHE: Final = {
     "writethrough": (False, False),
     "unsafe": (False, True),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDisk:
+    """One disk to build nodes for. ``source`` is None for an empty drive; ``throttle_groups`` have no nodes yet."""
+
+    name: str
+    source: Source | None
+    policy: NodePolicy = field(default_factory=NodePolicy)
+    throttle_groups: tuple[str, ...] = ()
 
 
 def _limits(group: "IoTune") -> tuple[tuple[str, int], ...]:
@@ -31,7 +42,8 @@ def _limit_name(name: str) -> str:
     return "-".join(("bps" if unit == "bytes" else unit, which, *rest))
 
 
-def _policy(disk: "Disk", groups: "Mapping[str, IoTune]") -> NodePolicy:
+def policy_of(disk: "Disk", groups: "Mapping[str, IoTune]") -> NodePolicy:
+    """How the nodes of ``disk`` are opened; ``groups``: the throttle groups of its domain."""
     driver, runtime = disk.driver, disk.runtime
     direct, no_flush = _CACHE[driver.cache] if driver.cache else (None, False)
     if direct is None and disk.shared and not disk.readonly:

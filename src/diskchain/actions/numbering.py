@@ -1,20 +1,21 @@
-"""The numbers libvirt gives the nodes of all layers of a domain."""
+"""The numbers libvirt gives the nodes of all layers of a domain, and all the names a layer goes by."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
-from diskchain.actions.blockdev import NodeTarget
+from diskchain.actions.node_policy import NodeDisk
 from diskchain.errors import StorageTimeout
 from diskchain.qemu.nodes import Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter
+from diskchain.storage import lookup
 from diskchain.storage.location import local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
 from diskchain.storage.terms import Format
 from diskchain.system.paths import real_path
 
 
-class NumberedChain(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NumberedChain:
     """A chain whose nodes have names, and what else shapes them. ``names``: of each layer, the first for people."""
 
     disk: str
@@ -22,8 +23,14 @@ class NumberedChain(NamedTuple):
     policy: NodePolicy
     names: tuple[tuple[str, ...], ...]
 
+    def below(self, position: int) -> "NumberedChain":
+        """The part of it from the layer at ``position`` down."""
+        if not position:
+            return self
+        return replace(self, source=list(layers(self.source))[position], names=self.names[position:])
 
-def number_chains(disks: Sequence[NodeTarget], chains: Sequence[Source | None]) -> list[NumberedChain]:
+
+def number_chains(disks: Sequence[NodeDisk], chains: Sequence[Source | None]) -> list[NumberedChain]:
     """The discovered ``chains`` of ``disks`` with the numbers a start of the domain gives them; without empty drives.
 
     First whatever the document declares, from the last disk to the first, then whatever was detected.
@@ -67,13 +74,12 @@ def _as_declared(declared: Source, chain: Source) -> Source:
 def layer_names(disk: str, chain: Source) -> tuple[tuple[str, ...], ...]:
     """What each layer of ``chain`` may be called, the first for people: ``vda[2]``, its path as it stands and resolved.
 
-    Numbers are libvirt's in a live domain, else they count from 0 at the top; there ``vda`` is the top as well.
+    As :func:`diskchain.storage.lookup.layer_names` has them; ``vda`` is the top as well.
     """
-    live = any(layer.chain_index is not None for layer in layers(chain))
     names = []
-    for position, layer in enumerate(layers(chain)):
+    for position, (layer, named) in enumerate(zip(layers(chain), lookup.layer_names(disk, chain), strict=True)):
         path = local_path(layer.location)
-        known = [f"{disk}[{layer.chain_index if live else position}]"]
+        known = [named.shown, named.position, f"{disk}:{position}"]
         known += [disk] if position == 0 else []
         known += [path, _resolved(path)] if path else []
         names.append(tuple(dict.fromkeys(known)))

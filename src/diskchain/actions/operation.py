@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-from diskchain.actions.select_layer import layer_position
+from diskchain.actions.select_layer import position_of
 from diskchain.errors import UsageError
 from diskchain.storage.location import FileLocation
 from diskchain.storage.operation import Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
@@ -45,15 +45,18 @@ class Wanted:
     unsafe: bool = False
     reuse: bool = False
 
-    def on(self, chain: Source, seconds: float = DEFAULT_DEADLINE) -> Operation:
-        """The operation on this chain. Raises UsageError for what does not go together, and for unknown layers."""
+    def on(self, disk: str, chain: Source, seconds: float = DEFAULT_DEADLINE) -> Operation:
+        """The operation on this chain of ``disk``. Raises UsageError for what does not go together, and for unknown layers."""
         given = [name for name in DETAILS if getattr(self, name)]
         for name in given:
             if name not in TAKES[self.kind]:
                 raise UsageError(f"--{name} does not go with --for {self.kind}")
 
         def position(name: str | None) -> int | None:
-            return None if name is None else layer_position(chain, name, seconds)
+            if name is None:
+                return None
+            is_number = name.isascii() and name.isdigit()
+            return position_of(disk, chain, f"{disk}:{int(name)}" if is_number else name, seconds)
 
         if self.kind == "commit":
             return Commit(position(self.base), position(self.top) or 0, online=not self.offline)

@@ -3,13 +3,12 @@
 Imported only with ``--remote``.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from diskchain.actions.keys import KeyPlaces, open_keys
 from diskchain.actions.numbering import layer_names
 from diskchain.actions.target import Target
-from diskchain.cli.options.secrets import keys_of, tls_directory
 from diskchain.discover.layer_reader import OpenElsewhere
 from diskchain.qemu.bridge import Bridge
 from diskchain.readers.credentials import Credentials
@@ -58,7 +57,7 @@ def open_with_login(source: Source, names: tuple[str, ...], keys: Keys, *, timeo
 
 
 @contextmanager
-def opened_reader(args: argparse.Namespace) -> Iterator[RemoteReader]:
-    """The reader that the arguments ask for. Raises UsageError for a malformed ``--secret``."""
-    with keys_of(args) as keys, Bridge(tls_directory=tls_directory(args)) as bridge:
-        yield RemoteReader(keys, bridge, args.timeout)
+def open_reader(places: KeyPlaces, timeout: float) -> Iterator[RemoteReader]:
+    """A reader that logs in with the keys in ``places``; ``timeout``: seconds for each answer. Raises UsageError for a malformed rule."""
+    with open_keys(places) as keys, Bridge(tls_directory=places.tls_directory) as bridge:
+        yield RemoteReader(keys, bridge, timeout)

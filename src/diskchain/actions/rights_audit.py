@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from diskchain.access.audit_state import label_findings as findings_of
 from diskchain.access.audit_values import DomainUse
-from diskchain.actions.access import confinement
-from diskchain.actions.actor import Host, acting_for, host_of
+from diskchain.actions.actor import Host, acting_for, confinement, host_of
 from diskchain.errors import DiskchainError
 from diskchain.findings import Finding
 from diskchain.hypervisor.domain_log import opened_before

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diskchain.actions.blockdev import NodeTarget
+from diskchain.actions.node_policy import NodeDisk
 from diskchain.actions.numbering import number_chains
 from diskchain.discover.chain import Layer
 from diskchain.errors import DiskchainError, LoginRefused, PeerError, SecretWrong, UsageError
@@ -51,7 +51,7 @@ def _try_in_qemu(source: Source, names: tuple[str, ...], found: Found, certifica
     from diskchain.qemu.policy import QSD_SHARED, NodePolicy
 
     bare = source._replace(backing=TERMINATOR)
-    (alone,) = number_chains([NodeTarget(names[0], bare)], [bare])
+    (alone,) = number_chains([NodeDisk(names[0], bare)], [bare])
     try:
         emission = blockdev(alone.source, NodePolicy(tls_directory=certificates), QSD_SHARED)
         wanted: dict[str, Any] = {item.id: found.value for item in emission.items if isinstance(item, SecretItem)}

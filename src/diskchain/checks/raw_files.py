@@ -5,17 +5,21 @@ image raw, and a warning where that was a guess.
 """
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diskchain.checks import file_messages as words
 from diskchain.discover.chain import Origin
 from diskchain.discover.layer_reader import PartialLayer, bytes_of
 from diskchain.errors import ImageError
-from diskchain.image.magic import candidates
+from diskchain.image.iso9660 import ISO_IDENTIFIER, ISO_IDENTIFIER_AT
+from diskchain.image.magic import candidates, has_partition_table
 from diskchain.image.other_files import other_file
-from diskchain.image.raw_content import ISO_VOLUME, Claim, claimed_size
-from diskchain.readers.open import Image
+from diskchain.image.window import Window
 from diskchain.storage.terms import Format, StorageType
+
+if TYPE_CHECKING:
+    from diskchain.image.raw_content import Claim
+    from diskchain.readers.open import Image
 
 #: Formats by the endings of names, as people and programs use them. QEMU itself goes by the name for DMG alone.
 _SUFFIXES: Final = {
@@ -40,7 +44,7 @@ _SECTOR: Final = 512
 _LARGEST_BLOCK: Final = 4096
 
 
-def examine_raw(step: PartialLayer, image: Image) -> None:
+def examine_raw(step: PartialLayer, image: "Image") -> None:
     """Note what is odd about ``image``, read as raw, as findings of ``step``. Raises StorageError."""
     guessed = step.origin in _GUESSED
     window = bytes_of(step, image.window())
@@ -58,21 +62,33 @@ def examine_raw(step: PartialLayer, image: Image) -> None:
             f"only its end is that of {footers[0]}, which nobody looks at without -f" if footers else _NO_SIGNATURE
         )
         step.note(words.misnamed(path, suffix, instead))
-    try:
-        content = claimed_size(window)
-    except ImageError:
-        content = None
+    content = _content(window)
     if content is not None and content.size > size:
         step.note(words.content_truncated(path, size, content.what, content.size))
     if step.above is None and not _is_read_only(step, content):
         _judge_size(step, image, size)
 
 
-def _is_read_only(step: PartialLayer, content: Claim | None) -> bool:
-    return step.source.readonly or (content is not None and content.what == ISO_VOLUME)
+def _content(window: Window) -> "Claim | None":
+    """What the image holds and how long it says it is; None where it says nothing. Most hold neither partitions nor an ISO volume."""
+    is_iso = (
+        window.size > ISO_IDENTIFIER_AT and window.read_up_to(ISO_IDENTIFIER_AT, len(ISO_IDENTIFIER)) == ISO_IDENTIFIER
+    )
+    if not is_iso and not has_partition_table(window):
+        return None
+    from diskchain.image.raw_content import claimed_size
+
+    try:
+        return claimed_size(window)
+    except ImageError:
+        return None
 
 
-def _judge_size(step: PartialLayer, image: Image, size: int) -> None:
+def _is_read_only(step: PartialLayer, content: "Claim | None") -> bool:
+    return step.source.readonly or (content is not None and content.is_iso)
+
+
+def _judge_size(step: PartialLayer, image: "Image", size: int) -> None:
     """Whether QEMU can open the file for writing past the page cache: it asks for whole blocks, and takes sectors for granted."""
     sectors = -(-size // _SECTOR) * _SECTOR
     if step.facts is None or step.facts.type is not StorageType.FILE or sectors % _LARGEST_BLOCK == 0:

@@ -5,7 +5,7 @@ and within its time limit. The header is read in full; the areas that it and its
 What would take reading all tables is not for this.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diskchain.checks import file_messages as words
 from diskchain.checks.refused import refused_by_qemu
@@ -14,15 +14,17 @@ from diskchain.discover.layer_reader import PartialLayer, bytes_of
 from diskchain.errors import ImageError, StorageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect, missing_areas
-from diskchain.readers.open import Image
 from diskchain.storage.location import local_path
 from diskchain.storage.terms import Format
+
+if TYPE_CHECKING:
+    from diskchain.readers.open import Image
 
 _RAW: Final = Format.RAW
 _QCOW2: Final = Format.QCOW2
 
 
-def closer(step: PartialLayer, image: Image) -> None:
+def closer(step: PartialLayer, image: "Image") -> None:
     """Note what is missing of ``image``, or what it is instead, as findings of ``step``; its header becomes the full one."""
     header = step.header
     if header is None:
@@ -56,7 +58,7 @@ def _has_more(header: ImageHeader) -> bool:
     )
 
 
-def _read_in_full(step: PartialLayer, image: Image, header: ImageHeader, *, cut: bool) -> None:
+def _read_in_full(step: PartialLayer, image: "Image", header: ImageHeader, *, cut: bool) -> None:
     """Read what a quick look leaves out, and judge that. Of a file that was ``cut``, what is missing is told already."""
     try:
         step.header = header = inspect(bytes_of(step, image.window()), header.format, full=True)

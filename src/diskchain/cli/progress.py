@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
+
+T = TypeVar("T")
 
 _SILENT: Final = 2.0  # seconds
 _BETWEEN: Final = 0.2  # seconds from line to line
@@ -21,14 +23,14 @@ class Progress:
         self._next = monotonic() + _SILENT
         self._shown = False
 
-    def over(self, names: Iterable[str]) -> Iterator[str]:
-        """The same names, counted."""
-        for number, name in enumerate(names):
+    def over(self, things: Iterable[T]) -> Iterator[T]:
+        """The same things, counted."""
+        for number, thing in enumerate(things):
             if monotonic() >= self._next and sys.stderr.isatty():
                 self._next = monotonic() + _BETWEEN
                 self._shown = True
                 print(f"\r{number} of {self._total} looked at", end="", file=sys.stderr, flush=True)
-            yield name
+            yield thing
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ class PlainParser:
         #: By spelling: name of the attribute, whether a value follows, what makes the value, what it may be.
         self._options: dict[str, tuple[str, bool, Callable[[str], Any] | None, Container[Any] | None]] = {}
         self._positionals: list[str] = []
+        self._repeated: set[str] = set()
         self._defaults: dict[str, Any] = {}
 
     def add_argument(
@@ -36,11 +37,8 @@ class PlainParser:
         help: str | None = None,  # noqa: A002, ARG002  # the same
         **others: Any,
     ) -> None:
-        """Declare an argument, in argparse's words. One that may be repeated is not plain once it is given."""
-        if action == "append":
-            self._defaults[_attribute(names)] = default
-            return
-        if action not in ("store", "store_true") or nargs is not None or others:
+        """Declare an argument, in argparse's words."""
+        if action not in ("store", "store_true", "append") or nargs is not None or others:
             raise NotPlain
         if names[0][:1] != "-":
             if type is not None or choices is not None:
@@ -48,7 +46,9 @@ class PlainParser:
             self._positionals.append(names[0])
             return
         name = _attribute(names)
-        takes_value = action == "store"
+        takes_value = action != "store_true"
+        if action == "append":
+            self._repeated.add(name)
         self._defaults[name] = default if takes_value else False
         for spelling in names:
             self._options[spelling] = name, takes_value, type, choices
@@ -73,7 +73,8 @@ class PlainParser:
             if word not in self._options:
                 raise NotPlain
             name, takes_value, make, choices = self._options[word]
-            values[name] = _value(next(rest, "-"), make, choices) if takes_value else True
+            value = _value(next(rest, "-"), make, choices) if takes_value else True
+            values[name] = [*(values[name] or ()), value] if name in self._repeated else value
         if len(given) != len(self._positionals):
             raise NotPlain
         return SimpleNamespace(**values, **dict(zip(self._positionals, given, strict=True)))

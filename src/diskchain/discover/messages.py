@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from diskchain.errors import NotStorage, ParseError, StorageError, StorageMissing, printable
+from diskchain.errors import DiskchainError, NotStorage, ParseError, StorageError, StorageMissing, printable
 from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import LIBVIRT_FORMATS, Format
@@ -340,7 +340,7 @@ def hard_links(path: str, others: int) -> Finding:
     return finding("hard-links", f"{printable(path)} had {names} the old content: hard links", file=path)
 
 
-def unreadable_target(target: str, error: ParseError | StorageError) -> Finding:
+def unreadable_target(target: str, error: DiskchainError) -> Finding:
     """What somebody asked about cannot be read, or is no document."""
     if isinstance(error, ParseError):
         return finding("document", error.problem, file=target, line=error.line, allowed=error.allowed)
@@ -348,4 +348,4 @@ def unreadable_target(target: str, error: ParseError | StorageError) -> Finding:
         return missing(target, None)
     if isinstance(error, NotStorage):
         return not_storage(target, None, error.problem)
-    return unreadable(target, None, error.problem)
+    return unreadable(target, None, error.problem if isinstance(error, StorageError) else str(error))

@@ -6,9 +6,8 @@ again and a few tables, never all there may be: :data:`MOST_READS` pieces and :d
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from diskchain.image.window import Window
 from diskchain.units import KiB, MiB
@@ -47,8 +46,7 @@ class Effect(StrEnum):
     LEAKED = "leaked"
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
+class Area(NamedTuple):
     """A part of an image. ``what``: its name, as a message has it; ``end``: bytes the file must have for it to be whole."""
 
     what: str
@@ -61,7 +59,7 @@ def beyond(window: Window, areas: Iterable[Area]) -> list[Area]:
     size = window.size
     whole_sectors = -(-size // SECTOR) * SECTOR
     return [
-        replace(area, effect=Effect.ZEROS) if area.effect is Effect.REFUSES and area.end <= whole_sectors else area
+        area._replace(effect=Effect.ZEROS) if area.effect is Effect.REFUSES and area.end <= whole_sectors else area
         for area in areas
         if area.end > size
     ]

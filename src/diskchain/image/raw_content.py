@@ -70,6 +70,11 @@ class Claim:
     what: str
     size: int
 
+    @property
+    def is_iso(self) -> bool:
+        """Whether it is an ISO 9660 volume, which nobody writes to."""
+        return self.what == ISO_VOLUME
+
 
 @dataclass(frozen=True, slots=True)
 class Content:

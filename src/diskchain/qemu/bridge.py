@@ -25,6 +25,7 @@ from diskchain.errors import (
 )
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.network import Login, network_node, refused_login
+from diskchain.qemu.policy import TLS_DIRECTORY
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.nbd import open_nbd
 from diskchain.readers.remote import TIMEOUT, RemoteImage
@@ -62,7 +63,7 @@ class Bridge:
     ``tls_directory`` holds the certificates for servers with TLS.
     """
 
-    def __init__(self, *, tls_directory: str = "/etc/pki/qemu") -> None:
+    def __init__(self, *, tls_directory: str = TLS_DIRECTORY) -> None:
         self._tls_directory = tls_directory
         self._daemon: StorageDaemon | None = None
         self._nbd = _Listener()

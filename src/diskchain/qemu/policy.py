@@ -5,6 +5,9 @@ from typing import Final, Literal
 
 from diskchain.errors import UsageError
 
+#: Where libvirt keeps the certificates of its QEMU processes.
+TLS_DIRECTORY: Final = "/etc/pki/qemu"
+
 
 @dataclass(frozen=True, slots=True)
 class ThrottleFilter:
@@ -43,7 +46,7 @@ class NodePolicy:
     throttle_filters: tuple[ThrottleFilter, ...] = ()
     throttle_groups: tuple[ThrottleGroup, ...] = ()
     floppy: bool = False
-    tls_directory: str = "/etc/pki/qemu"
+    tls_directory: str = TLS_DIRECTORY
     helper_directory: str = "/var/lib/libvirt/qemu"
 
 

@@ -1,7 +1,8 @@
 """Three views of a chain as lines for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from diskchain.actions.diff import Difference
 from diskchain.checks.compare import End, Row, Seen
 from diskchain.errors import printable
 from diskchain.findings import Finding
@@ -12,8 +13,16 @@ from diskchain.storage.location import describe_location
 _ENDS = {"end": "the chain ends", "unknown": "not known", "absent": "no such disk"}
 
 
+def all_difference_lines(found: Difference, style: Style) -> Iterator[str]:
+    """The lines of ``diskchain diff``: what is said of the document as a whole, then disk by disk."""
+    for each in found.said:
+        yield from finding_lines(each, style)
+    for disk in found.disks:
+        yield from difference_lines(disk.name, disk.rows, disk.findings, style, live=found.live)
+
+
 def difference_lines(
-    title: str, rows: list[Row], findings: tuple[Finding, ...], style: Style, *, live: bool
+    title: str, rows: Sequence[Row], findings: tuple[Finding, ...], style: Style, *, live: bool
 ) -> Iterator[str]:
     """The lines of ``diskchain diff`` for one disk. ``findings``: of its headers. ``live``: there is a running domain to compare with."""
     differing = sum(not row.agree for row in rows)

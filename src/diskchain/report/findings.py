@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from diskchain.errors import printable
-from diskchain.findings import KINDS, Finding, Severity
-from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS, USAGE
+from diskchain.findings import Finding, Severity, Verdict, verdict
+from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS
 from diskchain.report.style import Style
 
 _COLOURS = {Severity.ERROR: "31;1", Severity.WARNING: "33", Severity.INFO: "36"}
 
-__all__ = ["CLEAN", "COULD_NOT_TELL", "FINDINGS", "USAGE", "exit_code", "finding_lines"]
+_CODES = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.COULD_NOT_TELL: COULD_NOT_TELL}
 
 
 def finding_lines(found: Finding, style: Style) -> Iterator[str]:
@@ -21,14 +21,18 @@ def finding_lines(found: Finding, style: Style) -> Iterator[str]:
         yield f"  fix: {printable(found.fix)}"
 
 
+def shown_lines(findings: Iterable[Finding], style: Style) -> Iterator[str]:
+    """The lines of what counts, for verbs whose output is something else: no notes."""
+    for found in findings:
+        if found.severity is not Severity.INFO:
+            yield from finding_lines(found, style)
+
+
+def code_of(verdict: Verdict) -> int:
+    """The exit code of a verdict."""
+    return _CODES[verdict]
+
+
 def exit_code(findings: Iterable[Finding]) -> int:
     """0 clean, 1 something is wrong, 3 nothing is known to be wrong but something could not be told. Notes count for nothing."""
-    unknown = False
-    for found in findings:
-        if found.severity is Severity.INFO:
-            continue
-        kind = KINDS.get(found.id)
-        if kind is None or not kind.unknown:
-            return FINDINGS
-        unknown = True
-    return COULD_NOT_TELL if unknown else CLEAN
+    return _CODES[verdict(findings)]

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from diskchain.discover.chain import BackingChain, Layer
+from diskchain.actions.chains import DiskChain, Examined
+from diskchain.discover.chain import Layer
 from diskchain.errors import printable
 from diskchain.findings import Finding
 from diskchain.report.findings import finding_lines
@@ -17,22 +18,30 @@ from diskchain.units import human_size
 _EXTENTS_SHOWN: Final = 8
 
 
-def chain_lines(title: str, chain: BackingChain, style: Style) -> Iterator[str]:
-    """The lines of one chain under a ``title`` such as ``vda``."""
-    layers = tuple(chain.layers)
+def target_lines(target: Examined, style: Style) -> Iterator[str]:
+    """The lines of a target: what is said of its document as a whole, then a tree for each disk."""
+    for found in target.said:
+        yield from finding_lines(found, style)
+    if not target.disks:
+        yield f"{printable(target.name)}: no disk with a medium"
+    for disk in target.disks:
+        yield from chain_lines(disk, style)
+
+
+def chain_lines(disk: DiskChain, style: Style) -> Iterator[str]:
+    """The lines of one disk's chain, from the layer that was asked for."""
+    layers = tuple(disk.chain)
     count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    yield f"{style.bold(printable(title))}  {count}, top first"
-    for position, layer in enumerate(layers):
-        yield style.tee + style.bold(_name(position, layer))
+    yield f"{style.bold(printable(disk.title))}  {count}, top first"
+    prefix = len(disk.name)
+    for name, layer in zip(disk.names[disk.first :], layers, strict=True):
+        number = (
+            name.position[prefix:] if name.by_index is None else f"{name.by_index[prefix:]} {name.position[prefix:]}"
+        )
+        yield f"{style.tee}{style.bold(f'{number} {printable(describe_location(layer.source.location))}')}"
         for line in _layer_lines(layer, style):
             yield style.bar + line
     yield style.elbow + _end(layers[-1])
-
-
-def _name(position: int, layer: Layer) -> str:
-    source = layer.source
-    number = position if source.chain_index is None else source.chain_index
-    return f"[{number}] {printable(describe_location(source.location))}"
 
 
 def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:

@@ -84,13 +84,15 @@ class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingDocument, ...] = ()
 
 
-def disk_document(name: str, chain: BackingChain) -> DiskDocument:
-    """The JSON form of one disk's chain."""
+def disk_document(name: str, chain: BackingChain, first: int = 0) -> DiskDocument:
+    """The JSON form of one disk's chain; ``first``: the position of its top in the chain it is the lower part of."""
     layers = tuple(chain.layers)
     backing = layers[-1].source.backing
     end: Literal["declared", "detected", "unknown"]
     end = ("detected" if backing.detected else "declared") if isinstance(backing, Terminator) else "unknown"
-    return DiskDocument(name, chain.complete, end, tuple(_layer(i, layer) for i, layer in enumerate(layers)))
+    return DiskDocument(
+        name, chain.complete, end, tuple(_layer(i, layer) for i, layer in enumerate(layers, start=first))
+    )
 
 
 def _layer(position: int, layer: Layer) -> LayerDocument:

@@ -3,13 +3,11 @@
 import argparse
 import os
 import sys
-from collections.abc import Collection
 
-from diskchain.actions.target import read_document
+from diskchain.actions.complete import complete, definition_of, stripped
+from diskchain.actions.target import TargetName
 from diskchain.cli.options.remote import add_timeout_argument
-from diskchain.errors import UsageError, printable
-from diskchain.findings import Finding, finding
-from diskchain.storage.source import Source
+from diskchain.errors import UsageError
 
 EXAMPLE = """\
 examples:
@@ -50,94 +48,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--in-place", action="store_true", help="replace DOMAIN.xml, all or nothing; keeps owner, mode, ACL and labels"
     )
     parser.add_argument("--strip", action="store_true", help="remove what was filled in instead")
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON document (schema diskchain/complete/1), findings in it"
+    )
     add_timeout_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Complete or strip, write, and tell what was found."""
+    from diskchain.actions.chains import Settings
     from diskchain.discover.messages import hard_links
-    from diskchain.libvirtxml.edit.completion import strip
-    from diskchain.report.findings import exit_code, finding_lines
+    from diskchain.report.findings import exit_code, shown_lines
     from diskchain.report.style import style_of
     from diskchain.system.atomic_write import replace_file, state_of, write_file
 
-    if args.in_place and args.document == "-":
-        raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
-    if args.connect is None:
-        seen = state_of(args.document, args.timeout) if args.in_place else None
-        document = read_document(args.document, args.timeout)
-    else:
-        seen, document = None, _definition(args)
-    chosen = None if args.disk is None else _chosen(document, args.document, args.disk)
-    document = strip(document, chosen, args.document)
-    findings: tuple[Finding, ...] = ()
-    if not args.strip:
-        document, findings = _completed(document, args.document, chosen, args.timeout)
+    _refuse(args)
+    seen = state_of(args.document, args.timeout) if args.in_place else None
+    document = definition_of(TargetName(args.document, args.connect, timeout=args.timeout))
+    wanted = args.disk or []
+    done = stripped(document, wanted) if args.strip else complete(document, wanted, Settings(timeout=args.timeout))
+    findings = done.findings
     if seen is not None:
-        others = replace_file(args.document, document, seen, args.timeout)
+        others = replace_file(args.document, done.text, seen, args.timeout)
         findings += (hard_links(args.document, others),) if others else ()
+    elif args.output != "-" or not args.json:
+        write_file(args.output, done.text, args.timeout)
+    if args.json:
+        from diskchain.schema import complete_document, to_json
+
+        written = args.document if args.in_place else None if args.output == "-" else args.output
+        changed = done.text != document.text
+        print(to_json(complete_document(args.document, done.text, findings, changed=changed, written=written)))
     else:
-        write_file(args.output, document, args.timeout)
-    style = style_of(sys.stderr, environ=dict(os.environ))
-    for found in findings:
-        for line in finding_lines(found, style):
+        style = style_of(sys.stderr, environ=dict(os.environ))
+        for line in shown_lines(findings, style):
             print(line, file=sys.stderr)
     return exit_code(findings)
 
 
-def _definition(args: argparse.Namespace) -> bytes:
-    """The persistent definition of a domain. Raises UsageError when it has none, or its files are not ours; PeerError."""
-    from diskchain.hypervisor.connection import Connection
-
+def _refuse(args: argparse.Namespace) -> None:
+    """Raises UsageError for options that do not go together."""
+    if args.in_place and args.document == "-":
+        raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
+    if args.connect is None:
+        return
     if args.in_place:
         raise UsageError("nothing is changed in libvirt: leave out --in-place, use -o, and virsh define what you like")
     if args.strip:
         raise UsageError(
             "libvirt drops comments, so what was filled in cannot be told in what it says; --strip is for files"
         )
-    with Connection(args.connect) as connection:
-        if connection.host is not None:
-            raise UsageError(f"the files are on {connection.host}; run diskchain there")
-        document = connection.domain(args.document).inactive
-    if document is None:
-        raise UsageError(f"{printable(args.document)} is transient: it has no definition for another start")
-    return document
-
-
-def _chosen(document: bytes, origin: str, wanted: list[str]) -> set[int]:
-    """The numbers, in document order, of the disks with these targets; a snapshot's document may have one twice."""
-    from diskchain.libvirtxml.edit.completion import declared_disks
-
-    targets = [disk.target.dev for disk in declared_disks(document, origin)]
-    for target in wanted:
-        if target not in targets:
-            known = ", ".join(str(each) for each in dict.fromkeys(targets)) or "none"
-            raise UsageError(f"no disk is called {target}: the disks are {known}")
-    return {number for number, target in enumerate(targets) if target in wanted}
-
-
-def _completed(
-    document: bytes, origin: str, chosen: Collection[int] | None, seconds: float
-) -> tuple[bytes, tuple[Finding, ...]]:
-    """The document with the chains of the ``chosen`` disks, and everything found on the way, each once."""
-    from diskchain.checks.confirmed import certain
-    from diskchain.discover import Discoverer
-    from diskchain.libvirtxml.edit.completion import complete, declared_disks, unwritable
-
-    discoverer = Discoverer(seconds=seconds)
-    findings: list[Finding] = []
-    chains: list[Source | None] = []
-    for number, disk in enumerate(declared_disks(document, origin)):
-        chains.append(None)
-        if disk.is_empty or (chosen is not None and number not in chosen):
-            continue
-        chain = discoverer.discover(disk.source)
-        findings += chain.findings
-        source = certain(chain)
-        name = unwritable(source)
-        if name is None:
-            chains[-1] = source
-        else:
-            message = f"{printable(name)} cannot be written in XML, so disk {disk.target.dev} is left as it was"
-            findings.append(finding("not-in-xml", message, file=name))
-    return complete(document, chains, origin), tuple(dict.fromkeys(findings))

@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import replace
 
-from diskchain.actions.target import read_document
+from diskchain.actions.read_document import read_document
 from diskchain.errors import UsageError
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat

@@ -2,11 +2,10 @@
 
 import argparse
 
-from diskchain.actions.access import Question, Settings, ask_about_document, ask_about_image
+from diskchain.actions.access import Question, Who, ask
 from diskchain.actions.operation import DETAILS, Wanted
-from diskchain.actions.target import document_of
 from diskchain.cli.options.remote import add_timeout_argument
-from diskchain.errors import UsageError
+from diskchain.cli.options.target import settings_of, target_name, wanted_disks
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.operation import OPERATIONS
 
@@ -55,26 +54,6 @@ def question_of(args: argparse.Namespace, policy: OpenPolicy = LIBVIRT) -> Quest
 
     ``policy``: what a header may make us look at.
     """
-    document = document_of(args, args.target)
-    settings = Settings(policy, args.timeout)
-    if document is None:
-        return _about_image(args, settings)
-    return ask_about_document(
-        document,
-        args.target,
-        wanted_of(args),
-        connect=args.connect,
-        disk=args.disk,
-        who=args.who,
-        capabilities=args.capabilities,
-        as_is=args.as_is,
-        settings=settings,
-    )
-
-
-def _about_image(args: argparse.Namespace, settings: Settings) -> Question:
-    if args.disk not in (None, args.target):
-        raise UsageError(f"no disk is called {args.disk}; the disks are: {args.target}")
-    return ask_about_image(
-        args.target, args.format, args.who, wanted_of(args), capabilities=args.capabilities, settings=settings
-    )
+    who = Who(args.who, args.capabilities, args.as_is)
+    settings = settings_of(args)._replace(policy=policy)
+    return ask(target_name(args), wanted_of(args), wanted_disks(args), who, settings)

@@ -3,21 +3,17 @@
 Servers that want a login get the one a document names, its key found as for ``diskchain open``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from diskchain.discover import Discoverer
 from diskchain.errors import UsageError
-from diskchain.readers.policy import OpenPolicy
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     import argparse
 
     from diskchain.actions.remote import RemoteReader
-    from diskchain.actions.target import Target
-    from diskchain.discover.layer_reader import Closer
 
 
 _LONGEST: Final = 1e6  # seconds
@@ -78,19 +74,8 @@ def reader_for(args: "argparse.Namespace") -> "Iterator[RemoteReader | None]":
             raise UsageError("--secret goes with --remote: a key is only needed to log in to a server")
         yield None
         return
-    from diskchain.actions.remote import opened_reader
+    from diskchain.actions.remote import open_reader
+    from diskchain.cli.options.secrets import key_places
 
-    with opened_reader(args) as reader:
+    with open_reader(key_places(args), args.timeout) as reader:
         yield reader
-
-
-def discoverer_for(
-    args: "argparse.Namespace",
-    policy: OpenPolicy,
-    chosen: "Sequence[Target]",
-    reader: "RemoteReader | None",
-    closer: "Closer | None" = None,
-) -> Discoverer:
-    """A discoverer for the ``chosen`` targets that goes as far as the arguments allow. ``closer``: as for a Discoverer."""
-    elsewhere = reader.of(chosen) if reader is not None else None
-    return Discoverer(policy, elsewhere, seconds=args.timeout, closer=closer)

@@ -1,17 +1,17 @@
-"""What TARGET on the command line means: an image, a document, or a domain of a libvirt connection; as disks to look at.
-
-Told apart by content: what begins with ``<`` and has a root element we know is a document. ``-`` and ``/dev/fd/N`` are read as
-documents, since a pipe is no disk.
-"""
+"""TARGET, and the options that say which part of it is meant and how it is looked at; as the values that actions take."""
 
 from typing import TYPE_CHECKING
 
-from diskchain.actions.target import Target, document_of, image_target
+from diskchain.actions.chains import Settings
+from diskchain.actions.target import TargetName
+from diskchain.readers.policy import POLICIES, policy_named
 from diskchain.storage.terms import Format
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     import argparse
+
+    from diskchain.actions.remote import RemoteReader
 
 
 def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = False) -> None:
@@ -26,7 +26,11 @@ def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = F
         "-c", "--connect", metavar="URI", help="TARGET is the name or uuid of a domain of this libvirt connection"
     )
     parser.add_argument(
-        "-d", "--disk", metavar="DISK", help="only this disk: vda; or a layer and what is below it: vda[2], or a path"
+        "-d",
+        "--disk",
+        metavar="DISK",
+        action="append",
+        help="only this disk: vda; or a layer and what is below it: vda[2], a path, or a file's name; repeatable",
     )
     parser.add_argument(
         "-f",
@@ -37,16 +41,33 @@ def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = F
     )
 
 
-def targets(args: "argparse.Namespace") -> list[Target]:
-    """The disks that the arguments of :func:`add_target_arguments` mean.
+def add_policy_argument(parser: "argparse.ArgumentParser") -> None:
+    """``--policy``."""
+    parser.add_argument(
+        "--policy",
+        choices=list(POLICIES),
+        default="libvirt",
+        help="what an image may make us open (default: %(default)s)",
+    )
 
-    Of all disks; ``-d`` picks from their chains, in ``selection``. Raises XmlError for a malformed document, StorageError
-    when it cannot be read.
-    """
-    name: str = args.target
-    document = document_of(args, name)
-    if document is None:
-        return [image_target(name, args.format, getattr(args, "timeout", DEFAULT_DEADLINE))]
-    from diskchain.actions.document import document_targets
 
-    return document_targets(document.text, name, document.host)
+def target_name(args: "argparse.Namespace", name: str | None = None) -> TargetName:
+    """The target that the arguments name, or another ``name`` looked at alike."""
+    return TargetName(
+        args.target if name is None else name,
+        args.connect,
+        None if args.format is None else Format(args.format),
+        getattr(args, "timeout", DEFAULT_DEADLINE),
+    )
+
+
+def wanted_disks(args: "argparse.Namespace") -> list[str]:
+    """The disks and layers that ``-d`` names; none: all."""
+    return args.disk or []
+
+
+def settings_of(args: "argparse.Namespace", reader: "RemoteReader | None" = None) -> Settings:
+    """How the arguments want chains looked at. ``reader``: from ``options.remote``."""
+    settings = Settings(timeout=getattr(args, "timeout", DEFAULT_DEADLINE), reader=reader)
+    policy = getattr(args, "policy", None)
+    return settings if policy is None else settings._replace(policy=policy_named(policy))

@@ -33,13 +33,16 @@ _WHOLE: dict[str, Callable[[Document], object]] = {
 class Checked:
     """A document and what there is to say about it.
 
-    ``disks`` are those that can be read, in document order. ``findings`` go with the target of the disk they are about,
+    ``disks`` are those that can be read, in document order; ``numbers``: the place of each among all ``count`` disks of the document, from 0.
+    ``findings`` go with the target of the disk they are about,
     None for the rest of the document. ``overlays``: where a snapshot has no disks of a domain inside, those it lists itself.
     """
 
     disks: tuple[Disk, ...]
     findings: tuple[tuple[str | None, Finding], ...]
     overlays: tuple[SnapshotDisk, ...] | None = None
+    numbers: tuple[int, ...] = ()
+    count: int = 0
 
 
 def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | None = None) -> Checked:
@@ -55,17 +58,22 @@ def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | No
     root = document.root
     disks: list[Disk] = []
     found: list[tuple[str | None, Finding]] = []
+    numbers: list[int] = []
     if root.tag == "disk":
-        _check_disks(document, [root], None, profile, View.LIVE, disks, found)
+        numbers += _check_disks(document, [root], None, profile, View.LIVE, disks, found)
+    before = int(root.tag == "disk")
     for domain in _domains(root):
         elements = [disk for devices in domain.iterchildren("devices") for disk in devices.iterchildren("disk")]
-        _check_disks(document, elements, domain, profile, _view(root, domain), disks, found)
+        read = _check_disks(document, elements, domain, profile, _view(root, domain), disks, found)
+        numbers += [before + number for number in read]
+        before += len(elements)
     if root.tag in _WHOLE and not any(one.id == _REFUSED for _, one in found):
         found += [(None, one) for one in _refused_elsewhere(document)]
     elif root.tag not in {"disk", *DOMAIN_NAMES, *_WHOLE}:
         raise XmlError(f"<{root.tag}> has no disks", origin=origin, line=document.line(root))
     alone = root.tag == "domainsnapshot" and not disks and not any(one.id == _REFUSED for _, one in found)
-    return Checked(tuple(disks), tuple(found), parse_snapshot(document).disks if alone else None)
+    overlays = parse_snapshot(document).disks if alone else None
+    return Checked(tuple(disks), tuple(found), overlays, tuple(numbers), before)
 
 
 def _domains(root: Element) -> list[Element]:
@@ -98,8 +106,8 @@ def _check_disks(
     view: View,
     disks: list[Disk],
     findings: list[tuple[str | None, Finding]],
-) -> None:
-    """Add the disks at ``elements``, all those of ``domain``, and what is wrong with them."""
+) -> list[int]:
+    """Add the disks at ``elements``, all those of ``domain``, and what is wrong with them. Which of them could be read."""
     around = Surroundings() if domain is None else read_surroundings(domain)
     refused: list[tuple[int, Refused]] = []
     read: list[tuple[int, Disk]] = []
@@ -120,6 +128,7 @@ def _check_disks(
     for _, (target, said), line in sorted(together, key=lambda one: one[0]):
         findings.append((target, said._replace(line=line)))
     disks += ours
+    return [position for position, _ in read]
 
 
 def _named(found: Found, disks: Sequence[Disk], origin: str | None) -> tuple[str | None, Finding]:

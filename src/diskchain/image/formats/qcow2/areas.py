@@ -9,12 +9,10 @@ Source: QEMU ``docs/interop/qcow2.txt``; ``inc_refcounts_imrt`` in ``block/qcow2
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from diskchain.image.areas import Area, Effect, all_read, numbers, pieces, tables
 from diskchain.image.formats.qcow2 import fixed_part, read_extensions
-from diskchain.image.formats.qcow2.tables import bitmap_tables, snapshot_tables
 from diskchain.image.window import Window
 from diskchain.units import KiB, MiB
 
@@ -47,8 +45,7 @@ _SUBCLUSTERS: Final = 32  # QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 _MOST_TABLES: Final = 16  # of L2 entries, to find what the last cluster is
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
+class _Image(NamedTuple):
     """What of a header its areas hang on. ``entry``: bytes of an L2 entry; ``refcounts_size``: of the table, in bytes.
 
     ``most_clusters``: that can be in use; 0: nobody can tell.
@@ -134,6 +131,8 @@ def _snapshots(window: Window, offset: int, count: int) -> Iterator[Area]:
     if offset >= window.size:
         yield Area("its snapshot table", offset + 1, Effect.EXTRAS)
         return
+    from diskchain.image.formats.qcow2.tables import snapshot_tables
+
     for snapshot, at, entries in snapshot_tables(window, offset, count):
         yield Area(f"the L1 table of its snapshot {snapshot.name}", at + entries * _ENTRY, Effect.EXTRAS)
 
@@ -147,6 +146,8 @@ def _extensions(window: Window, fixed: tuple[Any, ...]) -> Iterator[Area]:
         yield Area("its LUKS header", at + length, Effect.REFUSES)
     if bitmaps is None or not fixed[15] & _BITMAPS_VALID:
         return
+    from diskchain.image.formats.qcow2.tables import bitmap_tables
+
     count, length, at = _BITMAPS.unpack(bitmaps)
     yield Area("its directory of bitmaps", at + length, Effect.REFUSES)
     if at + length <= window.size:

@@ -1,0 +1,82 @@
+"""Everything that is wrong with images, documents and domains: what the pipeline finds, target by target."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from diskchain.actions.chains import DEFAULT, Examined, Settings, examine_all
+from diskchain.actions.select_layer import selected
+from diskchain.actions.target import TargetName
+from diskchain.discover.messages import unreadable_target
+from diskchain.errors import DiskchainError, LayerNotFound
+from diskchain.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """What was found for one target. ``error``: why it could not be read; the findings say the same."""
+
+    name: str
+    findings: tuple[Finding, ...]
+    error: DiskchainError | None = None
+
+
+def check(
+    names: Iterable[TargetName],
+    wanted: Sequence[str] = (),
+    settings: Settings = DEFAULT,
+    *,
+    host: str | None = None,
+) -> Iterator[TargetReport]:
+    """Reports in the order of the targets, each as soon as it is known. ``wanted``: only these disks and layers.
+
+    ``host``: the URI of a connection, of which the rights on files come as well. A target that cannot be read is a finding; if it is the only one, its error is raised.
+    Raises LayerNotFound when no target has what is wanted, PeerError.
+    """
+    known = _selected(examine_all(names, settings, host), wanted, settings)
+    if host is None:
+        known = _raising_alone(known)
+    for each in known:
+        yield TargetReport(each.name, tuple(_findings(each)), each.error)
+
+
+def domains_of(uri: str) -> list[str]:
+    """The names of all domains of a connection. Raises PeerError."""
+    from diskchain.hypervisor.connection import Connection
+
+    with Connection(uri) as connection:
+        return sorted(domain.name for domain in connection.domains())
+
+
+def _raising_alone(targets: Iterator[Examined]) -> Iterator[Examined]:
+    """The same; the error of a target that has no other beside it is raised."""
+    first = next(targets, None)
+    if first is None:
+        return
+    second = next(targets, None)
+    if second is None and first.error is not None:
+        raise first.error
+    yield first
+    if second is not None:
+        yield second
+        yield from targets
+
+
+def _selected(targets: Iterable[Examined], wanted: Sequence[str], settings: Settings) -> Iterator[Examined]:
+    """The part of each target that is wanted. Raises LayerNotFound at the end when none had any."""
+    without: LayerNotFound | None = None
+    picked = not wanted
+    for target in targets:
+        try:
+            part = target if target.error is not None else selected(target, wanted, settings.timeout)
+            picked = True
+        except LayerNotFound as error:  # it has no such disk; another target may
+            without, part = error, target.with_parts((), ())
+        yield part
+    if without is not None and not picked:
+        raise without
+
+
+def _findings(target: Examined) -> Iterator[Finding]:
+    if target.error is not None:
+        yield unreadable_target(target.name, target.error)
+    yield from target.findings

@@ -1,0 +1,98 @@
+"""What the document of a domain declares, what the headers say, and what the domain runs with: side by side, disk by disk."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from diskchain.actions.chains import DEFAULT, DiskChain, Examined, Settings, examine_one
+from diskchain.actions.document import disk_targets
+from diskchain.actions.select_layer import selected
+from diskchain.actions.target import TargetName
+from diskchain.checks.compare import Row, compare, undeclared
+from diskchain.discover import Discoverer
+from diskchain.errors import LayerNotFound, StorageError, UsageError, printable
+from diskchain.findings import Finding, Verdict, verdict
+from diskchain.libvirtxml.edit.completion import declared_disks
+from diskchain.storage.source import Source
+from diskchain.system.paths import real_path
+
+
+@dataclass(frozen=True, slots=True)
+class DiskDifference:
+    """The positions of one disk in every view. ``findings``: about the chain that libvirt will use."""
+
+    name: str
+    rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The disks of a document. ``live``: the domain runs, so there is a third view. ``said``: of the document as a whole."""
+
+    disks: tuple[DiskDifference, ...]
+    said: tuple[Finding, ...]
+    live: bool
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything found, as ``check`` has it."""
+        return self.said + tuple(found for disk in self.disks for found in disk.findings)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Findings where views differ, too."""
+        if not all(row.agree for disk in self.disks for row in disk.rows):
+            return Verdict.FINDINGS
+        return verdict(self.findings)
+
+
+def diff(name: TargetName, wanted: Sequence[str] = (), settings: Settings = DEFAULT) -> Difference:
+    """The disks and layers that ``wanted`` names, compared; all disks for none. Of a domain, the document is its persistent definition.
+
+    Raises UsageError for an image and for files on another host, LayerNotFound, XmlError, StorageError, PeerError.
+    """
+    target = examine_one(name, settings._replace(persistent=True))
+    if target.view is None:
+        raise UsageError("diff compares a document with images: name a document, or a domain with -c")
+    if target.view.document.host is not None:
+        raise UsageError(f"the images are on {printable(target.view.document.host)}: run diff there")
+    running = _running(target)
+    live_only = [disk for disk in running or {} if all(disk != each.name for each in target.disks)]
+    asked = selected(target, [each for each in wanted if each not in live_only])
+    disks = [_compared(disk, running) for disk in asked.disks] if not wanted or set(wanted) - set(live_only) else []
+    disks += [_of_running(disk, (running or {})[disk], settings) for disk in live_only if not wanted or disk in wanted]
+    if wanted and not disks and not asked.said:
+        raise LayerNotFound(f"{printable(name.name)} has no disk called {printable(wanted[0])}", name=wanted[0])
+    return Difference(tuple(disks), asked.said, running is not None)
+
+
+def _running(target: Examined) -> dict[str, Source] | None:
+    """The disks of the running domain, by name; None when it does not run, or when there is only a document."""
+    view = target.view
+    domain = view.document.domain if view is not None else None
+    if domain is None or domain.live is None:
+        return None
+    return {disk.name: disk.source for disk in disk_targets(declared_disks(domain.live, target.name))}
+
+
+def _compared(disk: DiskChain, running: dict[str, Source] | None) -> DiskDifference:
+    headers = (disk.headers or disk.whole).source
+    live = (running or {}).get(disk.name)
+    rows = compare(disk.target.source, headers, live, live=running is not None, resolve=_file_of)
+    return DiskDifference(disk.name, tuple(rows[disk.first :]), tuple(disk.findings()))
+
+
+def _of_running(name: str, live: Source, settings: Settings) -> DiskDifference:
+    """A disk that was plugged in while the domain runs, and is in no definition."""
+    headers = Discoverer(settings.policy, seconds=settings.timeout).discover(undeclared(live))
+    rows = compare(None, headers.source, live, live=True, resolve=_file_of)
+    return DiskDifference(name, tuple(rows), tuple(headers.findings))
+
+
+def _file_of(path: str) -> str:
+    """What ``path`` leads to; the path itself, tidied up, where that cannot be told in time."""
+    try:
+        return real_path(path)
+    except (StorageError, ValueError):
+        return os.path.normpath(path)

@@ -1,0 +1,141 @@
+"""What is looked at and how, and what comes of it: the values that the pipeline of ``actions.chains`` takes and gives."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from diskchain.actions.target import Target
+from diskchain.discover.chain import BackingChain
+from diskchain.errors import DiskchainError
+from diskchain.findings import Finding
+from diskchain.readers.policy import LIBVIRT, OpenPolicy
+from diskchain.storage.location import local_path
+from diskchain.storage.lookup import LayerName, layer_names
+from diskchain.storage.source import files, layers
+from diskchain.system.deadline import DEFAULT_DEADLINE
+
+if TYPE_CHECKING:
+    from diskchain.actions.document_view import DocumentView
+    from diskchain.discover.layer_reader import OpenElsewhere
+
+#: Layers of a chain above which reads get slow enough to say so.
+DEPTH_WARNING: Final = 30
+
+
+class LayerOpener(Protocol):
+    """What opens layers on other hosts: :class:`diskchain.actions.remote.RemoteReader`."""
+
+    def of(self, chosen: Sequence[Target]) -> "OpenElsewhere":
+        """What opens the layers of these targets, and of whatever they lead to."""
+
+
+class Settings(NamedTuple):
+    """How chains are looked at, alike for all targets of a run.
+
+    ``policy``: what a header may make us open. ``timeout``: seconds for each answer of storage. ``profile``: whose rules a document
+    must keep, ``qemu`` or ``generic``. ``depth_warning``: layers a chain may have without a warning. ``reader`` opens layers on other
+    hosts; None: they are not looked at. ``persistent``: of a domain, its persistent definition instead of what it has now.
+    ``only``: of a document, only disks with these names are looked at, empty: all. ``declared``: only what a document says, no file
+    of a disk is opened. ``search``: directories in which missing files are looked for.
+    """
+
+    policy: OpenPolicy = LIBVIRT
+    timeout: float = DEFAULT_DEADLINE
+    profile: str = "qemu"
+    depth_warning: int = DEPTH_WARNING
+    reader: LayerOpener | None = None
+    persistent: bool = False
+    only: frozenset[str] = frozenset()
+    declared: bool = False
+    search: tuple[str, ...] = ()
+
+
+DEFAULT: Final = Settings()
+
+
+class DiskChain(NamedTuple):
+    """One disk of a target and its chain.
+
+    ``first``: the position of the layer that was asked for, and what is below it. ``headers``: the chain as the headers alone have it,
+    where the document says more than the top image; None: it is the same.
+    """
+
+    target: Target
+    whole: BackingChain
+    first: int = 0
+    headers: BackingChain | None = None
+
+    @property
+    def name(self) -> str:
+        """What the disk is called: ``vda``; of an image, the name the user gave."""
+        return self.target.name
+
+    @property
+    def title(self) -> str:
+        """What was asked for: the disk, or one of its layers."""
+        return self.names[self.first].shown if self.first else self.name
+
+    @property
+    def names(self) -> list[LayerName]:
+        """What each layer of the whole chain is called."""
+        return layer_names(self.name, self.whole.source)
+
+    @property
+    def chain(self) -> BackingChain:
+        """The chain from the layer that was asked for."""
+        if not self.first:
+            return self.whole
+        return BackingChain(self.whole[self.first])
+
+    @property
+    def files(self) -> Iterator[str]:
+        """The paths on this host of all layers, data files and extents that were asked for."""
+        for layer in layers(self.chain.source):
+            for file in files(layer):
+                path = local_path(file.location)
+                if path is not None:
+                    yield path
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything said of the chain from that layer down, each finding with its disk and layer."""
+        disk = self.name if self.target.attached else None
+        named = None
+        for position, layer in enumerate(self.whole.layers):
+            for file in layer.files if position >= self.first else ():
+                for found in file.findings:
+                    named = named or self.names
+                    yield found._replace(disk=disk, layer=named[position].shown)
+
+
+class Examined:
+    """One target, looked at. Immutable.
+
+    ``disks``: those with a medium. ``said``: of its document as a whole, and of disks nobody can read. ``view``: what the document says.
+    ``error``: why there is no more. No NamedTuple: start-up has no time for the types of documents.
+    """
+
+    __slots__ = ("disks", "error", "name", "said", "view")
+
+    def __init__(
+        self,
+        name: str,
+        disks: tuple[DiskChain, ...] = (),
+        said: tuple[Finding, ...] = (),
+        view: "DocumentView | None" = None,
+        error: DiskchainError | None = None,
+    ) -> None:
+        self.name = name
+        self.disks = disks
+        self.said = said
+        self.view = view
+        self.error = error
+
+    def with_parts(self, disks: tuple[DiskChain, ...], said: tuple[Finding, ...]) -> "Examined":
+        """The same target with other disks and other findings about the whole."""
+        return Examined(self.name, disks, said, self.view, self.error)
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """Everything there is to say: of the document first, then of each chain from its top."""
+        yield from self.said
+        for disk in self.disks:
+            yield from disk.findings()
