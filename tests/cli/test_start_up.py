@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.live.storage import QemuImg
+
 SHOW = """
 import sys, typing
 compiled = []
@@ -22,12 +24,21 @@ print(code, sorted(heavy & set(sys.modules)), compiled, file=sys.stderr)
 """
 
 
+def shown(image: Path) -> str:
+    # -I -S: without what a development environment loads of itself.
+    paths = f"import sys; sys.path[:0] = {[str(Path(__file__).parents[2] / 'src')]!r}\n"
+    command = [sys.executable, "-I", "-S", "-c", paths + SHOW, str(image)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
 def test_a_plain_image_is_shown_without_heavy_modules_or_quoted_annotations(tmp_path: Path) -> None:
     image = tmp_path / "image.raw"
     image.write_bytes(bytes(512))
-    # -I -S: without what a development environment loads of itself.
-    paths = f"import sys; sys.path[:0] = {[str(Path(__file__).parents[2] / 'src')]!r}\n"
-    shown = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", paths + SHOW, image], capture_output=True, text=True, check=False
-    )
-    assert shown.stderr == "0 [] []\n"
+    assert shown(image) == "0 [] []\n"
+
+
+def test_a_chain_of_qcow2_is_shown_without_them(tmp_path: Path, qemu_img: QemuImg) -> None:
+    qemu_img("create", "-q", "-f", "raw", tmp_path / "base", "1M")
+    for name, below, format in (("middle", "base", "raw"), ("top", "middle", "qcow2")):
+        qemu_img("create", "-q", "-f", "qcow2", "-b", below, "-F", format, tmp_path / name)
+    assert shown(tmp_path / "top") == "0 [] []\n"

@@ -75,13 +75,27 @@ def test_a_chain_knows_its_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "position"), [("vda[4]", 1), ("/vm/base.qcow2", 2), ("mid.qcow2", 1), ("vda[1]", 0), ("/vm/top.qcow2", 0)]
+    ("name", "position"),
+    [("vda[4]", 1), ("vda:1", 1), ("/vm/base.qcow2", 2), ("mid.qcow2", 1), ("vda[1]", 0), ("/vm/top.qcow2", 0)],
 )
 def test_a_layer_is_found_by_its_name(name: str, position: int) -> None:
     assert THREE[name] is THREE.find(name) is THREE[position]
 
 
-@pytest.mark.parametrize("name", ["vda[9]", "/vm/other.qcow2", ""])
+def test_without_indexes_the_brackets_hold_a_position() -> None:
+    chain = chain_of(source("/vm/top.qcow2"), source("/vm/base.qcow2"))
+    assert chain["vda[1]"] is chain["sda:1"] is chain[1]
+    assert chain["vda[0]"] is chain.top
+
+
+def test_a_base_name_of_two_layers_names_none() -> None:
+    chain = chain_of(source("/vm/a/disk"), source("/vm/b/disk"), source("/vm/base"))
+    with pytest.raises(LayerNotFound, match="several layers"):
+        chain["disk"]
+    assert chain["/vm/b/disk"] is chain[1]
+
+
+@pytest.mark.parametrize("name", ["vda[9]", "vda:3", "/vm/other.qcow2", ""])
 def test_a_name_that_no_layer_has_is_an_error_of_ours(name: str) -> None:
     with pytest.raises(LayerNotFound):
         THREE[name]

@@ -8,7 +8,7 @@ from diskchain._forward import Late, named_late
 from diskchain.findings import Finding, Severity
 from diskchain.image.header import ImageHeader
 from diskchain.readers.file_facts import ImageFacts
-from diskchain.storage.location import short_name
+from diskchain.storage.location import describe_location, short_name
 from diskchain.storage.source import Source, Terminator, describe_source
 
 
@@ -129,14 +129,19 @@ class BackingChain(Sequence[Layer]):
         return tuple(self.layers)[which]
 
     def find(self, name: str) -> Layer:
-        """The layer called ``name``: by libvirt's index, as in ``vda[2]``, by its path, or by the string its overlay stores.
+        """The layer called ``name``, by the rule of every verb: see :func:`~diskchain.storage.lookup.find_layers`.
 
-        Looks at names alone, never at storage. Raises LayerNotFound.
+        ``vda[2]`` (libvirt's index where the chain has indexes, else the position) and ``vda:2`` (the position), whatever the disk
+        is called: a chain does not know. Else a path, the string its overlay stores, or a base name. Looks at names alone, never at
+        storage. Raises LayerNotFound, also where a name fits several layers.
         """
-        from diskchain.storage.lookup import lookup_layer
+        import re
 
-        found = lookup_layer(self.source, name).layer
-        return next(layer for layer in self.layers if layer.source is found)
+        from diskchain.storage.lookup import find_layers
+
+        numbered = re.fullmatch(r"(\w+)(?:\[[0-9]+\]|:[0-9]+)", name)
+        disk = describe_location(self.source.location) if numbered is None else numbered[1]
+        return self[find_layers([(disk, self.source)], name)[0].position]
 
     @property
     def findings(self) -> Iterator[Finding]:
