@@ -3,15 +3,48 @@
 What most callers need is here; each name is imported when it is first used, so that ``import diskchain`` costs nothing.
 """
 
+import sys
+
 TYPE_CHECKING = False  # what typing's is to type checkers; importing that is most of what a short command costs
 if TYPE_CHECKING:
+    from diskchain.actions.keys import KeyPlaces as KeyPlaces
+    from diskchain.actions.library import Report as Report
+    from diskchain.actions.library import access as access
+    from diskchain.actions.library import blockdev as blockdev
+    from diskchain.actions.library import check as check
+    from diskchain.actions.library import complete as complete
+    from diskchain.actions.library import diff as diff
+    from diskchain.actions.library import discover as discover
+    from diskchain.actions.library import edit as edit
+    from diskchain.actions.library import open_chain as open_chain
+    from diskchain.actions.library import strip as strip
+    from diskchain.actions.open import Serving as Serving
     from diskchain.discover import BackingChain as BackingChain
     from diskchain.discover import Discoverer as Discoverer
     from diskchain.discover import Layer as Layer
     from diskchain.discover import Origin as Origin
     from diskchain.errors import DiskchainError as DiskchainError
+    from diskchain.errors import ImageError as ImageError
+    from diskchain.errors import LayerNotFound as LayerNotFound
+    from diskchain.errors import MissingExtra as MissingExtra
+    from diskchain.errors import NotStorage as NotStorage
+    from diskchain.errors import ParseError as ParseError
+    from diskchain.errors import PeerError as PeerError
+    from diskchain.errors import PolicyRefusal as PolicyRefusal
+    from diskchain.errors import ReferenceSyntaxError as ReferenceSyntaxError
+    from diskchain.errors import SecretError as SecretError
+    from diskchain.errors import SecretMissing as SecretMissing
+    from diskchain.errors import SecretWrong as SecretWrong
+    from diskchain.errors import StorageDenied as StorageDenied
+    from diskchain.errors import StorageError as StorageError
+    from diskchain.errors import StorageMissing as StorageMissing
+    from diskchain.errors import StorageTimeout as StorageTimeout
+    from diskchain.errors import UsageError as UsageError
+    from diskchain.errors import XmlError as XmlError
     from diskchain.findings import Finding as Finding
     from diskchain.findings import Severity as Severity
+    from diskchain.findings import Stops as Stops
+    from diskchain.findings import Verdict as Verdict
     from diskchain.guest.disk import Disk as Disk
     from diskchain.libvirtxml.codec import format_backing_store as format_backing_store
     from diskchain.libvirtxml.codec import format_data_store as format_data_store
@@ -38,18 +71,83 @@ if TYPE_CHECKING:
     from diskchain.libvirtxml.postparse import post_parse as post_parse
     from diskchain.libvirtxml.postparse import post_parse_source as post_parse_source
     from diskchain.libvirtxml.view import View as View
+    from diskchain.readers.policy import LIBVIRT as LIBVIRT
+    from diskchain.readers.policy import STRICT as STRICT
+    from diskchain.readers.policy import UPLOAD as UPLOAD
     from diskchain.readers.policy import OpenPolicy as OpenPolicy
+    from diskchain.storage.auth import SecretReference as SecretReference
     from diskchain.storage.location import BlockLocation as BlockLocation
+    from diskchain.storage.location import DirLocation as DirLocation
     from diskchain.storage.location import FileLocation as FileLocation
+    from diskchain.storage.location import Location as Location
+    from diskchain.storage.location import NetworkHost as NetworkHost
+    from diskchain.storage.location import NetworkLocation as NetworkLocation
+    from diskchain.storage.location import NvmeLocation as NvmeLocation
+    from diskchain.storage.location import VhostUserLocation as VhostUserLocation
+    from diskchain.storage.location import VhostVdpaLocation as VhostVdpaLocation
+    from diskchain.storage.location import VolumeLocation as VolumeLocation
+    from diskchain.storage.location import describe_location as describe_location
+    from diskchain.storage.reference import format_reference as format_reference
+    from diskchain.storage.reference import parse_reference as parse_reference
     from diskchain.storage.source import TERMINATOR as TERMINATOR
     from diskchain.storage.source import UNKNOWN as UNKNOWN
     from diskchain.storage.source import Source as Source
     from diskchain.storage.terms import Format as Format
+    from diskchain.storage.terms import Protocol as Protocol
+    from diskchain.storage.terms import StorageType as StorageType
 
 __version__ = "0.1.0"
 
 #: Where each public name lives. The imports above say the same to type checkers.
 _HOMES = {
+    "access": "actions.library",
+    "blockdev": "actions.library",
+    "check": "actions.library",
+    "complete": "actions.library",
+    "diff": "actions.library",
+    "discover": "actions.library",
+    "edit": "actions.library",
+    "open_chain": "actions.library",
+    "strip": "actions.library",
+    "Report": "actions.library",
+    "LIBVIRT": "readers.policy",
+    "STRICT": "readers.policy",
+    "UPLOAD": "readers.policy",
+    "DirLocation": "storage.location",
+    "describe_location": "storage.location",
+    "Location": "storage.location",
+    "NetworkLocation": "storage.location",
+    "NetworkHost": "storage.location",
+    "NvmeLocation": "storage.location",
+    "VhostUserLocation": "storage.location",
+    "VhostVdpaLocation": "storage.location",
+    "VolumeLocation": "storage.location",
+    "SecretReference": "storage.auth",
+    "parse_reference": "storage.reference",
+    "format_reference": "storage.reference",
+    "Stops": "findings",
+    "Verdict": "findings",
+    "KeyPlaces": "actions.keys",
+    "Serving": "actions.open",
+    "UsageError": "errors",
+    "LayerNotFound": "errors",
+    "MissingExtra": "errors",
+    "SecretError": "errors",
+    "SecretMissing": "errors",
+    "SecretWrong": "errors",
+    "ParseError": "errors",
+    "XmlError": "errors",
+    "ReferenceSyntaxError": "errors",
+    "ImageError": "errors",
+    "PolicyRefusal": "errors",
+    "StorageError": "errors",
+    "StorageMissing": "errors",
+    "StorageDenied": "errors",
+    "StorageTimeout": "errors",
+    "NotStorage": "errors",
+    "PeerError": "errors",
+    "Protocol": "storage.terms",
+    "StorageType": "storage.terms",
     "BackingChain": "discover",
     "Discoverer": "discover",
     "Layer": "discover",
@@ -106,3 +204,14 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _FrontDoor(type(sys)):  # type: ignore[misc]
+    """This module. Two functions have the names of packages; importing ``diskchain.discover.walk`` must not put one in the other's place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in ("access", "discover") and isinstance(value, type(sys))):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -33,6 +33,7 @@ __all__ = [
     "examine_all",
     "examine_document",
     "examine_one",
+    "examine_targets",
 ]
 
 #: Targets that are looked at before the first is shown, so that what one does to another can be said.
@@ -47,6 +48,11 @@ def examine_one(target: TargetName, settings: Settings) -> Examined:
     if found.error is not None:
         raise found.error
     return found
+
+
+def examine_targets(name: str, targets: "Sequence[Target]", settings: Settings) -> Examined:
+    """Disks that a program has as values, under a ``name`` for people."""
+    return _Run(settings).targets(name, targets)
 
 
 def examine_document(document: "TargetDocument", settings: Settings) -> Examined:
@@ -163,6 +169,13 @@ class _Run:
 
     def _image(self, name: str, target: Target) -> Examined:
         return Examined(name, (self._discovered(target, self._discoverer([target])),))
+
+    def targets(self, name: str, targets: "Sequence[Target]") -> Examined:
+        """The chains of these disks, examined together."""
+        discoverer = self._discoverer(targets)
+        looked = Examined(name, tuple(self._discovered(target, discoverer) for target in targets))
+        used = _relations([looked], several=False)
+        return looked.with_parts(tuple(self._judged(disk, used) for disk in looked.disks), ())
 
     def document(self, document: "TargetDocument") -> Examined:
         """A document and the chains of its disks, examined together."""

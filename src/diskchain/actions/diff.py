@@ -52,7 +52,11 @@ def diff(name: TargetName, wanted: Sequence[str] = (), settings: Settings = DEFA
 
     Raises UsageError for an image and for files on another host, LayerNotFound, XmlError, StorageError, PeerError.
     """
-    target = examine_one(name, settings._replace(persistent=True))
+    return compared(examine_one(name, settings._replace(persistent=True)), wanted, settings)
+
+
+def compared(target: Examined, wanted: Sequence[str] = (), settings: Settings = DEFAULT) -> Difference:
+    """The views of a target that was looked at. Raises UsageError for an image and for files on another host, LayerNotFound."""
     if target.view is None:
         raise UsageError("diff compares a document with images: name a document, or a domain with -c")
     if target.view.document.host is not None:
@@ -63,7 +67,7 @@ def diff(name: TargetName, wanted: Sequence[str] = (), settings: Settings = DEFA
     disks = [_compared(disk, running) for disk in asked.disks] if not wanted or set(wanted) - set(live_only) else []
     disks += [_of_running(disk, (running or {})[disk], settings) for disk in live_only if not wanted or disk in wanted]
     if wanted and not disks and not asked.said:
-        raise LayerNotFound(f"{printable(name.name)} has no disk called {printable(wanted[0])}", name=wanted[0])
+        raise LayerNotFound(f"{printable(target.name)} has no disk called {printable(wanted[0])}", name=wanted[0])
     return Difference(tuple(disks), asked.said, running is not None)
 
 

@@ -3,13 +3,11 @@
 import argparse
 import os
 import sys
-from dataclasses import replace
 
+from diskchain.actions.edit import passphrase, set_secret
 from diskchain.actions.read_document import read_document
 from diskchain.errors import UsageError
-from diskchain.storage.auth import SecretReference
-from diskchain.storage.encryption import Encryption, EncryptionFormat
-from diskchain.storage.source import layers
+from diskchain.storage.encryption import EncryptionFormat
 
 EXAMPLE = """\
 examples:
@@ -46,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Edit and write."""
     from diskchain.discover.messages import hard_links
-    from diskchain.libvirtxml.edit.set_secret import set_encryption
     from diskchain.report.findings import finding_lines
     from diskchain.report.style import style_of
     from diskchain.system.atomic_write import replace_file, state_of, write_file
@@ -54,50 +51,18 @@ def run(args: argparse.Namespace) -> int:
     if args.in_place and args.document == "-":
         raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
     seen = state_of(args.document) if args.in_place else None
-    document = read_document(args.document)
-    disk, layer, old = _find(document, args)
-    if old is not None and len(old.secrets) > 1:
-        raise UsageError(
-            f"{args.layer} is encrypted {len(old.secrets)} times over, each with a secret of its own; one would replace them all"
-        )
-    reference = SecretReference("passphrase", uuid=_uuid(args.uuid), usage=args.usage)
-    encryption = replace(old or Encryption(EncryptionFormat.LUKS), secrets=(reference,))
-    if args.format is not None:
-        encryption = replace(encryption, format=EncryptionFormat(args.format))
-    edited = set_encryption(document, disk, layer, encryption, args.document)
-    if seen is not None:
-        others = replace_file(args.document, edited, seen)
-        if others:
-            style = style_of(sys.stderr, environ=dict(os.environ))
-            print("\n".join(finding_lines(hard_links(args.document, others), style)), file=sys.stderr)
-    else:
+    edited = set_secret(
+        read_document(args.document),
+        args.layer,
+        passphrase(args.uuid, args.usage),
+        format=None if args.format is None else EncryptionFormat(args.format),
+        origin=args.document,
+    )
+    if seen is None:
         write_file(args.output, edited)
+        return 0
+    others = replace_file(args.document, edited, seen)
+    if others:
+        style = style_of(sys.stderr, environ=dict(os.environ))
+        print("\n".join(finding_lines(hard_links(args.document, others), style)), file=sys.stderr)
     return 0
-
-
-def _uuid(text: str | None) -> str | None:
-    if text is None:
-        return None
-    import uuid
-
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise UsageError("--uuid takes a UUID, such as virsh secret-list shows") from None
-
-
-def _find(document: bytes, args: argparse.Namespace) -> tuple[int, int, Encryption | None]:
-    """Number of the disk in document order, number of the layer from the top, and what it says of encryption."""
-    from diskchain.actions.numbering import layer_names
-    from diskchain.libvirtxml.edit.completion import declared_disks
-
-    known: list[str] = []
-    for number, disk in enumerate(declared_disks(document, args.document)):
-        if disk.is_empty:
-            continue
-        names = layer_names(disk.target.dev, disk.source)
-        for position, (layer, called) in enumerate(zip(layers(disk.source), names, strict=True)):
-            if args.layer in called:
-                return number, position, layer.encryption
-            known.append(called[0])
-    raise UsageError(f"the document has no layer called {args.layer}; it has {', '.join(known) or 'none'}")

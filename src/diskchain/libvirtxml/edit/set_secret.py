@@ -5,6 +5,7 @@ place. Must not know whether the secret exists.
 """
 
 from diskchain.errors import UsageError
+from diskchain.libvirtxml.edit.set_source import layer_element
 from diskchain.libvirtxml.format.secrets import encryption_element
 from diskchain.libvirtxml.markup.byte_edits import Edit, Element, Encoding, apply, locate
 from diskchain.libvirtxml.markup.encoding import edited_as_utf8
@@ -23,12 +24,7 @@ def set_encryption(document: bytes, disk: int, layer: int, encryption: Encryptio
 
 def _with_encryption(document: bytes, disk: int, layer: int, encryption: Encryption, origin: str | None) -> bytes:
     layout = locate(document, origin)
-    owner = layout.disks[disk]
-    for _ in range(layer):
-        below = owner.child("backingStore")
-        if below is None:
-            raise UsageError("the document does not have that layer; `diskchain complete` fills it in")
-        owner = below
+    owner = layer_element(layout.disks[disk], layer)
     source = owner.child("source")
     if source is None:
         raise UsageError("the layer has no <source>")
