@@ -123,6 +123,9 @@ KINDS: dict[str, Kind] = {
     "data-file-reference": Kind(_I, "an image keeps its data in another file"),
     "world-writable-base": Kind(_W, "everybody may write a backing file"),
     "base-writable-while-shared": Kind(_E, "a backing file can be written while an overlay relies on it"),
+    "image-used-twice": Kind(
+        _E, "two disks use one image, at least one writes to it, and they do not put up with each other"
+    ),
     "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
     # Rights: access.
     "access-denied": Kind(_E, "a domain's user may not use a file the domain needs", stops=_START),

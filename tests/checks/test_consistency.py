@@ -15,7 +15,8 @@ from tests.live.domains import PausedDomain
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
-from diskchain.checks.consistency import Quiet, Use, _examined, _unremarkable, examine
+from diskchain.checks.consistency import Quiet, _examined, _unremarkable, examine
+from diskchain.checks.relations import Use, User
 from diskchain.discover import BackingChain, Discoverer, Layer, Origin
 from diskchain.findings import KINDS, Severity
 from diskchain.image.encryption import ImageEncryption
@@ -293,7 +294,11 @@ def families(draw: st.DrawFn) -> list[BackingChain]:
     return [BackingChain(layer) for layer in draw(st.lists(st.sampled_from(stock), min_size=1, max_size=12))]
 
 
-@given(families(), st.sampled_from([1, 3, 30]), st.sampled_from([{}, {(1, 1): Use("vda of vm", 2)}]))
+@given(
+    families(),
+    st.sampled_from([1, 3, 30]),
+    st.sampled_from([{}, {(1, 1): Use((User("vda of vm", "vm", "vda", shareable=False),), (), 2, frozenset({("db", "vda")}))}]),
+)
 @settings(max_examples=150)
 def test_what_is_passed_over_as_known_changes_no_finding(
     family: list[BackingChain], depth: int, used: dict[tuple[int, int], Use]

@@ -10,7 +10,8 @@ from tests.discover.chains import discover, overlay
 from tests.image.makers import vdi, vhd, vhdx, vmdk
 from tests.live.storage import QemuImg, run
 
-from diskchain.checks.consistency import examine, uses
+from diskchain.checks.consistency import examine
+from diskchain.checks.relations import uses
 from diskchain.discover import Discoverer
 from diskchain.findings import Severity
 from diskchain.readers.policy import UPLOAD

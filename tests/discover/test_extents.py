@@ -17,7 +17,8 @@ from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
 from diskchain.access.requirements import Role, needs
-from diskchain.checks.consistency import examine, uses
+from diskchain.checks.consistency import examine
+from diskchain.checks.relations import uses
 from diskchain.discover import BackingChain, Discoverer, Layer
 from diskchain.readers.policy import STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation, NetworkLocation, describe_location

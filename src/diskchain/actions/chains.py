@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from diskchain.actions.cures import Cures
     from diskchain.actions.read_document import TargetDocument
-    from diskchain.checks.consistency import FileIdentity, Use
+    from diskchain.checks.relations import FileIdentity, Use
     from diskchain.discover.layer_reader import OpenElsewhere
     from diskchain.findings import Finding
 
@@ -234,15 +234,23 @@ def chain_of(discoverer: Discoverer, target: Target, *, declared: bool = False) 
 
 
 def _relations(looked: "Sequence[Examined]", *, several: bool) -> "dict[FileIdentity, Use]":
-    """The backing files that the guest of one of the targets may write to while overlays rely on them."""
+    """The files that the guest of one of the targets may write to while another, or an overlay, relies on them."""
     attached = [
-        (f"{disk.name} of {each.name}" if several else disk.name, disk.whole)
+        (each, disk)
         for each in looked
         for disk in each.disks
         if disk.target.attached and disk.target.host is None
     ]
     if not attached:
         return {}
-    from diskchain.checks.consistency import uses
+    from diskchain.checks.relations import Attached, uses
 
-    return uses(attached)
+    return uses(
+        Attached(f"{disk.name} of {each.name}" if several else disk.name, disk.whole, _guest(each), disk.name)
+        for each, disk in attached
+    )
+
+
+def _guest(target: Examined) -> str:
+    """Which guest a target is about: two documents may be about one."""
+    return (target.view.guest if target.view is not None else None) or target.name

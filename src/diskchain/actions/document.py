@@ -35,7 +35,9 @@ def read_view(document: TargetDocument, settings: Settings) -> DocumentView:
     if not targets:
         targets = overlay_targets(checked.overlays or (), document.host)
     said = tuple(found for _, found in checked.findings)
-    return DocumentView(document, text, checked.disks, checked.numbers, checked.count, tuple(targets), said, is_plan)
+    return DocumentView(
+        document, text, checked.disks, checked.numbers, checked.count, tuple(targets), said, is_plan, checked.guest
+    )
 
 
 def overlay_targets(overlays: Iterable[SnapshotDisk], host: str | None = None) -> list[Target]:

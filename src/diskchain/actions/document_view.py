@@ -12,9 +12,11 @@ from diskchain.guest.disk import Disk
 class DocumentView:
     """What a document says.
 
-    ``text``: what was read, of a domain its live or its persistent definition. ``disks``: those that can be read, empty drives among them, in its order; ``numbers``: their places among all ``count`` disks it has, from 0.
+    ``text``: what was read, of a domain its live or its persistent definition. ``disks``: those that can be read, empty drives among
+    them, in its order; ``numbers``: their places among all ``count`` disks it has, from 0.
     ``targets``: those with a medium. ``said``: what libvirt would say of the document, each finding with its disk if it has one.
     ``is_plan``: the targets are overlays that libvirt has yet to make, of a snapshot without its domain.
+    ``guest``: the UUID of the domain, or its name.
     """
 
     document: TargetDocument
@@ -25,3 +27,4 @@ class DocumentView:
     targets: tuple[Target, ...]
     said: tuple[Finding, ...]
     is_plan: bool = False
+    guest: str | None = None

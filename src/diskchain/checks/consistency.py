@@ -9,22 +9,22 @@ What counts as a finding, where opinions differ:
 * An overlay *larger* than its base is how cloud images are used: a note. *Smaller* hides data: a warning.
 * An absolute reference is a note only where a relative name would serve, that is, beside or below the overlay.
 * ``dirty`` is the normal state of a top image in use: a note, except where QEMU would refuse it; in a base, a warning.
-* One chain cannot show who else writes to its base; the other attached disks can: :func:`uses`. A group that may write to
+* One chain cannot show who else writes to its base; the other attached disks can: :mod:`~diskchain.checks.relations`. A group that may write to
   a shared base is how oVirt runs: a note. Everybody: a warning, always.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from stat import S_IMODE, S_IWGRP, S_IWOTH
-from typing import Final, NamedTuple
+from typing import Final
 
 from diskchain.checks import messages as observations
 from diskchain.checks.refused import refused_by_qemu
+from diskchain.checks.relations import UNUSED, FileIdentity, Use, clashes
 from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.discover.resolve import RECORDED_FORMATS, followed_credentials
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
 from diskchain.image.header import BackingReference, Identity, ImageHeader
-from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.policy import lies_in
 from diskchain.storage.location import DirLocation, FileLocation, describe_location, local_path
 from diskchain.storage.reference import redacted
@@ -41,47 +41,8 @@ _OPENED_AS_SUCH: Final = frozenset({StorageType.FILE, StorageType.BLOCK, Storage
 #: How backing strings begin that libvirt follows and that deserve a word: ``json:`` and ``rbd:``.
 _TELLING: Final = frozenset({"js", "rb"})
 
-FileIdentity = tuple[int, int]
-
-
-class Use(NamedTuple):
-    """Who uses one file. ``writer``: the disk whose guest writes to it; ``overlays``: how many images rely on it."""
-
-    writer: str | None = None
-    overlays: int = 0
-
-
-_UNUSED: Final = Use()
-
-
 #: Layers of which nothing is to be said whatever is above them, by the ``id`` of the first, which is kept alive: how many, and the last.
 Quiet = dict[int, tuple[Layer, int, Layer]]
-
-
-def uses(disks: Iterable[tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
-    """The backing files among ``disks`` (names and chains) that can be written while overlays rely on them, by identity.
-
-    ``disks`` are those attached to domains. A chain that starts at an image somebody merely named says nothing about who
-    writes to it: leave those out.
-    """
-    writers: dict[FileIdentity, str] = {}
-    overlays: dict[FileIdentity, set[FileIdentity | None]] = {}
-    open_to_group: set[FileIdentity] = set()
-    for name, chain in disks:
-        above: ImageFacts | None = None
-        for position, layer in enumerate(chain.layers):
-            for file in layer.files:
-                facts = file.facts
-                if facts is not None and facts.identity is not None and facts.mode is not None:
-                    if position:
-                        overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
-                    elif not layer.source.readonly:
-                        writers[facts.identity] = name
-                    if facts.mode & S_IWGRP:
-                        open_to_group.add(facts.identity)
-            above = layer.facts
-    found = {each: Use(writers.get(each), len(above_it)) for each, above_it in overlays.items()}
-    return {each: use for each, use in found.items() if use.writer or (use.overlays > 1 and each in open_to_group)}
 
 
 def examine(
@@ -95,7 +56,7 @@ def examine(
     """Findings and the positions of their layers, the top being 0. Never raises.
 
     ``depth_warning``: layers a chain may have. ``allowed``: directories that every layer below the top should be in, symlinks
-    resolved; empty: anywhere. ``used``: from :func:`uses`. ``quiet``: empty at first, then the same for chains that share layers and
+    resolved; empty: anywhere. ``used``: from :func:`~diskchain.checks.relations.uses`. ``quiet``: empty at first, then the same for chains that share layers and
     are examined with the same ``allowed`` and ``used``: what is known to be in order is passed over.
     """
     found: list[tuple[int, Finding]] = []
@@ -194,8 +155,7 @@ def _examined(
     if below is not None:
         yield from _declaration(layer, below)
     yield from _place(layer, above, allowed)
-    if above is not None:
-        yield from _writers(layer, used)
+    yield from clashes(layer, used) if above is None else _writers(layer, used)
 
 
 def _flags(layer: Layer, header: ImageHeader, above: Layer | None) -> Iterator[Finding]:
@@ -357,7 +317,7 @@ def _writers(layer: Layer, used: Mapping[FileIdentity, Use]) -> Iterator[Finding
             continue
         name, mode = _name(part), S_IMODE(part.facts.mode)
         identity = part.facts.identity
-        use = used.get(identity, _UNUSED) if identity is not None else _UNUSED
+        use = used.get(identity, UNUSED) if identity is not None else UNUSED
         if use.writer is not None:
             yield observations.written_elsewhere(name, use.writer)
         if mode & S_IWOTH:

@@ -14,6 +14,7 @@ from diskchain.libvirtxml.documents.domain import DOMAIN_NAMES
 from diskchain.libvirtxml.documents.snapshot import SnapshotDisk, parse_snapshot
 from diskchain.libvirtxml.documents.status import parse_status
 from diskchain.libvirtxml.markup.document import Document, Element, Text, as_document
+from diskchain.libvirtxml.markup.scalars import text_of
 from diskchain.libvirtxml.postparse import Profile
 from diskchain.libvirtxml.validate.domain_context import Surroundings, read_surroundings
 from diskchain.libvirtxml.validate.engine import Found, as_finding, problems
@@ -36,6 +37,7 @@ class Checked:
     ``disks`` are those that can be read, in document order; ``numbers``: the place of each among all ``count`` disks of the document, from 0.
     ``findings`` go with the target of the disk they are about,
     None for the rest of the document. ``overlays``: where a snapshot has no disks of a domain inside, those it lists itself.
+    ``guest``: the UUID of the domain, or its name.
     """
 
     disks: tuple[Disk, ...]
@@ -43,6 +45,7 @@ class Checked:
     overlays: tuple[SnapshotDisk, ...] | None = None
     numbers: tuple[int, ...] = ()
     count: int = 0
+    guest: str | None = None
 
 
 def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | None = None) -> Checked:
@@ -73,7 +76,16 @@ def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | No
         raise XmlError(f"<{root.tag}> has no disks", origin=origin, line=document.line(root))
     alone = root.tag == "domainsnapshot" and not disks and not any(one.id == _REFUSED for _, one in found)
     overlays = parse_snapshot(document).disks if alone else None
-    return Checked(tuple(disks), tuple(found), overlays, tuple(numbers), before)
+    return Checked(tuple(disks), tuple(found), overlays, tuple(numbers), before, _guest(root))
+
+
+def _guest(root: Element) -> str | None:
+    for domain in _domains(root):
+        for tag in ("uuid", "name"):
+            child = domain.find(tag)
+            if child is not None and text_of(child):
+                return text_of(child)
+    return None
 
 
 def _domains(root: Element) -> list[Element]:
