@@ -297,7 +297,9 @@ def families(draw: st.DrawFn) -> list[BackingChain]:
 @given(
     families(),
     st.sampled_from([1, 3, 30]),
-    st.sampled_from([{}, {(1, 1): Use((User("vda of vm", "vm", "vda", shareable=False),), (), 2, frozenset({("db", "vda")}))}]),
+    st.sampled_from(
+        [{}, {(1, 1): Use((User("vda of vm", "vm", "vda", shareable=False),), (), 2, frozenset({("db", "vda")}))}]
+    ),
 )
 @settings(max_examples=150)
 def test_what_is_passed_over_as_known_changes_no_finding(

@@ -78,7 +78,9 @@ def test_a_guest_described_twice_is_one_guest(image: Path) -> None:
     assert not said(live, defined)
 
 
-def test_a_disk_before_its_snapshot_does_not_write_to_the_base_of_the_disk_after(image: Path, tmp_path: Path, qemu_img: QemuImg) -> None:
+def test_a_disk_before_its_snapshot_does_not_write_to_the_base_of_the_disk_after(
+    image: Path, tmp_path: Path, qemu_img: QemuImg
+) -> None:
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", top)
     after = Attached("vda of web", chain(top, format=Format.QCOW2), "web", "vda")

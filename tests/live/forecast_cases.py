@@ -5,13 +5,12 @@ from the seed, so a failure names what to build again.
 """
 
 import os
-import pwd
 import random
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from diskchain.system.posix_acl import ACL_XATTR, Entry, Tag, encode, minimal
 from tests.access import kernel
@@ -25,7 +24,8 @@ _DIRECTORY_MODES = (0o700, 0o711, 0o750, 0o755, 0o701, 0o710)
 _FILE_MODES = (0o600, 0o644, 0o400, 0o640, 0o000, 0o060, 0o666)
 
 
-class Mount(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mount:
     """What is mounted at a directory before the domain starts."""
 
     at: Path
@@ -43,7 +43,7 @@ class Case:
         self.users = users  # whose files: root, QEMU's user, another
         self.boot = boot  # as the daemon reckons it
         self.about: list[str] = []
-        self.mounts: list[Mount] = []
+        self.mounts: tuple[Mount, ...] = ()
         self.to_flag: dict[Path, int] = {}
         self.to_go: set[Path] = set()
         self.lock: tuple[str, ...] | None = None
@@ -161,7 +161,7 @@ def a_file_that_is_gone(case: Case) -> None:
 
 
 def a_read_only_mount(case: Case) -> None:
-    case.mounts.append(Mount(case.chance.choice(case.directories()), "read-only"))
+    case.mounts += (Mount(case.chance.choice(case.directories()), "read-only"),)
 
 
 def a_fuse_mount(case: Case) -> None:
@@ -175,7 +175,7 @@ def a_fuse_mount(case: Case) -> None:
         )
     )
     case.about.append(" ".join(options))
-    case.mounts.append(Mount(case.chance.choice(case.directories()), "fuse", options))
+    case.mounts += (Mount(case.chance.choice(case.directories()), "fuse", options),)
 
 
 def another_process_with_the_image(case: Case) -> None:
@@ -225,7 +225,7 @@ _FAULTS: tuple[Fault, ...] = (
 )
 
 
-def make_mounts(mounts: list[Mount]) -> None:
+def make_mounts(mounts: Iterable[Mount]) -> None:
     """In the daemon's mount namespace: below itself each directory, with what is to be wrong with it."""
     for mount in mounts:
         if mount.kind == "fuse":
@@ -237,12 +237,6 @@ def make_mounts(mounts: list[Mount]) -> None:
             kernel.mount(None, mount.at, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
 
 
-def remove_mounts(mounts: list[Mount]) -> None:
+def remove_mounts(mounts: tuple[Mount, ...]) -> None:
     for mount in reversed(mounts):
         subprocess.run(["umount", "-l", mount.at], check=True)
-
-
-def qemu_user(label: str) -> int:
-    """The uid of a DAC label such as `+64055:+64055`."""
-    user = label.partition(":")[0]
-    return int(user[1:]) if user.startswith("+") else pwd.getpwnam(user).pw_uid

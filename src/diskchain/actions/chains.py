@@ -236,10 +236,7 @@ def chain_of(discoverer: Discoverer, target: Target, *, declared: bool = False) 
 def _relations(looked: "Sequence[Examined]", *, several: bool) -> "dict[FileIdentity, Use]":
     """The files that the guest of one of the targets may write to while another, or an overlay, relies on them."""
     attached = [
-        (each, disk)
-        for each in looked
-        for disk in each.disks
-        if disk.target.attached and disk.target.host is None
+        (each, disk) for each in looked for disk in each.disks if disk.target.attached and disk.target.host is None
     ]
     if not attached:
         return {}
