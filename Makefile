@@ -2,6 +2,7 @@
 #
 #   PYTHON=/usr/bin/python3   the interpreter behind the private environment (3.11 or newer)
 #   VENV=.venv                where that environment lives
+#   WORKERS=                  one test at a time, as a debugger wants it
 #   PYTEST_ARGS=…             added to pytest, e.g. PYTEST_ARGS='-k header -x'
 #
 # The environment grows in steps, each with a stamp: `core` (what a user gets; enough for the demo), then one per extra
@@ -18,6 +19,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+# Two at once, each with a libvirtd of its own; tests of one file stay together, because they share what is costly to make.
+WORKERS ?= -n 2 --dist loadfile
 BIN := $(VENV)/bin
 # What `test-oldest` installs in the oldest version that pyproject.toml allows, and the tests of what leans on it: readers over http and
 # ssh, XML, JSON documents, storage daemons, keys, connections, progress and completion.
@@ -43,7 +46,7 @@ demo: $(VENV)/stamp-core ## show what diskchain does; needs Python 3.11 and make
 	@$(BIN)/python demo/demo.py
 
 test: test-packages $(VENV)/stamp-test ## all tests, with the real libvirtd and QEMU: a missing peer is a failure
-	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
+	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(BIN)/python -m pytest $(WORKERS) $(PYTEST_ARGS)
 
 test-oldest: test-packages $(OLDEST)/stamp ## what leans on dependencies, with the oldest version that is allowed of each
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(PYTEST_ARGS)
