@@ -214,6 +214,8 @@ def _check_log(header: _Header, regions: Mapping[str, tuple[int, int]]) -> None:
 
 def _has_entries(window: Window, header: _Header) -> bool:
     """Whether the log holds an entry to be replayed. The checksums of entries are not looked at; of a log too long, the start is."""
+    if header.log_at >= window.size:
+        return False
     length = min(header.log_length, _LONGEST_LOG)
     log = window.read_up_to(header.log_at, length)
     entries = (log[at : at + _LOG_ENTRY.size] for at in range(0, len(log) - _LOG_ENTRY.size, _LOG_SECTOR))

@@ -29,7 +29,7 @@ def missing_areas(window: Window) -> list[Area]:
         Area("its block table", bat_at + shape.entries * _ENTRY, Effect.REFUSES),
         Area("its metadata", metadata_at + metadata_size, Effect.REFUSES),
         Area("its block table", bat_at + bat_size, Effect.NOTHING),
-        Area("its log", header.log_at + header.log_length, Effect.NOTHING if header.log == NIL else Effect.REFUSES),
+        Area("its log", header.log_at + header.log_length, Effect.NOTHING if header.log == NIL else Effect.OTHER),
     ]
     used, needed, reserved = 0, 0, 0
     last = shape.last_payload
