@@ -4,7 +4,8 @@ Each format computes its areas from a window; who asks compares them with the le
 again and a few tables, never all there may be: :data:`MOST_READS` pieces and :data:`MOST_BYTES` in all. Knows no format.
 """
 
-import struct
+import sys
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -13,7 +14,7 @@ from diskchain.image.window import Window
 from diskchain.units import KiB, MiB
 
 #: One look reads no more of the tables of an image than this, in no more pieces.
-MOST_BYTES: Final = 4 * MiB
+MOST_BYTES: Final = 8 * MiB
 MOST_READS: Final = 64
 #: A table too long to be read whole is looked at in pieces of this size, spread evenly; the first and the last are among them.
 _PIECE: Final = 64 * KiB
@@ -21,6 +22,10 @@ _SPREAD: Final = 16
 
 #: QEMU takes the length of a file for whole sectors, rounded up; what is missing of the last one are zeros.
 SECTOR: Final = 512
+
+
+_SHORT: Final = KiB
+_NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 
 
 class Effect(StrEnum):
@@ -65,10 +70,18 @@ def beyond(window: Window, areas: Iterable[Area]) -> list[Area]:
     ]
 
 
-def numbers(data: bytes, code: str) -> tuple[int, ...]:
-    """``data`` as integers; ``code``: byte order and type of one as :mod:`struct` has them, such as ``>Q``. An incomplete one is dropped."""
-    count = len(data) // struct.calcsize(code)
-    return struct.unpack_from(f"{code[0]}{count}{code[1]}", data)
+def numbers(data: bytes, code: str) -> Sequence[int]:
+    """``data`` as integers; ``code``: ``>`` or ``<`` for the byte order, ``I`` or ``Q`` for 4 or 8 bytes. An incomplete one is dropped.
+
+    Of a table of zeros alone there may be fewer.
+    """
+    found = array(code[1])
+    # Most tables of large images are zeros, of which two say as much as a million.
+    length = len(data) if len(data) <= _SHORT or data.count(0) < len(data) else 2 * found.itemsize
+    found.frombytes(data[: length // found.itemsize * found.itemsize])
+    if code[0] != _NATIVE:
+        found.byteswap()
+    return found
 
 
 def pieces(window: Window, at: int, length: int, entry: int) -> Iterator[tuple[int, bytes]]:
