@@ -8,8 +8,8 @@ from pathlib import Path
 from diskchain.actions.cures import Cures
 from diskchain.actions.target import Target
 from diskchain.checks.annotate import annotated
+from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
-from diskchain.checks.whole_files import closer
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.findings import Finding
 from diskchain.readers.policy import LIBVIRT, OpenPolicy

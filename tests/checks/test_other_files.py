@@ -18,7 +18,7 @@ from tests.image.makers import relics, vhd
 from tests.live.peers import demand
 from tests.live.storage import QemuImg, run
 
-from diskchain.checks.whole_files import closer
+from diskchain.checks.closer import closer
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.findings import Finding, Severity
 from diskchain.image.other_files import other_beginning

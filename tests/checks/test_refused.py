@@ -11,8 +11,8 @@ from tests.image.makers import relics, vhd, vhdx, vmdk
 from tests.live.peers import demand
 from tests.live.storage import QemuImg, run
 
+from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
-from diskchain.checks.whole_files import closer
 from diskchain.discover import Discoverer
 from diskchain.findings import Finding, Severity
 from diskchain.storage.auth import SecretReference

@@ -9,8 +9,8 @@ import pytest
 from tests.checks.whole_images import FORMATS, RECIPES, Recipe, cuts, harmed, make
 from tests.live.storage import QemuImg
 
+from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
-from diskchain.checks.whole_files import closer
 from diskchain.discover import Discoverer
 from diskchain.findings import Finding, Severity
 from diskchain.storage.location import BlockLocation, FileLocation

@@ -207,7 +207,7 @@ class _Run:
 
     def _new_discoverer(self, elsewhere: "OpenElsewhere | None") -> Discoverer:
         settings = self._settings
-        from diskchain.checks.whole_files import closer
+        from diskchain.checks.closer import closer
 
         return Discoverer(settings.policy, elsewhere, seconds=settings.timeout, closer=closer)
 

@@ -14,13 +14,13 @@ from typing import Final
 
 from diskchain.checks import commands
 from diskchain.checks.annotate import annotated, rewritten
+from diskchain.checks.closer import closer
 from diskchain.checks.commands import FORMAT, NEW_PATH, Cure, as_stored
 from diskchain.checks.header_cures import header_cures
 from diskchain.checks.messages import ambiguous, found_again, held_open
 from diskchain.checks.search import Candidate, FileIndex, beside
 from diskchain.checks.trials import is_better
 from diskchain.checks.wanted import Part, Wanted, wanted_files
-from diskchain.checks.whole_files import closer
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.discover.trial import tried
 from diskchain.errors import StorageError

@@ -37,6 +37,21 @@ _SUFFIXES: Final = {
     ".hdd": Format.PARALLELS,
     ".dmg": Format.DMG,
 }
+#: What such files are called, so that nobody need wonder whether a guest wrote that.
+_CALLED_OTHERWISE: Final = (
+    ".xml",
+    ".html",
+    ".json",
+    ".gz",
+    ".xz",
+    ".zst",
+    ".bz2",
+    ".zip",
+    ".tar",
+    ".tgz",
+    ".ova",
+    ".7z",
+)
 _GUESSED: Final = (Origin.PROBED, Origin.ASSUMED)
 _NO_SIGNATURE: Final = "nothing in it is known"
 _SECTOR: Final = 512
@@ -52,7 +67,8 @@ def examine_raw(step: PartialLayer, image: "Image") -> None:
     what = other_file(window)
     if what is not None:
         # A guest writes whole sectors.
-        step.note(words.not_a_disk(path, what, sure=guessed or not size or size % _SECTOR != 0))
+        sure = guessed or not size or size % _SECTOR != 0 or path.lower().endswith(_CALLED_OTHERWISE)
+        step.note(words.not_a_disk(path, what, sure=sure))
         return
     suffix = os.path.splitext(path)[1].lower()
     claimed = _SUFFIXES.get(suffix)

@@ -1,8 +1,7 @@
 """Look closer at every image of a chain: is all of it there, and is it a disk image at all? A few bounded reads each.
 
-``closer`` goes to a :class:`~diskchain.discover.Discoverer`, which calls it for every image whose header could be read, while it is open
-and within its time limit. The header is read in full; the areas that it and its tables name are compared with the length of the file.
-What would take reading all tables is not for this.
+The header is read in full; the areas that it and its tables name are compared with the length of the file. What would take reading all
+tables is not for this. Called by ``closer``, which passes over what is in order at first sight.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -24,7 +23,7 @@ _RAW: Final = Format.RAW
 _QCOW2: Final = Format.QCOW2
 
 
-def closer(step: PartialLayer, image: "Image") -> None:
+def examine_file(step: PartialLayer, image: "Image") -> None:
     """Note what is missing of ``image``, or what it is instead, as findings of ``step``; its header becomes the full one."""
     header = step.header
     if header is None:

@@ -39,7 +39,7 @@ class Discoverer:
     ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked
     at. What was read is not read again: make a new one to look afresh. Every file on this host has so many ``seconds`` to answer;
     with ``inf`` there is no deadline, and the calling thread walks. What does not answer is a ``timeout`` finding of its layer, the
-    last of its chain. ``closer`` looks closer at every image that could be read: :mod:`diskchain.checks.whole_files` has one.
+    last of its chain. ``closer`` looks closer at every image that could be read: :mod:`diskchain.checks.closer` has one.
     """
 
     def __init__(

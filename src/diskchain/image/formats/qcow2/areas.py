@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from diskchain.image.areas import Area, Effect, all_read, numbers, pieces, tables
 from diskchain.image.formats.qcow2 import fixed_part, read_extensions
+from diskchain.image.formats.qcow2.whole import FEW_CLUSTERS, NO_REFCOUNTS, PAGE, SECTOR, is_whole
 from diskchain.image.window import Window
-from diskchain.units import KiB, MiB
+from diskchain.units import MiB
 
 _OFFSET: Final = 0x00FFFFFFFFFFFE00  # L1E_OFFSET_MASK, L2E_OFFSET_MASK
 _BLOCK_OFFSET: Final = 0xFFFFFFFFFFFFFE00  # REFT_OFFSET_MASK
@@ -27,17 +28,11 @@ _BITMAPS_EXTENSION: Final = 0x23852875
 _CRYPTO_HEADER: Final = 0x0537BE77
 _BITMAPS = struct.Struct(">I4xQQ")
 _CRYPTO_POINTER = struct.Struct(">QQ")
-_SECTOR: Final = 512
-_USUAL_ORDER: Final = 4  # refcounts of 16 bits
-_unpack_offset = struct.Struct(">Q").unpack_from
 
 #: The refcount table is read in such pieces, until one ends in entries that are not used; the first is a sector, enough for 128 GiB.
 _TABLE_PIECE: Final = MiB
-_PAGE: Final = 4 * KiB
-_FEW_CLUSTERS: Final = 1024
 #: Blocks that are looked through from the last back; all but the first are read only where the one behind holds nothing.
 _MOST_BLOCKS: Final = 4
-_NO_REFCOUNTS: Final = bytes(2 * MiB)  # as large as the largest block
 
 _ENTRY: Final = 8
 _EXTENDED_ENTRY: Final = 16
@@ -65,6 +60,8 @@ class _Image(NamedTuple):
 
 def missing_areas(window: Window) -> list[Area]:
     """The areas that end behind the file. Raises ImageError and StorageError where a table cannot be read."""
+    if is_whole(window):
+        return []
     fixed = fixed_part(window.head)
     size = window.size
     (
@@ -72,18 +69,9 @@ def missing_areas(window: Window) -> list[Area]:
         order, _,
     ) = fixed  # fmt: skip
     l1_end = l1_at + (l1_size << 3)
-    if (
-        order == _USUAL_ORDER
-        and not (snapshots or autoclear or crypt)
-        and l1_end <= size
-        and refcounts_at + (clusters << bits) <= size
-        and (size & (1 << bits) - 1 == 0 or l1_end == size)
-        and _ends_with_its_clusters(window, bits, refcounts_at, (capacity >> bits) + _FEW_CLUSTERS << 1)
-    ):
-        return []
     entry = _EXTENDED_ENTRY if incompatible & _EXTENDED_L2 else _ENTRY
     # An image without snapshots and bitmaps has never needed twice the clusters of its disk.
-    most = 0 if snapshots or autoclear else (capacity >> bits) + _FEW_CLUSTERS << 1
+    most = 0 if snapshots or autoclear else (capacity >> bits) + FEW_CLUSTERS << 1
     external = incompatible & _EXTERNAL_DATA != 0
     image = _Image(
         bits, 1 << bits, l1_at, l1_size, refcounts_at, clusters << bits, 1 << order, entry, most, external=external
@@ -103,28 +91,6 @@ def missing_areas(window: Window) -> list[Area]:
     elif not found and size & image.cluster - 1 and l1_end != size:
         found += _last_cluster(window, image)
     return found
-
-
-def _ends_with_its_clusters(window: Window, bits: int, refcounts_at: int, most: int) -> bool:
-    """Whether no cluster behind the end of the file is counted, by a quick test: two reads, two comparisons. False means: look closer.
-
-    For refcounts of 16 bits; ``bits``: of the cluster size, ``most``: clusters that can be in use.
-    """
-    size, cluster = window.size, 1 << bits
-    outside = -(-size >> bits)
-    number = outside >> bits - 1
-    if number >= _SECTOR >> 3:
-        return False
-    table = window.fetch(refcounts_at, _SECTOR)
-    if len(table) != _SECTOR:  # the file became shorter meanwhile
-        return False
-    (block_at,) = _unpack_offset(table, number << 3)
-    if not 0 < block_at <= size - cluster or not _NO_REFCOUNTS.startswith(table[(number << 3) + 8 :]):
-        return False
-    skipped = outside - (number << bits - 1) << 1
-    length = min(max(most - outside << 1, _PAGE), cluster - skipped)
-    counts = window.fetch(block_at + skipped, length)
-    return _NO_REFCOUNTS.startswith(counts) and len(counts) == length
 
 
 def _snapshots(window: Window, offset: int, count: int) -> Iterator[Area]:
@@ -169,9 +135,9 @@ def _highest_end(window: Window, image: _Image) -> int:
         skipped = max(0, outside - number * per_block) * bits >> 3
         length = cluster - skipped
         if image.most_clusters:
-            length = min(length, max(_PAGE, (image.most_clusters - outside) * bits >> 3))
+            length = min(length, max(PAGE, (image.most_clusters - outside) * bits >> 3))
         counts = window.read(at + skipped, length)
-        if not _NO_REFCOUNTS.startswith(counts):
+        if not NO_REFCOUNTS.startswith(counts):
             used = len(counts.rstrip(b"\0"))
             # Entries of less than a byte begin with its lowest bits; the bytes of larger ones are all one entry's.
             last = (skipped + used - 1 << 3) + counts[used - 1].bit_length() - 1
@@ -188,10 +154,10 @@ def _refcount_blocks(window: Window, image: _Image, least: int) -> list[tuple[in
     """
     end = min(image.refcounts_size, window.size - image.refcounts_at) & -_ENTRY
     start = (least + 1) * _ENTRY
-    table = window.read(image.refcounts_at, min(end, max(_SECTOR, start)))
+    table = window.read(image.refcounts_at, min(end, max(SECTOR, start)))
     while len(table) < end and any(table[-_ENTRY:]):
         table += window.read(image.refcounts_at + len(table), min(_TABLE_PIECE, end - len(table)))
-    if _NO_REFCOUNTS.startswith(table[start:]):  # as of nearly every image
+    if NO_REFCOUNTS.startswith(table[start:]):  # as of nearly every image
         return [(least, int.from_bytes(table[start - _ENTRY : start], "big"))]
     entries = numbers(table[start - _ENTRY :], ">Q")
     last = max(number for number, entry in enumerate(entries) if entry)
@@ -246,7 +212,7 @@ def _ends(table: bytes, image: _Image) -> Iterator[int]:
         if entry & _COMPRESSED:
             sectors = (entry & _COMPRESSED - 1) >> shift
             # The last sector may be incomplete: the length in bytes is inside the compressed data.
-            yield ((entry & (1 << shift) - 1) // _SECTOR + sectors) * _SECTOR + 1
+            yield ((entry & (1 << shift) - 1) // SECTOR + sectors) * SECTOR + 1
         elif bitmaps is not None:
             allocated = (bitmaps[number] & 0xFFFFFFFF).bit_length()
             yield (entry & _OFFSET) + allocated * image.cluster // _SUBCLUSTERS if allocated else 0
