@@ -31,8 +31,9 @@ _ENCRYPTED: Final = "><encryption format='luks'><secret type='passphrase' uuid='
 def images() -> Iterator[Path]:
     """A directory that anybody may enter, with what the commands on the page are about."""
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        place.chmod(0o755)
+        place = Path(name) / "images"  # missing files are looked for in what lies beside it
+        place.mkdir()
+        place.parent.chmod(0o755)
         create = partial(QemuImg(), "create", "-q", "-f")
         create("raw", place / "base.raw", "1G")
         create("qcow2", "-b", "base.raw", "-F", "raw", place / "tuesday.qcow2")

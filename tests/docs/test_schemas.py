@@ -14,7 +14,7 @@ from tests.docs.json_schemas import FOLDER, file_name, published, text
 from tests.live.storage import QemuImg
 from tests.schema.documents import says_all_of
 
-from diskchain.schema import DOCUMENTS, read, schema, to_json
+from diskchain.schema import DOCUMENTS, ChainDocument, CheckDocument, read, read_as, schema, to_json
 
 
 def validate(document: dict[str, Any]) -> None:
@@ -40,14 +40,10 @@ def test_the_examples_on_the_page_are_valid() -> None:
         validate(json.loads(example))
 
 
-#: Documents that no verb prints yet.
-_NOT_YET = {"diskchain/complete/1"}
-
-
 @pytest.mark.qemu
 def test_the_examples_on_the_page_are_what_is_printed() -> None:
     examples = EXAMPLE.findall(PAGE.read_text())
-    assert {json.loads(shown)["schema"] for _, shown in examples} == set(DOCUMENTS) - _NOT_YET
+    assert {json.loads(shown)["schema"] for _, shown in examples} == set(DOCUMENTS)
     again = "python -m tests.docs.json_examples writes them anew"
     with images() as place:
         for command, shown in examples:
@@ -67,6 +63,16 @@ def chain(qemu_img: QemuImg, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", ["show", "check", "info"])
 def test_what_a_command_prints_is_valid(chain: Path, command: str) -> None:
     validate(json.loads(diskchain(command, "--json", str(chain)).out))
+
+
+def test_show_tells_the_findings_that_check_tells(chain: Path) -> None:
+    shown = read_as(ChainDocument, diskchain("show", "--json", str(chain)).out)
+    checked = read_as(CheckDocument, diskchain("check", "--json", str(chain)).out)
+    layers = [layer for disk in shown.disks for layer in disk.layers]
+    files = [file for layer in layers for file in (layer, layer.data_file, *layer.extents) if file is not None]
+    found = [*shown.findings, *(found for file in files for found in file.findings)]
+    assert found == [found for target in checked.targets for found in target.findings]
+    assert {each.layer for each in found} <= {layer.name for layer in layers}
 
 
 def test_a_broken_chain_is_valid_too(qemu_img: QemuImg, tmp_path: Path) -> None:

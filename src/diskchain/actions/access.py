@@ -24,6 +24,7 @@ from diskchain.actions.select_layer import selected
 from diskchain.actions.target import TargetName
 from diskchain.discover.chain import BackingChain
 from diskchain.errors import UsageError, printable
+from diskchain.findings import Finding
 from diskchain.storage.operation import Operation
 from diskchain.storage.source import Source, files, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
@@ -59,7 +60,8 @@ class Question:
 
     ``domain`` is the label libvirt gives the domain's files, None where libvirt has no hand in it. ``process``: the
     domain's running QEMU. ``seconds``: what a file has for each answer. ``target`` names it all for people and for the journal;
-    ``declared_by``: what names the disks, and the layers that are declared.
+    ``declared_by``: what names the disks, and the layers that are declared. ``unread``: what is said of disks that cannot be read in the
+    document, and so cannot be judged.
     """
 
     target: str
@@ -71,6 +73,12 @@ class Question:
     process: int | None = None
     seconds: float = DEFAULT_DEADLINE
     declared_by: Named = BY_USER
+    unread: tuple[Finding, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether all there is to judge is known: every disk, and every chain to its end."""
+        return not self.unread and all(subject.complete for subject in self.subjects)
 
     @property
     def who(self) -> Identity:
@@ -135,12 +143,21 @@ def ask(
     view = target.view
     if view is not None and view.document.host is not None:
         raise UsageError(f"the files are on {printable(view.document.host)}; run diskchain there")
-    subjects = _subjects(target, disks, wanted, settings)
+    chosen = selected(target, disks, settings.timeout)
+    subjects = _subjects(target, chosen, wanted, settings)
+    unread = tuple(found for found in chosen.said if found.id == "document" and (not disks or found.disk is not None))
     labels = None if view is None else parse_labels(view)
     if view is None or labels is None:
         actor = _named(who, "name a domain with -c" if view is None else "the document has no domain")
         declared_by = BY_USER if view is None else Named(By.DOCUMENT, name.name)
-        return Question(_called(name.name, disks), subjects, actor, seconds=settings.timeout, declared_by=declared_by)
+        return Question(
+            _called(name.name, disks),
+            subjects,
+            actor,
+            seconds=settings.timeout,
+            declared_by=declared_by,
+            unread=unread,
+        )
     host = _host(name.connect)
     acting = acting_for(labels, host, who=who.name, capabilities=who.capabilities)
     return Question(
@@ -153,6 +170,7 @@ def ask(
         process=acting.process,
         seconds=settings.timeout,
         declared_by=Named(By.DOCUMENT if name.connect is None else By.DOMAIN, name.name),
+        unread=unread,
     )
 
 
@@ -182,12 +200,11 @@ def _host(connect: str | None) -> Host:
         return host_of(connection)
 
 
-def _subjects(target: Examined, disks: Sequence[str], wanted: Wanted, settings: Settings) -> tuple[Subject, ...]:
-    chosen = selected(target, disks, settings.timeout).disks
-    if len(chosen) > 1 and wanted.kind != "start":
+def _subjects(target: Examined, chosen: Examined, wanted: Wanted, settings: Settings) -> tuple[Subject, ...]:
+    if len(chosen.disks) > 1 and wanted.kind != "start":
         known = ", ".join(printable(disk.name) for disk in target.disks)
         raise UsageError(f"--for {wanted.kind} is about one disk; say which with -d: {known}")
     return tuple(
         Subject(disk.title, disk.whole, wanted.on(disk.name, disk.whole.source, settings.timeout), disk.first)
-        for disk in chosen
+        for disk in chosen.disks
     )

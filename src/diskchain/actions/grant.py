@@ -63,7 +63,7 @@ def plan(asked: Question, request: GrantRequest) -> PlannedGrant:
             problem = journal.unwritable
             if contents.damage:
                 problem = describe_damage(contents.damage[0])
-    return PlannedGrant(_plan(asked, request, holds), _known(asked), problem)
+    return PlannedGrant(_plan(asked, request, holds), asked.known, problem)
 
 
 def plan_and_apply(asked: Question, request: GrantRequest) -> tuple[PlannedGrant, Granted | None]:
@@ -76,7 +76,7 @@ def plan_and_apply(asked: Question, request: GrantRequest) -> tuple[PlannedGrant
         contents = journal.contents()
         if contents.damage:
             raise JournalError(describe_damage(contents.damage[0]), path=str(journal.path))
-        planned = PlannedGrant(_plan(asked, request, contents.holds), _known(asked))
+        planned = PlannedGrant(_plan(asked, request, contents.holds), asked.known)
         if not planned.plan.complete:
             return planned, None
         granted = apply(
@@ -88,10 +88,6 @@ def plan_and_apply(asked: Question, request: GrantRequest) -> tuple[PlannedGrant
             seconds=asked.seconds,
         )
         return planned, granted
-
-
-def _known(asked: Question) -> bool:
-    return all(subject.complete for subject in asked.subjects)
 
 
 def _holder(asked: Question, request: GrantRequest) -> Holder | None:

@@ -182,7 +182,8 @@ def _picked(
     picked = pick(target, wanted, settings.timeout)
     if len(picked.chains) != 1:
         if not picked.chains:
-            raise UsageError(f"{printable(name.name)} has no disk with a medium")
+            unread = [found.message for found in target.said if found.id == "document"]
+            raise UsageError(": ".join([f"{printable(name.name)} has no disk with a medium", *unread[:1]]))
         listed = ", ".join(printable(chain.names[0][0] if wanted else chain.disk) for chain in picked.chains)
         raise UsageError(f"choose one disk with -d; the disks are: {listed}")
     if target.view is not None and target.view.document.host is not None:

@@ -50,6 +50,8 @@ def read_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bytes:
 
     Raises StorageError (StorageTimeout without an answer within so many ``seconds``), UsageError when absurdly large.
     """
+    if not target:
+        raise UsageError("an empty name is no document")
     if target == "-":
         text = _standard_input(LARGEST_DOCUMENT + 1)
     elif is_stream(target):

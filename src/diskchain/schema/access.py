@@ -6,6 +6,7 @@ import msgspec
 
 from diskchain.access.by_kernel import Hindrance
 from diskchain.access.judge import FileAccess, Verdict
+from diskchain.schema.base import FindingDocument
 from diskchain.storage.location import describe_location
 from diskchain.system.posix_acl import show
 
@@ -56,7 +57,10 @@ class AccessDiskDocument(msgspec.Struct, frozen=True):
 
 
 class AccessDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``diskchain access --json`` prints. ``origin``: where the user is known from, and ``where`` in it."""
+    """What ``diskchain access --json`` prints. ``origin``: where the user is known from, and ``where`` in it.
+
+    ``findings``: of disks that cannot be read in the document, and so are not among ``disks``.
+    """
 
     schema: str = ACCESS_SCHEMA
     target: str
@@ -65,6 +69,7 @@ class AccessDocument(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = "asked"
     where: str = ""
     disks: tuple[AccessDiskDocument, ...]
+    findings: tuple[FindingDocument, ...] = ()
 
 
 def access_disk_document(name: str, accesses: Iterable[FileAccess]) -> AccessDiskDocument:

@@ -1,5 +1,6 @@
 """``diskchain show --json``: schema ``diskchain/chain/1``."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -39,6 +40,7 @@ class ExtentDocument(msgspec.Struct, frozen=True, rename="kebab"):
 class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     """One layer. ``position`` counts from 0 at the top; ``index`` is libvirt's, in live domains only.
 
+    ``name``: the layer as every verb takes it.
     ``format-origin``: declared, recorded, probed or assumed. ``reference``: the string the overlay's header holds.
     ``backing-filename``: the string this layer's header holds. Passwords in either are replaced by ``…``. ``size``: length of the
     container.
@@ -64,6 +66,7 @@ class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     data_file: DataFileDocument | None
     findings: tuple[FindingDocument, ...]
     extents: tuple[ExtentDocument, ...] = ()
+    name: str | None = None
 
 
 class DiskDocument(msgspec.Struct, frozen=True):
@@ -84,18 +87,26 @@ class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingDocument, ...] = ()
 
 
-def disk_document(name: str, chain: BackingChain, first: int = 0) -> DiskDocument:
-    """The JSON form of one disk's chain; ``first``: the position of its top in the chain it is the lower part of."""
+def disk_document(
+    name: str, chain: BackingChain, first: int = 0, *, names: Sequence[str] = (), disk: str | None = None
+) -> DiskDocument:
+    """The JSON form of one disk's chain; ``first``: the position of its top in the chain it is the lower part of.
+
+    ``names``: of its layers, as every verb takes them. ``disk``: the target of the disk, None where it is that of no domain.
+    """
     layers = tuple(chain.layers)
     backing = layers[-1].source.backing
     end: Literal["declared", "detected", "unknown"]
     end = ("detected" if backing.detected else "declared") if isinstance(backing, Terminator) else "unknown"
-    return DiskDocument(
-        name, chain.complete, end, tuple(_layer(i, layer) for i, layer in enumerate(layers, start=first))
+    called = names or (None,) * len(layers)
+    found = tuple(
+        _layer(position, layer, disk, name)
+        for position, (layer, name) in enumerate(zip(layers, called, strict=True), start=first)
     )
+    return DiskDocument(name, chain.complete, end, found)
 
 
-def _layer(position: int, layer: Layer) -> LayerDocument:
+def _layer(position: int, layer: Layer, disk: str | None, name: str | None) -> LayerDocument:
     source, header, facts = layer.source, layer.header, layer.facts
     return LayerDocument(
         position=position,
@@ -115,9 +126,10 @@ def _layer(position: int, layer: Layer) -> LayerDocument:
         snapshots=header.snapshot_count if header else 0,
         readonly=source.readonly,
         detected=source.detected,
-        data_file=_data_file(layer.data_file) if layer.data_file else None,
-        findings=tuple(map(finding_document, layer.findings)),
-        extents=tuple(map(_extent, layer.extents)),
+        data_file=_data_file(layer.data_file, disk, name) if layer.data_file else None,
+        findings=_findings(layer, disk, name),
+        extents=tuple(_extent(extent, disk, name) for extent in layer.extents),
+        name=name,
     )
 
 
@@ -127,17 +139,21 @@ def _encryption(layer: Layer) -> str | None:
     return str(layer.source.encryption.format) if layer.source.encryption else None
 
 
-def _data_file(layer: Layer) -> DataFileDocument:
+def _findings(layer: Layer, disk: str | None, name: str | None) -> tuple[FindingDocument, ...]:
+    return tuple(finding_document(found._replace(disk=disk, layer=name)) for found in layer.findings)
+
+
+def _data_file(layer: Layer, disk: str | None, name: str | None) -> DataFileDocument:
     return DataFileDocument(
         describe_location(layer.source.location),
         str(layer.source.location.type),
         layer.header.capacity if layer.header else None,
         layer.facts.allocated if layer.facts else None,
-        tuple(map(finding_document, layer.findings)),
+        _findings(layer, disk, name),
     )
 
 
-def _extent(layer: Layer) -> ExtentDocument:
+def _extent(layer: Layer, disk: str | None, name: str | None) -> ExtentDocument:
     source, part = layer.source, layer.source.slice
     return ExtentDocument(
         describe_location(source.location),
@@ -147,5 +163,5 @@ def _extent(layer: Layer) -> ExtentDocument:
         part.offset if part is not None else 0,
         layer.header.capacity if layer.header else part.size if part is not None else None,
         layer.facts.allocated if layer.facts else None,
-        tuple(map(finding_document, layer.findings)),
+        _findings(layer, disk, name),
     )

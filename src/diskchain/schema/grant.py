@@ -1,5 +1,6 @@
 """``diskchain grant --json``: schema ``diskchain/grant/1``."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from diskchain.access.grants.apply import Granted
 from diskchain.access.grants.changes import AddEntry, AddMode, Change
 from diskchain.access.grants.plan import Plan, Step
+from diskchain.findings import Finding
+from diskchain.schema.base import FindingDocument, finding_document
 from diskchain.system.posix_acl import show_permission
 
 GRANT_SCHEMA = "diskchain/grant/1"
@@ -60,6 +63,7 @@ class GrantDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     ``complete``: the steps are enough. ``grant``: the number of the grant that carried them out, null where nothing was changed.
     ``elsewhere``: what is no file on this host, and was not looked at. ``journal-problem``: why they could not be written into the journal.
+    ``findings``: of disks that cannot be read in the document, and so are not planned for.
     """
 
     schema: str = GRANT_SCHEMA
@@ -73,12 +77,20 @@ class GrantDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     in_the_way: tuple[InTheWayDocument, ...]
     elsewhere: tuple[str, ...]
     journal_problem: str | None
+    findings: tuple[FindingDocument, ...] = ()
 
 
 def grant_document(
-    plan: Plan, granted: Granted | None, *, target: str, operation: str, policy: str, journal_problem: str | None
+    plan: Plan,
+    granted: Granted | None,
+    findings: Iterable[Finding] = (),
+    *,
+    target: str,
+    operation: str,
+    policy: str,
+    journal_problem: str | None,
 ) -> GrantDocument:
-    """The JSON form of a plan, and of the grant that carried it out, if any."""
+    """The JSON form of a plan, and of the grant that carried it out, if any. ``findings``: of disks that nobody can read."""
     left = [InTheWayDocument(rest.path, rest.reason, False, rest.unknown, rest.command) for rest in plan.left]  # noqa: FBT003
     refused = [InTheWayDocument(each.path, each.reason, True, each.unknown, None) for each in plan.refused]  # noqa: FBT003
     return GrantDocument(
@@ -92,6 +104,7 @@ def grant_document(
         in_the_way=(*left, *refused),
         elsewhere=plan.elsewhere,
         journal_problem=journal_problem,
+        findings=tuple(map(finding_document, findings)),
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from diskchain.cli.options.access import add_access_arguments, question_of
 from diskchain.cli.options.target import add_target_arguments
 from diskchain.report.access import access_code, access_lines, access_title
+from diskchain.report.findings import shown_lines
 
 EXAMPLE = """\
 examples:
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     asked = question_of(args)
     answers = [(subject, asked.answer(subject)) for subject in asked.subjects]
     if args.json:
-        from diskchain.schema import AccessDocument, access_disk_document, to_json
+        from diskchain.schema import AccessDocument, access_disk_document, finding_document, to_json
 
         disks = tuple(access_disk_document(subject.name, found) for subject, found in answers)
         print(
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
                     disks=disks,
                     origin=str(asked.actor.origin),
                     where=asked.actor.where,
+                    findings=tuple(map(finding_document, asked.unread)),
                 )
             )
         )
@@ -50,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
         from diskchain.report.style import style_of
 
         style = style_of(sys.stdout, environ=dict(os.environ))
+        for line in shown_lines(asked.unread, style):
+            print(line)
         for subject, found in answers:
             print(style.bold(access_title(subject.name, args.operation, asked.actor)))
             for line in access_lines(found, style):
                 print(f"  {line}")
-    codes = [access_code(found, complete=subject.complete) for subject, found in answers]
-    return 1 if 1 in codes else max(codes, default=0)
+    return access_code((access for _, found in answers for access in found), complete=asked.known)

@@ -3,13 +3,16 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 
 from diskchain.access.grants.apply import Granted, GrantFailed
 from diskchain.actions.grant import GrantRequest, PlannedGrant, plan, plan_and_apply
 from diskchain.cli.options.access import add_access_arguments, question_of, wanted_of
 from diskchain.cli.options.state import add_state_argument, state_of
 from diskchain.cli.options.target import add_target_arguments
+from diskchain.findings import Finding
 from diskchain.readers.policy import POLICIES, policy_named
+from diskchain.report.findings import shown_lines
 from diskchain.report.grant import failed_lines, grant_code, granted_lines, plan_lines, refusal_hint
 from diskchain.report.style import style_of
 
@@ -82,8 +85,10 @@ def run(args: argparse.Namespace) -> int:
                 print(line, file=sys.stderr)
             raise
     if args.json:
-        _print_json(args, planned, granted)
+        _print_json(args, planned, granted, asked.unread)
     else:
+        for line in shown_lines(asked.unread, style_of(sys.stdout, environ=dict(os.environ))):
+            print(line)
         _print(args, planned, granted, running=asked.running and asked.domain is not None)
     if planned.journal_problem is not None:
         print(f"diskchain: the journal cannot be used: {planned.journal_problem}", file=sys.stderr)
@@ -103,12 +108,15 @@ def _print(args: argparse.Namespace, planned: PlannedGrant, granted: Granted | N
         print("nothing was changed")
 
 
-def _print_json(args: argparse.Namespace, planned: PlannedGrant, granted: Granted | None) -> None:
+def _print_json(
+    args: argparse.Namespace, planned: PlannedGrant, granted: Granted | None, unread: Iterable[Finding]
+) -> None:
     from diskchain.schema import grant_document, to_json
 
     document = grant_document(
         planned.plan,
         granted,
+        unread,
         target=args.target,
         operation=wanted_of(args).words(),
         policy=args.policy,

@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 
+from diskchain.actions.complete import definition_of
 from diskchain.actions.edit import passphrase, set_secret
-from diskchain.actions.read_document import read_document
+from diskchain.actions.target import TargetName
 from diskchain.errors import UsageError
 from diskchain.storage.encryption import EncryptionFormat
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
     seen = state_of(args.document) if args.in_place else None
     edited = set_secret(
-        read_document(args.document),
+        definition_of(TargetName(args.document)).text,
         args.layer,
         passphrase(args.uuid, args.usage),
         format=None if args.format is None else EncryptionFormat(args.format),

@@ -45,7 +45,16 @@ def run(args: "argparse.Namespace") -> int:
     if args.json:
         from diskchain.schema import ChainDocument, disk_document, finding_document, to_json
 
-        disks = tuple(disk_document(disk.title, disk.chain, disk.first) for disk in found.disks)
+        disks = tuple(
+            disk_document(
+                disk.title,
+                disk.chain,
+                disk.first,
+                names=[name.shown for name in disk.names[disk.first :]],
+                disk=disk.name if disk.target.attached else None,
+            )
+            for disk in found.disks
+        )
         said = tuple(map(finding_document, found.said))
         print(to_json(ChainDocument(target=args.target, disks=disks, findings=said)))
     else:
