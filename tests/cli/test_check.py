@@ -159,10 +159,10 @@ def test_a_candidate_comes_with_the_command_that_puts_it_in_place(
 
 
 def test_a_disk_that_only_some_targets_have_is_looked_at_there(tmp_path: Path) -> None:
-    (tmp_path / "disk").write_bytes(bytes(512))
     for dev in ("vda", "vdb"):
+        (tmp_path / dev).write_bytes(bytes(4096))
         (tmp_path / f"{dev}.xml").write_text(
-            f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{tmp_path}/disk'/>"
+            f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{tmp_path}/{dev}'/>"
             f"<target dev='{dev}' bus='virtio'/></disk>"
         )
     both = [tmp_path / "vda.xml", tmp_path / "vdb.xml"]

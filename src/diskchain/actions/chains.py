@@ -90,7 +90,7 @@ class _Run:
         self._rights: dict[str, list[Finding]] = {}
 
     def examined(self, names: "Sequence[TargetName]") -> "Iterator[Examined]":
-        looked = [self._look(name) for name in names]
+        looked = self._looked(names)
         several = len(looked) > 1
         used = _relations(looked, several=several)
         for each in looked:
@@ -99,6 +99,32 @@ class _Run:
                 yield each.with_parts(disks, each.said)
             else:
                 yield each
+
+    def _looked(self, names: "Sequence[TargetName]") -> list[Examined]:
+        """Each target as it is by itself. Whatever may be an image is walked through as one first: many of them at a time."""
+        tops = [self._top(name) for name in names]
+        plain = [(top, True) for top in tops if top is not None]
+        if len(plain) > 1:
+            from diskchain.discover.batch import discover_many
+
+            walked = discover_many(self._shared, plain)
+        else:
+            walked = (self._shared.discover(top, probe=probe) for top, probe in plain)
+        return [
+            self._look(name, None if top is None else (top, next(walked)))
+            for name, top in zip(names, tops, strict=True)
+        ]
+
+    def _top(self, name: TargetName) -> Source | None:
+        """The target as an image whose format is to be looked for; None for what can be none, and where the one opening is not enough."""
+        if not name.name or name.connect is not None or name.format is not None or is_stream(name.name):
+            return None
+        if self._settings.reader is not None or self._settings.declared:
+            return None
+        try:
+            return Source(FileLocation(absolute_path(name.name)))
+        except DiskchainError:
+            return None
 
     def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]") -> DiskChain:
         """``disk`` with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
@@ -124,12 +150,11 @@ class _Run:
         elsewhere = None if settings.reader is None else settings.reader.of([target])
         return self._cures.of(target, chain, elsewhere)
 
-    def _look(self, name: TargetName) -> Examined:
+    def _look(self, name: TargetName, walked: "tuple[Source, BackingChain] | None") -> Examined:
         try:
-            if name.connect is None and name.format is None and not is_stream(name.name):
-                image = self._as_image(name)
-                if image is not None:
-                    return image
+            if walked is not None and self._is_image(name, walked[1]):
+                source, chain = walked
+                return Examined(name.name, (DiskChain(Target(name.name, source, probe=True), chain),))
             from diskchain.actions.read_document import document_of
 
             document = document_of(name)
@@ -154,18 +179,12 @@ class _Run:
         self._rights[uri] = [each for each in left if each not in said]
         return tuple(said)
 
-    def _as_image(self, name: TargetName) -> Examined | None:
-        """The target as a file that is opened once; None where that is not enough to know what it is."""
-        if not name.name or self._settings.reader is not None or self._settings.declared:
-            return None
-        source = Source(FileLocation(absolute_path(name.name)))
-        chain = self._shared.discover(source, probe=True)
+    def _is_image(self, name: TargetName, chain: BackingChain) -> bool:
+        """Whether the walk saw a file that is an image; else it is looked at anew. Raises UsageError for XML of another kind."""
         header, facts = chain.top.header, chain.top.facts
         if header is None or facts is None or facts.type is not StorageType.FILE:
-            return None
-        if header.format is Format.RAW and is_document(name.name, name.timeout):
-            return None
-        return Examined(name.name, (DiskChain(Target(name.name, source, probe=True), chain),))
+            return False
+        return header.format is not Format.RAW or not is_document(name.name, name.timeout)
 
     def _image(self, name: str, target: Target) -> Examined:
         return Examined(name, (self._discovered(target, self._discoverer([target])),))

@@ -6,9 +6,8 @@ with a writer unless it is shareable (``share-rw``), and two devices that write 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from stat import S_IWGRP
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import printable
@@ -19,8 +18,7 @@ from diskchain.storage.location import describe_location
 FileIdentity = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(NamedTuple):
     """One disk of a guest. ``name`` is for people; ``guest`` says which guest it is, None: one of its own.
 
     A guest that is described twice (running and defined, or in two documents) is one guest, and so is its disk ``target``.
@@ -32,18 +30,17 @@ class Attached:
     target: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """A disk that has the file on top. ``shareable``: it puts up with others that write."""
 
     name: str
     guest: str
     target: str
     shareable: bool
+    type: Literal["user"] = "user"
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """Who uses one file. ``writers`` and ``readers``: the disks that have it on top; ``overlays``: how many images rely on it.
 
     ``relying``: the disks (guest and target) that these overlays are of.
@@ -80,13 +77,15 @@ def _clash(writer: User, other: User, *, writes: bool) -> bool:
     return not other.shareable or (writes and not writer.shareable)
 
 
-@dataclass(slots=True)
 class _Seen:
-    writers: dict[FileIdentity, dict[tuple[str, str], User]] = field(default_factory=dict)
-    readers: dict[FileIdentity, dict[tuple[str, str], User]] = field(default_factory=dict)
-    overlays: dict[FileIdentity, set[FileIdentity | None]] = field(default_factory=dict)
-    relying: dict[FileIdentity, set[tuple[str, str]]] = field(default_factory=dict)
-    open_to_group: set[FileIdentity] = field(default_factory=set)
+    __slots__ = ("open_to_group", "overlays", "readers", "relying", "writers")
+
+    def __init__(self) -> None:
+        self.writers: dict[FileIdentity, dict[tuple[str, str], User]] = {}
+        self.readers: dict[FileIdentity, dict[tuple[str, str], User]] = {}
+        self.overlays: dict[FileIdentity, set[FileIdentity | None]] = {}
+        self.relying: dict[FileIdentity, set[tuple[str, str]]] = {}
+        self.open_to_group: set[FileIdentity] = set()
 
     def use(self, identity: FileIdentity) -> Use:
         return Use(
