@@ -126,6 +126,7 @@ KINDS: dict[str, Kind] = {
     "image-used-twice": Kind(
         _E, "two disks use one image, at least one writes to it, and they do not put up with each other"
     ),
+    "transient-overlay": Kind(_I, "a transient disk of a running domain is on an overlay of libvirt's own"),
     "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
     # Rights: access.
     "access-denied": Kind(_E, "a domain's user may not use a file the domain needs", stops=_START),

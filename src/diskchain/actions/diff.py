@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from diskchain.actions.chains import DEFAULT, DiskChain, Examined, Settings, examine_one
 from diskchain.actions.document import disk_targets
+from diskchain.actions.domain_findings import transient_overlay
 from diskchain.actions.select_layer import selected
-from diskchain.actions.target import TargetName
+from diskchain.actions.target import Target, TargetName
 from diskchain.checks.compare import Row, compare, undeclared
 from diskchain.discover import Discoverer
 from diskchain.errors import LayerNotFound, StorageError, UsageError, printable
@@ -65,26 +66,32 @@ def compared(target: Examined, wanted: Sequence[str] = (), settings: Settings = 
     live_only = [disk for disk in running or {} if all(disk != each.name for each in target.disks)]
     asked = selected(target, [each for each in wanted if each not in live_only])
     disks = [_compared(disk, running) for disk in asked.disks] if not wanted or set(wanted) - set(live_only) else []
-    disks += [_of_running(disk, (running or {})[disk], settings) for disk in live_only if not wanted or disk in wanted]
+    disks += [
+        _of_running(disk, (running or {})[disk].source, settings) for disk in live_only if not wanted or disk in wanted
+    ]
     if wanted and not disks and not asked.said:
         raise LayerNotFound(f"{printable(target.name)} has no disk called {printable(wanted[0])}", name=wanted[0])
     return Difference(tuple(disks), asked.said, running is not None)
 
 
-def _running(target: Examined) -> dict[str, Source] | None:
+def _running(target: Examined) -> dict[str, Target] | None:
     """The disks of the running domain, by name; None when it does not run, or when there is only a document."""
     view = target.view
     domain = view.document.domain if view is not None else None
     if domain is None or domain.live is None:
         return None
-    return {disk.name: disk.source for disk in disk_targets(declared_disks(domain.live, target.name))}
+    return {disk.name: disk for disk in disk_targets(declared_disks(domain.live, target.name))}
 
 
-def _compared(disk: DiskChain, running: dict[str, Source] | None) -> DiskDifference:
+def _compared(disk: DiskChain, running: dict[str, Target] | None) -> DiskDifference:
     headers = (disk.headers or disk.whole).source
-    live = (running or {}).get(disk.name)
+    runs = (running or {}).get(disk.name)
+    live = None if runs is None else runs.kept or runs.source
     rows = compare(disk.target.source, headers, live, live=running is not None, resolve=_file_of)
-    return DiskDifference(disk.name, tuple(rows[disk.first :]), tuple(disk.findings()))
+    found = tuple(disk.findings())
+    if runs is not None and runs.kept is not None and not disk.first:
+        found += (transient_overlay(runs.source, runs.kept)._replace(disk=disk.name),)
+    return DiskDifference(disk.name, tuple(rows[disk.first :]), found)
 
 
 def _of_running(name: str, live: Source, settings: Settings) -> DiskDifference:

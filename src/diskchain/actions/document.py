@@ -61,6 +61,7 @@ def disk_targets(disks: Iterable[Disk], host: str | None = None) -> list[Target]
             startup_policy=disk.startup_policy,
             drive=disk.device in (DiskDevice.CDROM, DiskDevice.FLOPPY),
             cache=disk.driver.cache,
+            kept=disk.kept if disk.kept is not disk.source else None,
         )
         for number, disk in enumerate(disks)
         if not disk.is_empty

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from diskchain.checks import messages as observations
 from diskchain.checks.annotate import annotated, reworded
 from diskchain.discover.chain import BackingChain, Layer
-from diskchain.findings import Finding, Severity
+from diskchain.errors import printable
+from diskchain.findings import Finding, Severity, finding
 from diskchain.storage.location import describe_location, local_path
 from diskchain.storage.source import Source, Terminator, layers
 from diskchain.storage.terms import Format
@@ -39,7 +40,16 @@ def as_attached(target: "Target", chain: BackingChain) -> BackingChain:
         chain = chain if written == chain.top.findings else BackingChain(chain.top._replace(findings=written))
     if target.startup_policy in _STARTS:
         chain = reworded(chain, lambda position, layer, found: _policy(target, asked, position, layer, found))
+    if target.kept is not None:
+        chain = annotated(chain, [(0, transient_overlay(target.source, target.kept))])
     return annotated(chain, _locked(target, asked, chain))
+
+
+def transient_overlay(top: Source, kept: Source) -> Finding:
+    """That a running transient disk is on an overlay of libvirt's own."""
+    name, image = describe_location(top.location), describe_location(kept.location)
+    message = f"{printable(name)} is libvirt's overlay for <transient/>: it goes when the domain stops, and {printable(image)} is as it was"
+    return finding("transient-overlay", message, file=name, referrer=image)
 
 
 def _undeclared(_position: int, layer: Layer, found: Finding) -> Finding:

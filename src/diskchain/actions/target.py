@@ -37,6 +37,7 @@ class Target(NamedTuple):
 
     ``probe``: nobody could declare a format, so guessing it is what the user wants. ``host``: the other host it is on, if any.
     ``attached``: it is the disk of a domain, so its guest writes to it. ``drive``: media come and go. ``cache``: its cache mode, if it declares one.
+    ``kept``: what is left of it when the domain stops, where that is not ``source``: it is transient, and on libvirt's overlay now.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Target(NamedTuple):
     startup_policy: str | None = None
     drive: bool = False
     cache: str | None = None
+    kept: Source | None = None
 
 
 def is_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bool:

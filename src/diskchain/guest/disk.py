@@ -12,7 +12,7 @@ from diskchain.guest.mirror import Mirror
 from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import DiskBus, DiskDevice, DiskModel, SgIo, SnapshotPolicy, StartupPolicy
 from diskchain.storage.foreign import Foreign
-from diskchain.storage.location import BlockLocation, FileLocation
+from diskchain.storage.location import BlockLocation, FileLocation, local_path
 from diskchain.storage.source import Source
 
 _NO_POLICY = DriverPolicy()
@@ -88,6 +88,18 @@ class Disk:
     def bus(self) -> DiskBus | None:
         """The bus of the target."""
         return self.target.bus
+
+    @property
+    def kept(self) -> Source:
+        """The image that is left when the guest stops: of a running disk that is transient, the one below libvirt's overlay.
+
+        libvirt 9.0.0 to 11.3.0 name that ``IMAGE.TRANSIENT-DOMAIN`` (``qemuSnapshotGetTransientDiskDef``).
+        """
+        below = self.source.backing
+        if not self.transient or not isinstance(below, Source):
+            return self.source
+        top, image = local_path(self.source.location), local_path(below.location)
+        return below if top is not None and image is not None and top.startswith(f"{image}.TRANSIENT-") else self.source
 
     @property
     def is_empty(self) -> bool:
