@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from diskchain.access.actor import Actor, Libvirtd, Origin
 from diskchain.access.audit import audit_rights
-from diskchain.access.audit_values import DomainUse, HostState
+from diskchain.access.audit_values import DomainUse, HostState, UsedDisk
 from diskchain.access.evidence import Present
 from diskchain.access.grants.changes import FileState, SetOwner
 from diskchain.access.grants.file_state import FileIdentity
@@ -42,7 +42,7 @@ def domain(  # noqa: PLR0913 - each test says what is special
     chain: Source = CHAIN,
 ) -> DomainUse:
     dac = DomainLabel("dac", "+64055:+64055", relabel)
-    return DomainUse(name, running, (chain,), actor, dac, selinux, profile, None, frozenset(opened_before))
+    return DomainUse(name, running, (UsedDisk(chain),), actor, dac, selinux, profile, None, frozenset(opened_before))
 
 
 def file(path: str, number: int, *, uid: int = 0, mode: int = 0o644, directory_mode: int = 0o755) -> PathFacts:

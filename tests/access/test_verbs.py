@@ -92,7 +92,7 @@ def test_root_may_do_everything_unless_it_gave_its_capabilities_up(chain: list[P
 def test_a_layer_is_named_by_position_by_path_or_as_libvirt_does(chain: list[Path]) -> None:
     outputs = {
         verb("access", chain[0], *WHO, "--for", "commit", "--base", name).out
-        for name in ("1", str(chain[1]), "vda[1]", f"{chain[1].parent}/./middle.qcow2")
+        for name in ("1", str(chain[1]), f"{chain[0]}:1", f"{chain[1].parent}/./middle.qcow2")
     }
     assert len(outputs) == 1
 

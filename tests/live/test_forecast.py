@@ -20,7 +20,7 @@ from tests.live.peers import requires
 from tests.live.private_libvirtd import PrivateLibvirtd, started, wait_for
 from tests.live.storage import QemuImg
 
-pytestmark = [requires("root", "qemu-io", "bindfs", "chattr"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.libvirtd, requires("root", "qemu-io", "bindfs", "chattr"), pytest.mark.timeout(3600)]
 
 _CASES = int(os.environ.get("DISKCHAIN_FORECASTS", "20"))
 _STEPS = 3

@@ -6,7 +6,7 @@ Pure: what is there is passed in.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from diskchain.access.audit_values import DomainUse, HostState, UsedFile
+from diskchain.access.audit_values import DomainUse, HostState, UsedDisk, UsedFile
 from diskchain.access.evidence import Present
 from diskchain.access.judge import FileAccess, Verdict, judge
 from diskchain.access.kernel.path_facts import Kind
@@ -18,8 +18,6 @@ from diskchain.access.security.saved_labels import SavedLabel
 from diskchain.access.security.selinux import parse_context
 from diskchain.errors import printable
 from diskchain.findings import Finding, finding
-from diskchain.storage.operation import Start
-from diskchain.storage.source import Source
 from diskchain.system.shell_words import shell_word
 
 #: That a file is missing is another finding.
@@ -47,8 +45,8 @@ def used_files(domains: Iterable[DomainUse], present: Mapping[str, Present]) -> 
     """The files and block devices of all chains, each once."""
     files: dict[tuple[int, int], UsedFile] = {}
     for use in domains:
-        for chain in use.chains:
-            for need in needs(chain, Start()):
+        for disk in use.disks:
+            for need in needs(disk.chain, disk.start):
                 there = present.get(need.path) if need.path is not None else None
                 inode = there.facts.file if there is not None else None
                 if there is not None and inode is not None and inode.kind in (Kind.FILE, Kind.BLOCK):
@@ -121,19 +119,19 @@ def _denied(domains: list[DomainUse], host: HostState) -> list[Finding]:
     for use in domains:
         if use.running and use.process is not None and not use.actor.opened:
             continue  # it runs, and what it has open is not for us to see
-        for chain in use.chains:
-            wanted = [need for need in needs(chain, Start()) if need.path is None or need.path in host.present]
-            adjust = _at_start(chain, use, host.boot_times)
+        for disk in use.disks:
+            wanted = [need for need in needs(disk.chain, disk.start) if need.path is None or need.path in host.present]
+            adjust = _at_start(disk, use, host.boot_times)
             for access in judge(wanted, host.present.__getitem__, use.actor, adjust=adjust):
                 found += _of_domain(use, access)
     return found
 
 
-def _at_start(chain: Source, use: DomainUse, boot_times: frozenset[int]) -> Adjust:
+def _at_start(disk: UsedDisk, use: DomainUse, boot_times: frozenset[int]) -> Adjust:
     if use.dac is None or use.actor.libvirtd is None:
         return as_it_is
     return as_relabelled(
-        owners_by_libvirt(chain, Start(), use.dac, running=use.running), use.actor.libvirtd, boot_times
+        owners_by_libvirt(disk.chain, disk.start, use.dac, running=use.running), use.actor.libvirtd, boot_times
     )
 
 

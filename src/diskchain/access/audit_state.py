@@ -17,7 +17,6 @@ from diskchain.access.requirements import needs
 from diskchain.access.security.saved_labels import boot_times
 from diskchain.errors import JournalError, UsageError
 from diskchain.findings import Finding, finding
-from diskchain.storage.operation import Start
 from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.system.process_rights import open_files
 
@@ -87,4 +86,4 @@ def _with_open_files(use: DomainUse, host: HostState) -> DomainUse:
 
 
 def _paths(use: DomainUse) -> list[str]:
-    return [need.path for chain in use.chains for need in needs(chain, Start()) if need.path is not None]
+    return [need.path for disk in use.disks for need in needs(disk.chain, disk.start) if need.path is not None]

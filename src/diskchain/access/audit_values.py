@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from diskchain.access.actor import Actor
 from diskchain.access.evidence import Present
@@ -10,12 +11,23 @@ from diskchain.access.kernel.path_facts import Inode
 from diskchain.access.requirements import Need
 from diskchain.access.security.apparmor_profile import Profile
 from diskchain.access.security.libvirt_labels import DomainLabel
+from diskchain.storage.operation import Start
 from diskchain.storage.source import Source
+
+_START: Final = Start()
+
+
+@dataclass(frozen=True, slots=True)
+class UsedDisk:
+    """One disk's chain, as far as it is known, and what starting the domain does to it."""
+
+    chain: Source
+    start: Start = _START
 
 
 @dataclass(frozen=True, slots=True)
 class DomainUse:
-    """A domain and the chains of its disks, as far as they are known.
+    """A domain and its disks.
 
     ``actor`` is who opens its files, ``dac`` the label libvirt gives them, None where it gives none; ``selinux`` and ``profile``
     are what a running domain is confined to, None when it is not. ``opened_before``: the paths that libvirt's log has for it.
@@ -23,7 +35,7 @@ class DomainUse:
 
     name: str
     running: bool
-    chains: tuple[Source, ...]
+    disks: tuple[UsedDisk, ...]
     actor: Actor
     dac: DomainLabel | None
     selinux: str | None = None

@@ -59,9 +59,13 @@ def making(need: Need, there: Present, actor: Actor) -> list[Hindrance]:
         return []
     if file is not None:
         full = file.kind is Kind.FILE and file.size > 0
+        if actor.libvirtd is not None and need.fresh:
+            return [
+                Hindrance("exists", f"{file.path} exists already, and libvirt makes it anew or not at all", file.path)
+            ]
         if actor.libvirtd is None or need.reuse or not full:
             return []
-        reason = f"{file.path} exists and is not empty, so libvirt does not write there (unless told to reuse it: --reuse-external)"
+        reason = f"{file.path} exists and is not empty; libvirt writes there only when told to (--reuse-external)"
         return [Hindrance("exists", reason, file.path)]
     if need.reuse or not there.facts.creatable:
         return []  # that it is missing is in the way of opening it

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from diskchain.errors import UsageError
 from diskchain.storage.location import local_path
-from diskchain.storage.operation import Commit, Copy, Operation, Pull, Rebase, Snapshot
+from diskchain.storage.operation import Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
 from diskchain.storage.source import Source, layers
 from diskchain.system.posix_acl import READ, WRITE
 
@@ -42,7 +42,8 @@ class Need:
     """One file and why it has to be opened.
 
     ``depth`` is its position, or that of the image it belongs to; None for a destination. ``shared``: other writers are
-    welcome (libvirt's ``<shareable/>``). ``new``: it may have to be created first; ``reuse``: what is there already is taken.
+    welcome (libvirt's ``<shareable/>``). ``new``: it may have to be created first; ``reuse``: what is there already is taken;
+    ``fresh``: nothing may be there, not even an empty file.
     """
 
     source: Source
@@ -53,6 +54,7 @@ class Need:
     shared: bool = False
     new: bool = False
     reuse: bool = False
+    fresh: bool = False
 
     @property
     def path(self) -> str | None:
@@ -73,6 +75,9 @@ def needs(chain: Source, operation: Operation) -> tuple[Need, ...]:
     found = _running(stack, {})
     if isinstance(operation, Copy):
         found += _destination(operation.destination, "the copy is written there", reuse=operation.reuse)
+    elif isinstance(operation, Start) and operation.overlay is not None:
+        made = _destination(operation.overlay, "libvirt keeps there what the guest writes", reuse=False)
+        found += [replace(need, fresh=True) for need in made]
     elif isinstance(operation, Snapshot):
         found += _destination(operation.overlay, "the guest writes there from now on", reuse=operation.reuse)
     elif isinstance(operation, Pull) and operation.base is not None:
@@ -96,7 +101,7 @@ def destination_of(operation: Operation) -> Source | None:
     """The image that ``operation`` makes, None when it makes none."""
     if isinstance(operation, Copy):
         return operation.destination
-    return operation.overlay if isinstance(operation, Snapshot) else None
+    return operation.overlay if isinstance(operation, Snapshot | Start) else None
 
 
 def _commit(stack: tuple[Source, ...], operation: Commit) -> tuple[Need, ...]:

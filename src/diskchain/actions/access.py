@@ -25,7 +25,7 @@ from diskchain.actions.target import TargetName
 from diskchain.discover.chain import BackingChain
 from diskchain.errors import UsageError, printable
 from diskchain.findings import Finding
-from diskchain.storage.operation import Operation
+from diskchain.storage.operation import Operation, Start
 from diskchain.storage.source import Source, files, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
@@ -144,9 +144,9 @@ def ask(
     if view is not None and view.document.host is not None:
         raise UsageError(f"the files are on {printable(view.document.host)}; run diskchain there")
     chosen = selected(target, disks, settings.timeout)
-    subjects = _subjects(target, chosen, wanted, settings)
-    unread = tuple(found for found in chosen.said if found.id == "document" and (not disks or found.disk is not None))
     labels = None if view is None else parse_labels(view)
+    subjects = _subjects(target, chosen, wanted, settings, labels)
+    unread = tuple(found for found in chosen.said if found.id == "document" and (not disks or found.disk is not None))
     if view is None or labels is None:
         actor = _named(who, "name a domain with -c" if view is None else "the document has no domain")
         declared_by = BY_USER if view is None else Named(By.DOCUMENT, name.name)
@@ -200,11 +200,22 @@ def _host(connect: str | None) -> Host:
         return host_of(connection)
 
 
-def _subjects(target: Examined, chosen: Examined, wanted: Wanted, settings: Settings) -> tuple[Subject, ...]:
+def _subjects(
+    target: Examined, chosen: Examined, wanted: Wanted, settings: Settings, labels: "DomainLabels | None"
+) -> tuple[Subject, ...]:
     if len(chosen.disks) > 1 and wanted.kind != "start":
         known = ", ".join(printable(disk.name) for disk in target.disks)
         raise UsageError(f"--for {wanted.kind} is about one disk; say which with -d: {known}")
-    return tuple(
-        Subject(disk.title, disk.whole, wanted.on(disk.name, disk.whole.source, settings.timeout), disk.first)
-        for disk in chosen.disks
-    )
+    subjects = []
+    for disk in chosen.disks:
+        operation = wanted.on(disk.name, disk.whole.source, settings.timeout)
+        if isinstance(operation, Start) and labels is not None and not labels.running:
+            operation = Start(_overlay(target, disk.name, labels.name))
+        subjects.append(Subject(disk.title, disk.whole, operation, disk.first))
+    return tuple(subjects)
+
+
+def _overlay(target: Examined, disk: str, domain: str) -> Source | None:
+    """What libvirt makes for a transient disk when the domain starts."""
+    disks = target.view.disks if target.view is not None else ()
+    return next((each.overlay_of(domain) for each in disks if each.target.dev == disk), None)

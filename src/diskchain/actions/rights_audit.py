@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diskchain.access.audit_state import label_findings as findings_of
-from diskchain.access.audit_values import DomainUse
+from diskchain.access.audit_values import DomainUse, UsedDisk
 from diskchain.actions.actor import Host, acting_for, confinement, host_of
 from diskchain.errors import DiskchainError
 from diskchain.findings import Finding
 from diskchain.hypervisor.domain_log import opened_before
 from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
 from diskchain.libvirtxml.edit.completion import declared_disks
-from diskchain.storage.source import Source
+from diskchain.storage.operation import Start
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _use(labels: DomainLabels, document: _Described, host: Host, discoverer: "Di
     return DomainUse(
         name=labels.name or document.origin,
         running=labels.running,
-        chains=tuple(_chains(document, discoverer)),
+        disks=tuple(_disks(labels, document, discoverer)),
         actor=acting.actor,
         dac=acting.domain,
         selinux=selinux.imagelabel if selinux is not None else None,
@@ -92,7 +92,8 @@ def _use(labels: DomainLabels, document: _Described, host: Host, discoverer: "Di
     )
 
 
-def _chains(document: _Described, discoverer: "Discoverer") -> Iterator[Source]:
+def _disks(labels: DomainLabels, document: _Described, discoverer: "Discoverer") -> Iterator[UsedDisk]:
     for disk in declared_disks(document.text, document.origin):
         if not disk.is_empty:
-            yield discoverer.discover(disk.source).source
+            overlay = None if labels.running else disk.overlay_of(labels.name)
+            yield UsedDisk(discoverer.discover(disk.source).source, Start(overlay))

@@ -13,7 +13,8 @@ from diskchain.guest.target import BlockIo, Geometry, Target
 from diskchain.guest.terms import DiskBus, DiskDevice, DiskModel, SgIo, SnapshotPolicy, StartupPolicy
 from diskchain.storage.foreign import Foreign
 from diskchain.storage.location import BlockLocation, FileLocation, local_path
-from diskchain.storage.source import Source
+from diskchain.storage.source import TERMINATOR, Source
+from diskchain.storage.terms import Format
 
 _NO_POLICY = DriverPolicy()
 _NO_INFO = DeviceInfo()
@@ -100,6 +101,13 @@ class Disk:
             return self.source
         top, image = local_path(self.source.location), local_path(below.location)
         return below if top is not None and image is not None and top.startswith(f"{image}.TRANSIENT-") else self.source
+
+    def overlay_of(self, domain: str) -> Source | None:
+        """What libvirt makes when ``domain`` starts, over the image of a transient disk; None where it makes none, or has made it."""
+        image = local_path(self.source.location)
+        if not self.transient or image is None or self.kept is not self.source:
+            return None
+        return Source(FileLocation(f"{image}.TRANSIENT-{domain}"), Format.QCOW2, backing=TERMINATOR)
 
     @property
     def is_empty(self) -> bool:

@@ -8,8 +8,9 @@ from diskchain.storage.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The domain starts, or simply runs."""
+    """The domain starts, or simply runs. ``overlay``: what libvirt makes at start for a disk whose writes are to be gone in the end."""
 
+    overlay: Source | None = None
     type: Literal["start"] = "start"
 
 

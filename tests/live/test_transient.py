@@ -1,0 +1,72 @@
+"""Transient disks with a real libvirtd: what the domain runs with, what is said of it, and what keeps it from starting."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diskchain.actions.diff import diff
+from diskchain.actions.target import TargetName
+from diskchain.findings import Verdict
+from tests.live.access_domains import DOMAIN, disk
+from tests.live.forecasting import forecast, start
+from tests.live.peers import requires
+from tests.live.private_libvirtd import PrivateLibvirtd, started
+from tests.live.storage import QemuImg
+
+pytestmark = [pytest.mark.libvirtd, requires("root")]
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[PrivateLibvirtd]:
+    with started() as private:
+        yield private
+
+
+@pytest.fixture
+def image(image_dir: Path, qemu_img: QemuImg) -> Path:
+    path = image_dir / "disk.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", path, "1M")
+    return path
+
+
+def transient(daemon: PrivateLibvirtd, image: Path) -> Any:
+    xml = DOMAIN.format(name="transient", disks=disk(image, after="<transient/>"), seclabel="")
+    return daemon.connection.defineXML(xml)
+
+
+def test_the_overlay_of_a_running_domain_is_no_difference(daemon: PrivateLibvirtd, image: Path) -> None:
+    domain = transient(daemon, image)
+    domain.create()  # the overlay is put in before the guest runs
+    found = diff(TargetName("transient", connect=daemon.uri))
+    assert found.verdict is Verdict.CLEAN
+    assert all(row.agree for each in found.disks for row in each.rows)
+    (note,) = [each for each in found.findings if each.id == "transient-overlay"]
+    assert f"{image}.TRANSIENT-transient" in note.message
+    domain.destroy()
+    domain.undefine()
+    assert not Path(f"{image}.TRANSIENT-transient").exists()
+
+
+def test_an_overlay_that_was_left_behind_keeps_the_domain_from_starting(daemon: PrivateLibvirtd, image: Path) -> None:
+    domain = transient(daemon, image)
+    assert forecast(daemon, "transient").works
+    left = Path(f"{image}.TRANSIENT-transient")
+    left.touch()
+    said = forecast(daemon, "transient")
+    assert (said.works, said.denied, said.check) == (False, [str(left)], ["access-denied"])
+    assert "already exists" in start(daemon, domain)
+    left.unlink()
+    domain.undefine()
+
+
+def test_libvirtd_makes_the_overlay_and_gives_it_away(daemon: PrivateLibvirtd, image: Path) -> None:
+    image.parent.chmod(0o711)
+    domain = transient(daemon, image)
+    assert forecast(daemon, "transient").works
+    assert start(daemon, domain) == ""
+    assert os.stat(f"{image}.TRANSIENT-transient").st_uid != 0  # noqa: PTH116 - no Path ends like this
+    domain.destroy()
+    domain.undefine()
