@@ -13,6 +13,7 @@ from diskchain.access.kernel.identity import ALL_CAPABILITIES, Identity
 from diskchain.access.kernel.path_facts import Inode, Kind
 from diskchain.access.kernel.path_walk import walk_path
 from diskchain.actions.actor import Acting, Host, acting_for
+from diskchain.behaviours import Version, Versions
 from diskchain.errors import DiskchainError, PeerError, UsageError
 from diskchain.hypervisor.configuration_file import Setting
 from diskchain.hypervisor.daemon import Daemon
@@ -33,9 +34,9 @@ def labels(seclabel: str = "", *, running: bool = False) -> DomainLabels:
     return found
 
 
-def system(label: str | None = "+107:+107", *, version: tuple[int, int, int] = (9, 0, 0), **settings: object) -> Host:
+def system(label: str | None = "+107:+107", *, version: Version = (9, 0), **settings: object) -> Host:
     conf = QemuConf(**{name: Setting(name, value, 7) for name, value in settings.items()})  # type: ignore[arg-type]
-    return Host("qemu:///system", label, Daemon(1, 0, 0, conf), version)
+    return Host("qemu:///system", label, Daemon(1, 0, 0, conf), Versions(version))
 
 
 STATIC = f"<seclabel type='static' model='dac'><label>{LABEL}</label></seclabel>"
@@ -48,7 +49,7 @@ def known(acting: Acting) -> tuple[int, Origin]:
 def test_a_seclabel_comes_before_the_connection_and_that_before_its_settings() -> None:
     assert known(acting_for(labels(STATIC), system(user="daemon"))) == (64999, Origin.SECLABEL)
     assert known(acting_for(labels(), system())) == (107, Origin.CAPABILITIES)
-    session = Host("qemu:///session", None, Daemon(5, 1000, 1000, QemuConf()), (9, 0, 0))
+    session = Host("qemu:///session", None, Daemon(5, 1000, 1000, QemuConf()), Versions((9, 0)))
     assert known(acting_for(labels(STATIC), session)) == (1000, Origin.SESSION)
 
 
@@ -98,7 +99,7 @@ def test_a_running_process_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_a_qemu_of_root_keeps_its_capabilities_where_that_is_known() -> None:
     now = acting_for(labels(), system("+0:+0")).actor
     assert (now.identity.capabilities, now.maybe) == (ALL_CAPABILITIES, ())
-    before = acting_for(labels(), system("+0:+0", version=(4, 0, 0))).actor
+    before = acting_for(labels(), system("+0:+0", version=(4, 0))).actor
     assert [each.capabilities for each in before.maybe] == [frozenset()]
     told = acting_for(labels(), system("+0:+0"), capabilities=False).actor
     assert (told.identity.capabilities, told.maybe) == (frozenset(), ())
@@ -113,8 +114,8 @@ def test_what_libvirt_gives_follows_from_the_settings() -> None:
     assert gives(system()) is True
     assert gives(system(dynamic_ownership=1)) is True
     assert gives(system(dynamic_ownership=0)) is False
-    assert gives(Host("qemu:///system", None, Daemon(1, 0, 0, QemuConf(problem="no")), None)) is None
-    session = acting_for(labels(), Host("qemu:///session", None, Daemon(5, 1000, 1000, QemuConf()), None))
+    assert gives(Host("qemu:///system", None, Daemon(1, 0, 0, QemuConf(problem="no")))) is None
+    session = acting_for(labels(), Host("qemu:///session", None, Daemon(5, 1000, 1000, QemuConf())))
     assert session.domain is None
     assert session.actor.libvirtd is not None
     assert session.actor.libvirtd.gives is False

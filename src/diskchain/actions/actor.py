@@ -10,6 +10,7 @@ from diskchain.access.actor import Actor, Libvirtd, Origin
 from diskchain.access.judge import UNCONFINED, Confinement
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, Capability, Identity, identify, user_name
 from diskchain.access.security.libvirt_labels import DomainLabel
+from diskchain.behaviours import UNKNOWN, Versions, can
 from diskchain.errors import PeerError, UsageError
 from diskchain.hypervisor.daemon import Daemon
 from diskchain.hypervisor.qemu_conf import QemuConf, read_qemu_conf
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from diskchain.hypervisor.connection import Connection
     from diskchain.libvirtxml.documents.domain_labels import DomainLabels
 
-#: Since when a QEMU that runs as root is known to keep root's capabilities (measured; earlier versions could take them).
-_KEEPS_CAPABILITIES: Final = (9, 0, 0)
-#: Since when libvirt labels the data files of qcow2 images (its news of 10.10.0; measured that 9.0.0 does not).
-_KNOWS_DATA_FILES: Final = (10, 10, 0)
+_KEEPS_CAPABILITIES: Final = "a QEMU that runs as root keeps root's capabilities"
+_KNOWS_DATA_FILES: Final = "data files of qcow2 images are labelled"
 #: Bit numbers in a process's capability masks: ``include/uapi/linux/capability.h``.
 _BITS: Final = {Capability.DAC_OVERRIDE: 1, Capability.DAC_READ_SEARCH: 2}
 
@@ -38,7 +37,7 @@ class Host:
     uri: str | None = None
     label: str | None = None
     daemon: Daemon | None = None
-    version: tuple[int, int, int] | None = None
+    versions: Versions = UNKNOWN
 
     @property
     def settings(self) -> QemuConf:
@@ -60,7 +59,7 @@ class Acting:
 
 def host_of(connection: "Connection") -> Host:
     """What ``connection`` tells."""
-    return Host(connection.uri, connection.base_label("dac"), connection.daemon(), connection.version)
+    return Host(connection.uri, connection.base_label("dac"), connection.daemon(), connection.versions)
 
 
 def acting_for(
@@ -117,7 +116,7 @@ def _actor(label: str, origin: Origin, where: str, host: Host, *, capabilities: 
     if who.uid != 0 or capabilities is False:
         return Actor(who, origin, where)
     mighty = replace(who, capabilities=ALL_CAPABILITIES)
-    known = capabilities or (host.version is not None and host.version >= _KEEPS_CAPABILITIES)
+    known = capabilities or can(_KEEPS_CAPABILITIES, host.versions) is True
     return Actor(mighty, origin, where, () if known else (who,))
 
 
@@ -132,7 +131,7 @@ def _libvirtd(host: Host) -> Libvirtd:
     if daemon is not None and daemon.is_session:
         own = identify(f"+{daemon.uid}:+{daemon.gid}", capabilities=False)
         return Libvirtd(own, gives=False, because="a session's libvirtd gives files to nobody")
-    knows = None if host.version is None else host.version >= _KNOWS_DATA_FILES
+    knows = can(_KNOWS_DATA_FILES, host.versions)
     settings = host.settings
     if settings.problem is not None:
         # A document alone is judged by libvirt's defaults; a connection has a daemon that knows better.

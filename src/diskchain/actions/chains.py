@@ -96,9 +96,23 @@ class _Run:
         for each in looked:
             if each.disks:
                 disks = tuple(self._judged(disk, used) for disk in each.disks)
-                yield each.with_parts(disks, each.said)
+                yield self._at_hand(each.with_parts(disks, each.said))
             else:
-                yield each
+                yield self._at_hand(each)
+
+    def _at_hand(self, target: Examined) -> Examined:
+        """``target`` with what is said of libvirt and QEMU as it holds for the versions at hand, where those are known."""
+        versions = target.versions or self._settings.versions
+        if versions is None:
+            return target
+        from functools import partial
+
+        from diskchain.behaviours import for_versions
+        from diskchain.checks.annotate import rewritten
+
+        word = partial(for_versions, versions=versions)
+        disks = tuple(disk._replace(whole=rewritten(disk.whole, word)) for disk in target.disks)
+        return target.with_parts(disks, tuple(map(word, target.said)))
 
     def _looked(self, names: "Sequence[TargetName]") -> list[Examined]:
         """Each target as it is by itself. Whatever may be an image is walked through as one first: many of them at a time."""
@@ -200,7 +214,7 @@ class _Run:
         """A document and the chains of its disks, examined together."""
         looked = self._document(document)
         used = _relations([looked], several=False)
-        return looked.with_parts(tuple(self._judged(disk, used) for disk in looked.disks), looked.said)
+        return self._at_hand(looked.with_parts(tuple(self._judged(disk, used) for disk in looked.disks), looked.said))
 
     def _document(self, document: "TargetDocument") -> Examined:
         from diskchain.actions.document import read_view
@@ -215,7 +229,7 @@ class _Run:
 
             disks, more = without_overlays_to_be(document.origin, disks)
             said += more
-        return Examined(document.origin, tuple(disks), said, view)
+        return Examined(document.origin, tuple(disks), said, view, versions=document.versions)
 
     def _discoverer(self, targets: "Sequence[Target]") -> Discoverer:
         """Nobody logs in anywhere without a reader, so one will do for all, and reads a shared base once."""

@@ -15,6 +15,7 @@ from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     from diskchain.actions.document_view import DocumentView
+    from diskchain.behaviours import Versions
     from diskchain.discover.layer_reader import OpenElsewhere
 
 #: Layers of a chain above which reads get slow enough to say so.
@@ -32,7 +33,8 @@ class Settings(NamedTuple):
     """How chains are looked at, alike for all targets of a run.
 
     ``policy``: what a header may make us open. ``timeout``: seconds for each answer of storage. ``profile``: whose rules a document
-    must keep, ``qemu`` or ``generic``. ``depth_warning``: layers a chain may have without a warning. ``reader`` opens layers on other
+    must keep, ``qemu`` or ``generic``. ``versions``: of the libvirt and QEMU that what is said of them is to hold for, unless a connection
+    tells; None: it is said of all. ``depth_warning``: layers a chain may have without a warning. ``reader`` opens layers on other
     hosts; None: they are not looked at. ``persistent``: of a domain, its persistent definition instead of what it has now.
     ``only``: of a document, only disks with these names are looked at, empty: all. ``declared``: only what a document says, no file
     of a disk is opened. ``search``: directories in which missing files are looked for.
@@ -41,6 +43,7 @@ class Settings(NamedTuple):
     policy: OpenPolicy = LIBVIRT
     timeout: float = DEFAULT_DEADLINE
     profile: str = "qemu"
+    versions: "Versions | None" = None
     depth_warning: int = DEPTH_WARNING
     reader: LayerOpener | None = None
     persistent: bool = False
@@ -110,10 +113,10 @@ class Examined:
     """One target, looked at. Immutable.
 
     ``disks``: those with a medium. ``said``: of its document as a whole, and of disks nobody can read. ``view``: what the document says.
-    ``error``: why there is no more. No NamedTuple: start-up has no time for the types of documents.
+    ``error``: why there is no more. ``versions``: of the peers it is about, if they are known. No NamedTuple: start-up has no time for the types of documents.
     """
 
-    __slots__ = ("disks", "error", "name", "said", "view")
+    __slots__ = ("disks", "error", "name", "said", "versions", "view")
 
     def __init__(
         self,
@@ -122,16 +125,18 @@ class Examined:
         said: tuple[Finding, ...] = (),
         view: "DocumentView | None" = None,
         error: DiskchainError | None = None,
+        versions: "Versions | None" = None,
     ) -> None:
         self.name = name
         self.disks = disks
         self.said = said
         self.view = view
         self.error = error
+        self.versions = versions
 
     def with_parts(self, disks: tuple[DiskChain, ...], said: tuple[Finding, ...]) -> "Examined":
         """The same target with other disks and other findings about the whole."""
-        return Examined(self.name, disks, said, self.view, self.error)
+        return Examined(self.name, disks, said, self.view, self.error, self.versions)
 
     @property
     def findings(self) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from diskchain.actions.target import TargetName, is_document, is_stream
+from diskchain.behaviours import Versions
 from diskchain.errors import UsageError, printable
 from diskchain.hypervisor.connection import Connection, DomainDocument
 from diskchain.readers.local import open_local, storage_error
@@ -18,12 +19,16 @@ LARGEST_DOCUMENT: Final = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class TargetDocument:
-    """A document to look at. ``host``: the other host its files are on, if any. ``domain``: where it is from, with ``-c``."""
+    """A document to look at.
+
+    ``host``: the other host its files are on, if any. ``domain``: where it is from, with ``-c``; ``versions``: of its peers then.
+    """
 
     text: bytes
     origin: str
     host: str | None = None
     domain: DomainDocument | None = None
+    versions: Versions | None = None
 
 
 def document_of(target: TargetName) -> TargetDocument | None:
@@ -42,7 +47,7 @@ def domain_document(uri: str, name: str) -> TargetDocument:
     """What the domain has now if it runs, else what it will have. Raises UsageError when there is none, PeerError."""
     with Connection(uri) as connection:
         domain = connection.domain(name)
-        return TargetDocument(domain.current, name, connection.host, domain)
+        return TargetDocument(domain.current, name, connection.host, domain, connection.versions)
 
 
 def read_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bytes:

@@ -224,7 +224,7 @@ def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
     name = _name(layer)
     named = header.backing
     if named is not None and named.text.startswith("json:"):
-        yield observations.json_reference(name, len(named.text))
+        yield observations.json_reference(name, named.text)
     if named is not None and named.text[:2] in _TELLING and (held := followed_credentials(named.text)):
         yield observations.credentials_dropped(name, held)
     if header.data_file is not None:

@@ -1,5 +1,6 @@
 """The words of the findings of ``examine``: about files as they are used together, when none of them is broken. Pure."""
 
+from diskchain.behaviours import statement
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.image.header import Identity
@@ -74,7 +75,7 @@ def dirty(path: str, format: Format, *, base: bool, read_only: bool) -> Finding:
     if base:
         what, severity = "though it is a backing file, which nobody should write to", Severity.WARNING
     elif format is Format.PARALLELS:
-        what, severity = "and QEMU does not open it for writing until it is repaired", Severity.WARNING
+        what, severity = statement("dirty/parallels"), Severity.WARNING
     else:
         mended = "sees to when it opens it for writing" if format in _REPAIRABLE else "ignores"
         what, severity = f"which QEMU {mended}", Severity.INFO
@@ -95,8 +96,8 @@ def corrupt(path: str, format: Format) -> Finding:
 
 
 def unknown_features(path: str, names: tuple[str, ...]) -> Finding:
-    """The image has features that QEMU 7.2 does not know and must not ignore."""
-    message = f"{printable(path)} needs what QEMU 7.2 does not have: {', '.join(map(printable, names))}"
+    """The image has features that no QEMU up to 10.0 knows; none may ignore them."""
+    message = f"{printable(path)} needs what QEMU up to 10.0 does not have: {', '.join(map(printable, names))}"
     return finding("unknown-incompatible-feature", message, file=path)
 
 
@@ -191,11 +192,11 @@ def other_type(path: str, said: StorageType, present: StorageType) -> Finding:
 
 
 def backing_on_raw(path: str, format: Format, base: str) -> Finding:
-    """Such a domain does not start."""
+    """Such a domain does not start, or starts without what is below."""
+    what = statement("backing-on-raw/raw") if format is Format.RAW else "libvirt refuses to start the domain"
     return finding(
         "backing-on-raw",
-        f"{printable(path)} is {format}, a format without backing files, but the document puts {printable(base)} below it: "
-        "libvirt refuses to start the domain",
+        f"{printable(path)} is {format}, a format without backing files, but the document puts {printable(base)} below it: {what}",
         file=path,
         referrer=base,
     )
@@ -271,13 +272,14 @@ def absolute(overlay: str, reference: str) -> Finding:
     )
 
 
-def json_reference(overlay: str, length: int) -> Finding:
+def json_reference(overlay: str, text: str) -> Finding:
     """Not quoted: it may hold a password."""
-    return finding(
-        "json-reference",
-        f"the backing string of {printable(overlay)} is a json: object of {length} characters, which not every program reads",
-        file=overlay,
-    )
+    what = f"the backing string of {printable(overlay)} is a json: object of {len(text)} characters, which not every program reads"
+    if text.isascii():
+        return finding("json-reference", what, file=overlay)
+    # json-c, by which libvirt 11.3 reads JSON, takes such letters for bytes that are no UTF-8. It reads them escaped.
+    letters = f"{what}; with letters that are not ASCII, and not escaped: {statement('json-reference/letters')}"
+    return finding("json-reference", letters, severity=Severity.WARNING, file=overlay)
 
 
 def credentials_dropped(overlay: str, held: tuple[str, ...]) -> Finding:
@@ -294,8 +296,7 @@ def data_file_reference(path: str, data_file: str) -> Finding:
     """One image in two files."""
     return finding(
         "data-file-reference",
-        f"{printable(path)} keeps its data in {printable(data_file)}: they belong together, and libvirt before 10.10 knows "
-        "nothing of it",
+        f"{printable(path)} keeps its data in {printable(data_file)}: they belong together; {statement('data-file-reference')}",
         file=path,
         referrer=data_file,
     )

@@ -158,10 +158,12 @@ def unrecorded_with_backing(path: str, referrer: str, format: Format, fix: str |
 
 def unknown_format_name(referrer: str, name: str, *, known: bool) -> Finding:
     """The overlay records a format name that libvirt does not know, or one (``known``) that QEMU does not, and is raw to libvirt."""
+    from diskchain.behaviours import statement
+
     who = (
         "libvirt reads it as raw, and QEMU does not know that name"
         if known
-        else "libvirt does not know that name and reads it as raw"
+        else f"libvirt does not know that name; {statement('format-unknown/unknown')}"
     )
     return finding(
         "format-unknown",
@@ -172,13 +174,16 @@ def unknown_format_name(referrer: str, name: str, *, known: bool) -> Finding:
 
 def no_format(referrer: str) -> Finding:
     """The overlay records ``none``, which libvirt has a use for."""
-    return finding(
+    from diskchain.behaviours import statement
+
+    found = finding(
         "format-unknown",
-        f"{printable(referrer)} records none as the format of its backing file, which is libvirt's name for no format: it refuses "
-        "to start the domain",
+        f"{printable(referrer)} records none as the format of its backing file, which is libvirt's name for no format; "
+        f"{statement('format-unknown/none')}",
         severity=Severity.ERROR,
         file=referrer,
     )
+    return found._replace(stops=Stops.START)
 
 
 def loop(path: str, referrer: str, position: int) -> Finding:

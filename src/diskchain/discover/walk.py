@@ -185,8 +185,6 @@ class Walker:
         return self._referenced(seen, named.text, recorded, "backing file name")
 
     def _referenced(self, seen: PartialLayer, text: str, format_name: str | None, what: str) -> Source | Unknown:
-        if format_name == NO_FORMAT:
-            return seen.stop(notes.no_format(seen.name))
         format = None if format_name is None else RECORDED_FORMATS.get(format_name, _RAW)
         try:
             child = referenced_source(seen.source, text, format)
@@ -202,7 +200,9 @@ class Walker:
             self.resolving = None
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
-        if format is _RAW and format_name != "raw":
+        if format_name == NO_FORMAT:
+            seen.note(notes.no_format(seen.name))
+        elif format is _RAW and format_name != "raw":
             seen.note(notes.unknown_format_name(seen.name, format_name or "", known=format_name in RECORDED_FORMATS))
         return child
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from diskchain.behaviours import Version, Versions, from_number
 from diskchain.errors import MissingExtra, PeerError, UsageError
 from diskchain.hypervisor.daemon import Daemon, daemon_behind
 from diskchain.storage.reference import redacted
@@ -62,18 +63,22 @@ class Connection:
         """The other host this connection leads to, whose files are not ours; None for this host."""
         return None if self._host in (None, "localhost", "127.0.0.1", "::1") else self._host
 
-    @property
-    def version(self) -> tuple[int, int, int] | None:
-        """The version of the daemon, None when it does not tell."""
-        try:
-            number: int = self._connection.getLibVersion()
-        except self._libvirt.libvirtError:
-            return None
-        return number // 1_000_000, number // 1_000 % 1_000, number % 1_000
-
     def daemon(self) -> Daemon:
         """What is known of the daemon behind this connection."""
         return daemon_behind(self._peers)
+
+    @property
+    def versions(self) -> Versions:
+        """Of the libvirt that was reached, and of its QEMU; None for one that does not say."""
+        libvirt = self._libvirt
+        told: list[Version | None] = []
+        for ask in (self._connection.getLibVersion, self._connection.getVersion):
+            try:
+                number = ask()
+            except libvirt.libvirtError:
+                number = 0
+            told.append(from_number(number) if number else None)
+        return Versions(*told) if self._connection.getType() == "QEMU" else Versions(told[0])
 
     def close(self) -> None:
         """Hang up."""

@@ -81,7 +81,8 @@ def _emit(source: Source, below: str | None, look: _Look, items: list[Item]) -> 
     check_encryption(source, legacy=look.profile.read_only)
     apart = source.slice is not None and not (look.profile.raw_slices and is_plain_raw(source))
     formatted = look.profile.raw_nodes or not is_plain_raw(source)
-    if isinstance(source.backing, Source) and source.format not in BACKING_FORMATS:
+    if isinstance(source.backing, Source) and source.format not in BACKING_FORMATS and formatted:
+        # Without a format node libvirt does not look, and starts the domain without what is below.
         raise UsageError(f"an image in format {source.format or 'raw'} has no backing file")
     storage = _storage_node(source, names, look, items)
     key = _secrets(source, names, look, items)

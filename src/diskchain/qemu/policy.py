@@ -83,8 +83,16 @@ PROFILES: Final = {profile.name: profile for profile in (LIBVIRT_9, LIBVIRT_11, 
 
 
 def profile_named(name: str) -> Profile:
-    """The profile of that name. Raises UsageError."""
+    """The profile of that name, or that of the versions it names: ``libvirt-11-qemu-10``. Raises UsageError."""
+    found = PROFILES.get(name)
+    if found is not None:
+        return found
+    from diskchain.behaviours import nodes_profile, versions_named
+
     try:
-        return PROFILES[name]
-    except KeyError:
-        raise UsageError(f"no profile is called {name!r}: there are {', '.join(PROFILES)}") from None
+        return PROFILES[nodes_profile(versions_named(name))]
+    except UsageError:
+        known = ", ".join(PROFILES)
+        raise UsageError(
+            f"no profile is called {name!r}: there are {known}, and versions such as libvirt-11-qemu-10"
+        ) from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from diskchain.actions.blockdev_list import ListedDisk, list_nodes
 from diskchain.actions.chains import examine_one
+from diskchain.behaviours import UNKNOWN, nodes_profile
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
@@ -49,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profile",
-        choices=list(PROFILES),
-        help=f"whose nodes (default: {LIBVIRT_11.name}; {QSD.name}, all of them read-only, with --as qsd)",
+        metavar="PROFILE",
+        help=f"whose nodes: {', '.join(PROFILES)}, or by versions, libvirt-11.3-qemu-10 (default: with -c what the domain has; "
+        f"{QSD.name}, all of them read-only, with --as qsd; else {LIBVIRT_11.name})",
     )
     parser.add_argument("--declared", action="store_true", help="only what TARGET says itself: look at no image")
     parser.add_argument("--json", dest="form", action="store_const", const="json", help="the same as --as json")
@@ -59,8 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build and print."""
-    profile = profile_named(args.profile or (QSD.name if args.form == "qsd" else LIBVIRT_11.name))
+    profile = profile_named(args.profile or QSD.name) if args.profile or args.form == "qsd" else None
     target = examine_one(target_name(args), settings_of(args)._replace(declared=args.declared))
+    profile = profile or PROFILES[nodes_profile(target.versions or UNKNOWN)]
     found = list_nodes(
         target, profile, wanted_disks(args), keys=key_places(args), secrets=args.secrets, seconds=args.timeout
     )

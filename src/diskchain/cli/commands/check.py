@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
+from diskchain.behaviours import Versions, versions_named
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_policy_argument,
@@ -42,9 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_policy_argument(parser)
     parser.add_argument(
         "--profile",
-        choices=["generic", "qemu"],
+        metavar="PROFILE",
         default="qemu",
-        help="whose rules a document must keep: any hypervisor's, or QEMU's too (default: %(default)s)",
+        help="whose rules a document must keep: generic, any hypervisor's; qemu, QEMU's too (default); or QEMU's, and what is said of "
+        "libvirt and QEMU holds for these versions: libvirt-11-qemu-10",
     )
     parser.add_argument(
         "--search", metavar="DIR", action="append", default=[], help="look here for missing layers; repeatable"
@@ -67,10 +69,11 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("check what? Name images or documents, or a connection with -c")
     names = list(dict.fromkeys(args.target)) or domains_of(args.connect)
     host = args.connect if not args.target else None
+    profile, versions = _profile(args.profile)
     code = CheckCode()
     with reader_for(args) as reader, Progress(len(names)) as progress:
         settings = settings_of(args, reader)._replace(
-            profile=args.profile, depth_warning=args.depth, search=tuple(args.search)
+            profile=profile, versions=versions, depth_warning=args.depth, search=tuple(args.search)
         )
         targets = progress.over(target_name(args, name) for name in names)
         reports = check(targets, wanted_disks(args), settings, host=host)
@@ -78,6 +81,13 @@ def run(args: argparse.Namespace) -> int:
         if reader is not None and (problem := reader.keys.misfit()) is not None:
             print(f"diskchain: warning: {problem}", file=sys.stderr)
     return code.code
+
+
+def _profile(name: str) -> tuple[str, Versions | None]:
+    """Whose rules, and of which versions. Raises UsageError."""
+    if name in ("generic", "qemu"):
+        return name, None
+    return "qemu", versions_named(name)
 
 
 def _shown(reports: Iterable[TargetReport], host: str | None) -> Iterator[TargetReport]:

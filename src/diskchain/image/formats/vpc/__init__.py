@@ -37,10 +37,9 @@ _DIFFERENCING: Final = 4
 SECTOR: Final = 512
 _MOST_SECTORS: Final = 0xFF000000  # VHD_MAX_SECTORS: 2040 GiB
 _LARGEST_GEOMETRY: Final = 65535 * 16 * 255  # VHD_MAX_GEOMETRY
-#: Creators whose disks are as large as the footer says; all others mean the geometry, unless that is at its limit.
+#: Creators whose disks are as large as the footer says; Virtual PC and older QEMU mean the geometry, unless that is at its limit.
 _CREATORS_MEANING_SIZE: Final = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
-#: Azure means the size as well; QEMU knows that since 10.0 only.
-_AZURE: Final = b"wa\0\0"
+_CREATORS_MEANING_GEOMETRY: Final = (b"vpc ", b"qemu")
 
 #: QEMU 7.2 refuses longer block tables: INT_MAX / 4.
 _MOST_ENTRIES: Final = ((1 << 31) - 1) // 4
@@ -138,12 +137,16 @@ def read_footer(window: Window) -> tuple[_Footer, int]:
 
 
 def _capacity(footer: _Footer, at: int) -> tuple[int, list[tuple[str, str]]]:
-    """Sectors the guest sees, as QEMU decides, and a remark where its versions differ."""
+    """Sectors the guest sees, as QEMU before 10.0 decides, and a remark where its versions differ."""
     sectors, remarks = footer.geometry_sectors, []
     if footer.creator in _CREATORS_MEANING_SIZE or sectors == _LARGEST_GEOMETRY:
         sectors = footer.current // SECTOR
-    elif footer.creator == _AZURE and sectors * SECTOR != footer.current:
-        remarks = [_remark(f"made by Azure, which means {footer.current} bytes; QEMU before 10.0 goes by the geometry")]
+    elif footer.creator not in _CREATORS_MEANING_GEOMETRY and sectors * SECTOR != footer.current:
+        from diskchain.behaviours import statement
+
+        by = footer.creator.rstrip(b"\0 ").decode("ascii", "backslashreplace") or "nobody"
+        sizes = f"{footer.current} bytes, or {sectors * SECTOR} by its geometry"
+        remarks = [_remark(f"made by {by}, it has {sizes}; {statement('malformed/vhd-size')}")]
     if sectors > _MOST_SECTORS:
         raise _bad(f"a capacity of {sectors} sectors", at + 48)
     return sectors, remarks
