@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.checks.whole_images import FORMATS, RECIPES, Recipe, cuts, harmed, make
+from tests.cli.commands import diskchain
 from tests.live.storage import QemuImg
 
 from diskchain.checks.closer import closer
@@ -142,3 +144,31 @@ def test_of_a_block_device_the_size_of_the_device_counts(
     for path, ids in ((whole, []), (part, ["truncated"])):
         source = Source(BlockLocation(str(loop_device(path))), FORMATS["qcow2"])
         assert [found.id for found in Discoverer(closer=closer).discover(source).findings] == ids
+
+
+def test_info_and_show_tell_of_it_as_check_does(qemu_img: QemuImg, tmp_path: Path) -> None:
+    path = tmp_path / "disk.qcow2"
+    make(qemu_img, Recipe("qcow2"), path)
+    os.truncate(path, path.stat().st_size // 2)
+    verbs = [diskchain(verb, path) for verb in ("info", "show", "check")]
+    assert ["[truncated]" in verb.out for verb in verbs] == [True] * 3
+    told = {verb.out.partition("it has ")[2].partition(" [truncated]")[0] for verb in verbs}
+    assert len(told) == 1
+
+
+def test_while_another_process_writes_to_an_image_it_is_to_be_checked_again(qemu_img: QemuImg, tmp_path: Path) -> None:
+    path = tmp_path / "disk.qcow2"
+    make(qemu_img, Recipe("qcow2"), path)
+    command: list[str | Path] = ["qemu-io", "-f", "qcow2", path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        writer.stdin.write("read 0 512\n")
+        writer.stdin.flush()
+        assert "read" in writer.stdout.readline()
+        assert faults(path, "qcow2") == []
+        os.truncate(path, path.stat().st_size // 2)
+        found = only(path, "qcow2")
+        assert (found.severity, "Check it again" in found.message) == (Severity.WARNING, True)
+        writer.kill()
+    assert only(path, "qcow2").severity is Severity.ERROR

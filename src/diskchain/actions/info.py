@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from diskchain.actions.target import is_document
 from diskchain.errors import ImageError, StorageError, UsageError, printable
 from diskchain.image.header import ImageHeader
-from diskchain.image.inspect import inspect
+from diskchain.image.inspect import inspect, missing_areas
 from diskchain.image.raw_content import Content
 from diskchain.image.window import Window
 from diskchain.readers.file_facts import ImageFacts
@@ -58,6 +58,7 @@ def _read(path: str, format: Format | None, rules: "Rules") -> HeaderReport:
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
         content = _content(image.window()) if known is Format.RAW else None
+        header = header._replace(remarks=header.remarks + _missing(image.window(), header))
         return HeaderReport(header, image.facts, content, guessed=format is None)
 
 
@@ -66,6 +67,18 @@ def _guess(window: Window, rules: "Rules", path: str) -> Format:
 
     format = probe(window, "untrusted") if rules == "untrusted" else guess_alone(window, path)
     return Format.LUKS if format is Format.RAW and starts_with_luks(window) else format
+
+
+def _missing(window: Window, header: ImageHeader) -> tuple[tuple[str, str], ...]:
+    """A remark on areas that end behind the file, as ``check`` finds them; none where the tables cannot be read."""
+    from diskchain.checks.file_messages import too_short
+    from diskchain.checks.refused import refused_by_qemu
+
+    try:
+        areas = missing_areas(window, header.format)
+    except (ImageError, StorageError):
+        return ()
+    return (("truncated", too_short(window.size, areas, opens=not refused_by_qemu(header))),) if areas else ()
 
 
 def _content(window: Window) -> Content | None:

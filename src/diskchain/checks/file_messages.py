@@ -24,21 +24,26 @@ _WORST = list(_EFFECTS)
 _MOST_NAMED = 3
 
 
+def too_short(size: int, areas: Sequence[Area], *, opens: bool) -> str:
+    """What is missing of a file of ``size`` bytes, which is not enough for ``areas``, and what QEMU does if it ``opens`` it at all."""
+    named = list(dict.fromkeys(printable(area.what) for area in areas))
+    rest = len(named) - _MOST_NAMED
+    what = ", ".join(named[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    message = f"it has {size} bytes and needs at least {max(area.end for area in areas)} for {what}"
+    return f"{message}; {_EFFECTS[_worst(areas)]}" if opens else message
+
+
+def _worst(areas: Sequence[Area]) -> Effect:
+    return min((area.effect for area in areas), key=_WORST.index)
+
+
 def truncated(path: str, size: int, areas: Sequence[Area], *, opens: bool, written: bool) -> Finding:
     """The file has ``size`` bytes, which is not enough for ``areas``.
 
     ``opens`` False: another finding says why QEMU does not open it. ``written``: a running domain writes to it.
     """
-    named = list(dict.fromkeys(printable(area.what) for area in areas))
-    rest = len(named) - _MOST_NAMED
-    what = ", ".join(named[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-    effect = min((area.effect for area in areas), key=_WORST.index)
-    message = (
-        f"{printable(path)} was cut short, or its tables are damaged: it has {size} bytes and needs at least "
-        f"{max(area.end for area in areas)} for {what}"
-    )
-    if opens:
-        message += f"; {_EFFECTS[effect]}"
+    effect = _worst(areas)
+    message = f"{printable(path)} was cut short, or its tables are damaged: {too_short(size, areas, opens=opens)}"
     severity = _HARMLESS.get(effect)
     if written and effect not in _HARMLESS:
         message += ". A running domain writes to it: what is missing may be about to be written. Check it again"

@@ -15,6 +15,7 @@ from diskchain.image.guid import NIL, guid_text
 from diskchain.image.iso9660 import ISO_IDENTIFIER, ISO_IDENTIFIER_AT
 from diskchain.image.luks.header import read_luks
 from diskchain.image.magic import candidates, has_partition_table
+from diskchain.image.other_files import other_file
 from diskchain.image.probe import starts_with_luks
 from diskchain.image.window import Window
 from diskchain.storage.terms import Format
@@ -78,18 +79,22 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was recognised. ``signatures``: image formats the bytes look like; ``raw`` among them means: bootable as raw, too."""
+    """What was recognised. ``signatures``: image formats the bytes look like; ``raw`` among them means: bootable as raw, too.
+
+    ``other``: what the file is if it begins like one that is no disk image, in words that follow "it is".
+    """
 
     signatures: tuple[Format, ...]
     partition_table: PartitionTable | None = None
     iso_volume: str | None = None
     encryption: ImageEncryption | None = None
+    other: str | None = None
 
 
 def examine(window: Window) -> Content:
     """What the bytes look like. Whatever is malformed is left out. Raises StorageError from the window's fetch only."""
     found, _ = candidates(window)
-    return Content(tuple(found), _partition_table(window), _iso_volume(window), _encryption(window))
+    return Content(tuple(found), _partition_table(window), _iso_volume(window), _encryption(window), other_file(window))
 
 
 def claimed_size(window: Window) -> Claim | None:

@@ -61,6 +61,8 @@ def header_lines(
 
 def _content(content: "Content") -> Iterator[str]:
     """What a raw image holds; lines begin with ``holds``, since they are no header's."""
+    if content.other is not None:
+        yield f"no disk image by how it begins: it is {content.other}"
     if content.signatures:
         yield f"holds the signature of: {', '.join(content.signatures)}"
     if content.iso_volume is not None:

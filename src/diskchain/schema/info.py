@@ -111,12 +111,13 @@ class PartitionTableDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What a raw image holds. ``signatures``: the image formats its bytes look like."""
+    """What a raw image holds. ``signatures``: the image formats its bytes look like; ``other``: what it is if no disk image: ``gzip data``."""
 
     signatures: tuple[str, ...]
     partition_table: PartitionTableDocument | None
     iso_volume: str | None
     encryption: EncryptionDocument | None
+    other: str | None = None
 
 
 class RemarkDocument(msgspec.Struct, frozen=True):
@@ -210,6 +211,7 @@ def _content(content: Content | None) -> ContentDocument | None:
         partition_table=_partition_table(content.partition_table),
         iso_volume=content.iso_volume,
         encryption=_encryption(content.encryption),
+        other=content.other,
     )
 
 
