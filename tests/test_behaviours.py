@@ -9,7 +9,6 @@ from diskchain.behaviours import (
     BEHAVIOURS,
     UNKNOWN,
     Behaviour,
-    Versions,
     behaviours,
     for_versions,
     from_number,
@@ -22,6 +21,7 @@ from diskchain.errors import UsageError
 from diskchain.findings import KINDS, Severity, Stops, finding
 from diskchain.qemu.policy import PROFILES, profile_named
 from diskchain.storage.terms import Format
+from diskchain.versions import Versions
 
 BOOKWORM, TRIXIE = Versions((9, 0), (7, 2)), Versions((11, 3), (10, 0))
 SOURCE = Path(__file__).parents[1] / "src" / "diskchain"

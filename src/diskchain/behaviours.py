@@ -6,34 +6,16 @@ since or until which. No other module compares versions. Pure; knows ``findings`
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, NamedTuple
 
 from diskchain.errors import UsageError
 from diskchain.findings import Finding, Severity, Stops
-
-#: Major and minor number: (11, 3).
-Version = tuple[int, int]
-Peer = Literal["libvirt", "QEMU"]
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """What is known of the peers at hand; None: nothing."""
-
-    libvirt: Version | None = None
-    qemu: Version | None = None
-
-    def of(self, peer: Peer) -> Version | None:
-        """That one's."""
-        return self.libvirt if peer == "libvirt" else self.qemu
-
+from diskchain.versions import Peer, Version, Versions
 
 UNKNOWN: Final = Versions()
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behaviour(NamedTuple):
     """What a peer does, from version ``since`` on and up to version ``until``, that one included; None: no limit.
 
     ``does``: a clause without subject and version, "refuses to start the domain". ``severity`` and ``stops``: of a finding about it,

@@ -13,7 +13,6 @@ from diskchain.access.kernel.identity import ALL_CAPABILITIES, Identity
 from diskchain.access.kernel.path_facts import Inode, Kind
 from diskchain.access.kernel.path_walk import walk_path
 from diskchain.actions.actor import Acting, Host, acting_for
-from diskchain.behaviours import Version, Versions
 from diskchain.errors import DiskchainError, PeerError, UsageError
 from diskchain.hypervisor.configuration_file import Setting
 from diskchain.hypervisor.daemon import Daemon
@@ -21,6 +20,7 @@ from diskchain.hypervisor.domain_log import opened_before
 from diskchain.hypervisor.qemu_conf import PATH, QemuConf, read_qemu_conf
 from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
 from diskchain.system.process_rights import credentials, open_files
+from diskchain.versions import Version, Versions
 
 UUID = "5d0bd0a4-2c1a-4f5f-8f0c-9d2b3f3f0a11"
 LABEL = "+64999:+64998"

@@ -10,12 +10,13 @@ from diskchain.access.actor import Actor, Libvirtd, Origin
 from diskchain.access.judge import UNCONFINED, Confinement
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, Capability, Identity, identify, user_name
 from diskchain.access.security.libvirt_labels import DomainLabel
-from diskchain.behaviours import UNKNOWN, Versions, can
+from diskchain.behaviours import UNKNOWN, can
 from diskchain.errors import PeerError, UsageError
 from diskchain.hypervisor.daemon import Daemon
 from diskchain.hypervisor.qemu_conf import QemuConf, read_qemu_conf
 from diskchain.qemu.process import qemu_process
 from diskchain.system.process_rights import Credentials, credentials
+from diskchain.versions import Versions
 
 if TYPE_CHECKING:
     from diskchain.hypervisor.connection import Connection

@@ -12,10 +12,10 @@ from diskchain.storage.location import local_path
 from diskchain.storage.lookup import LayerName, layer_names
 from diskchain.storage.source import files, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
+from diskchain.versions import Versions
 
 if TYPE_CHECKING:
     from diskchain.actions.document_view import DocumentView
-    from diskchain.behaviours import Versions
     from diskchain.discover.layer_reader import OpenElsewhere
 
 #: Layers of a chain above which reads get slow enough to say so.
@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     policy: OpenPolicy = LIBVIRT
     timeout: float = DEFAULT_DEADLINE
     profile: str = "qemu"
-    versions: "Versions | None" = None
+    versions: Versions | None = None
     depth_warning: int = DEPTH_WARNING
     reader: LayerOpener | None = None
     persistent: bool = False
@@ -125,7 +125,7 @@ class Examined:
         said: tuple[Finding, ...] = (),
         view: "DocumentView | None" = None,
         error: DiskchainError | None = None,
-        versions: "Versions | None" = None,
+        versions: Versions | None = None,
     ) -> None:
         self.name = name
         self.disks = disks

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from diskchain.actions.target import TargetName, is_document, is_stream
-from diskchain.behaviours import Versions
 from diskchain.errors import UsageError, printable
 from diskchain.hypervisor.connection import Connection, DomainDocument
 from diskchain.readers.local import open_local, storage_error
 from diskchain.storage.terms import StorageType
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
+from diskchain.versions import Versions
 
 #: More than virsh sends to libvirt, which is 10 MiB; a bound for pipes and for files that only look like documents. Reading takes
 #: up to forty times as much memory.

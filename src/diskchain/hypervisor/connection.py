@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from diskchain.behaviours import Version, Versions, from_number
+from diskchain.behaviours import from_number
 from diskchain.errors import MissingExtra, PeerError, UsageError
 from diskchain.hypervisor.daemon import Daemon, daemon_behind
 from diskchain.storage.reference import redacted
 from diskchain.system.unix_peer import unix_peers
+from diskchain.versions import Version, Versions
 
 if TYPE_CHECKING:
     import libvirt

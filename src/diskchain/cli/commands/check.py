@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
-from diskchain.behaviours import Versions, versions_named
+from diskchain.behaviours import versions_named
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_policy_argument,
@@ -21,6 +21,7 @@ from diskchain.errors import UsageError
 from diskchain.findings import KINDS
 from diskchain.report.check import CheckCode, report_lines
 from diskchain.report.style import style_of
+from diskchain.versions import Versions
 
 EXAMPLE = """\
 examples:

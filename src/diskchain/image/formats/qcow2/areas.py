@@ -9,7 +9,8 @@ Source: QEMU ``docs/interop/qcow2.txt``; ``inc_refcounts_imrt`` in ``block/qcow2
 
 import struct
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from diskchain.image.areas import Area, Effect, all_read, numbers, pieces, tables
 from diskchain.image.formats.qcow2 import fixed_part, read_extensions
@@ -40,7 +41,8 @@ _SUBCLUSTERS: Final = 32  # QCOW_EXTL2_SUBCLUSTERS_PER_CLUSTER
 _MOST_TABLES: Final = 16  # of L2 entries, to find what the last cluster is
 
 
-class _Image(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Image:
     """What of a header its areas hang on. ``entry``: bytes of an L2 entry; ``refcounts_size``: of the table, in bytes.
 
     ``most_clusters``: that can be in use; 0: nobody can tell.
