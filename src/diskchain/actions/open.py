@@ -194,9 +194,8 @@ def _picked(
         for each in picked.whole[0].findings
         if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU
     ]
-    for each in picked.findings:
-        if each.severity is not Severity.INFO and each.id != _LOOKED_AT_BY_QEMU:
-            tell(each)
+    for each in told:
+        tell(each)
     _refuse_faults(picked, told, settings)
     return picked
 

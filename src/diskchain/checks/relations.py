@@ -18,16 +18,19 @@ from diskchain.storage.location import describe_location
 FileIdentity = tuple[int, int]
 
 
-class Attached(NamedTuple):
+class Attached:
     """One disk of a guest. ``name`` is for people; ``guest`` says which guest it is, None: one of its own.
 
     A guest that is described twice (running and defined, or in two documents) is one guest, and so is its disk ``target``.
     """
 
-    name: str
-    chain: BackingChain
-    guest: str | None = None
-    target: str | None = None
+    __slots__ = ("chain", "guest", "name", "target")
+
+    def __init__(self, name: str, chain: BackingChain, guest: str | None = None, target: str | None = None) -> None:
+        self.name = name
+        self.chain = chain
+        self.guest = guest
+        self.target = target
 
 
 class User(NamedTuple):

@@ -59,6 +59,9 @@ MAX_LENGTH: Final = 1 << 16
 def parse_reference(text: str, dialect: Dialect = "libvirt") -> Reference:
     """What ``text`` names. A relative file name stays relative.
 
+    >>> str(parse_reference("nbd://host/export").source().location.protocol)
+    'nbd'
+
     Raises UnsupportedReference for what the other dialect or the model may know, else ReferenceSyntaxError; never anything
     else, whatever the text, and never with the text in the message.
     """
@@ -88,6 +91,9 @@ _COLON_ONLY_IN_QEMU: Final = frozenset({"rbd", "file", "host_device", "host_cdro
 
 def format_reference(source: Source, unknown: tuple[tuple[str, Scalar], ...] = ()) -> str:
     """The string to write into an overlay of ``source``: libvirt's choice, the shortest that QEMU reads back to the same thing.
+
+    >>> format_reference(Source(FileLocation("/images/base.qcow2")))
+    '/images/base.qcow2'
 
     A path where that will do, else a URI, else ``json:``. ``unknown`` is :attr:`Reference.unknown`, or empty. Of a login only
     the user name of ssh and rbd goes in; cookies do too, as libvirt writes them. Raises UsageError for what no string can say.
