@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from diskchain.access.requirements import Access, Need, Role, needs, writable_depths
 from diskchain.errors import UsageError
 from diskchain.storage.location import FileLocation, NetworkLocation
-from diskchain.storage.operation import Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
+from diskchain.storage.operation import Backup, Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
 from diskchain.storage.source import TERMINATOR, Source, layers, stack
 from diskchain.storage.terms import Protocol
 from tests.access.strategies import chains
@@ -38,6 +38,8 @@ def accesses(found: tuple[Need, ...]) -> str:
         (Pull(base=2), "top=W b=R a=R base=R"),
         (Copy(NEW), "top=W b=R a=R base=R new=W"),
         (Snapshot(NEW), "top=W b=R a=R base=R new=W"),
+        (Backup(NEW), "top=W b=R a=R base=R new=W"),
+        (Start(NEW), "top=W b=R a=R base=R new=W"),
         (Rebase(), "top=W b=R a=R base=R"),
         (Rebase(1), "b=W a=R base=R"),
         (Rebase(1, NEW), "b=W a=R base=R new=R"),

@@ -14,7 +14,7 @@ from tests.live.storage import QemuImg
 
 #: The top of a commit that is not of the active layer has one above it, and one below.
 _LAYERS_OF_A_COMMIT = 3
-_KINDS = ("snapshot", "snapshot", "copy", "copy", "commit", "pull")
+_KINDS = ("snapshot", "snapshot", "copy", "copy", "backup", "commit", "pull")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Stage:
         kind = self.chance.choice(_KINDS)
         if kind == "commit" and len(paths) < _LAYERS_OF_A_COMMIT:
             kind = "snapshot"
-        if kind in ("snapshot", "copy"):
+        if kind in ("snapshot", "copy", "backup"):
             return self._to_a_new_file(kind)
         return self._on_layers(kind, paths)
 
@@ -155,6 +155,12 @@ def _copy(domain: Any, wanted: Wanted) -> None:
     domain.blockJobAbort("vda", 0)
 
 
+def _backup(domain: Any, wanted: Wanted) -> None:
+    target = f"<driver type='qcow2'/><target file='{wanted.to}'/>"
+    xml = f"<domainbackup mode='push'><disks><disk name='vda' backup='yes' type='file'>{target}</disk></disks></domainbackup>"
+    domain.backupBegin(xml, None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL if wanted.reuse else 0)
+
+
 def _commit(domain: Any, wanted: Wanted) -> None:
     paths = layer_paths(domain)
     domain.blockCommit("vda", str(paths[int(wanted.base or 0)]), str(paths[int(wanted.top or 0)]), 0, 0)
@@ -168,7 +174,7 @@ def _pull(domain: Any, wanted: Wanted) -> None:
         domain.blockRebase("vda", base, 0, 0)
 
 
-_RUN = {"snapshot": _snapshot, "copy": _copy, "commit": _commit, "pull": _pull}
+_RUN = {"snapshot": _snapshot, "copy": _copy, "backup": _backup, "commit": _commit, "pull": _pull}
 
 
 def layer_paths(domain: Any) -> list[Path]:

@@ -60,9 +60,8 @@ def making(need: Need, there: Present, actor: Actor) -> list[Hindrance]:
     if file is not None:
         full = file.kind is Kind.FILE and file.size > 0
         if actor.libvirtd is not None and need.fresh:
-            return [
-                Hindrance("exists", f"{file.path} exists already, and libvirt makes it anew or not at all", file.path)
-            ]
+            reason = f"{file.path} exists already, and libvirt makes that file itself"
+            return [Hindrance("exists", reason, file.path)]
         if actor.libvirtd is None or need.reuse or not full:
             return []
         reason = f"{file.path} exists and is not empty; libvirt writes there only when told to (--reuse-external)"

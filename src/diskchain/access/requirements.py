@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from diskchain.errors import UsageError
 from diskchain.storage.location import local_path
-from diskchain.storage.operation import Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
+from diskchain.storage.operation import Backup, Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
 from diskchain.storage.source import Source, layers
 from diskchain.system.posix_acl import READ, WRITE
 
@@ -77,7 +77,10 @@ def needs(chain: Source, operation: Operation) -> tuple[Need, ...]:
         found += _destination(operation.destination, "the copy is written there", reuse=operation.reuse)
     elif isinstance(operation, Start) and operation.overlay is not None:
         made = _destination(operation.overlay, "libvirt keeps there what the guest writes", reuse=False)
-        found += [replace(need, fresh=True) for need in made]
+        found += [replace(need, fresh=need.new) for need in made]
+    elif isinstance(operation, Backup):
+        made = _destination(operation.file, "the backup writes there", reuse=operation.reuse)
+        found += [replace(need, fresh=need.new and not need.reuse) for need in made]
     elif isinstance(operation, Snapshot):
         found += _destination(operation.overlay, "the guest writes there from now on", reuse=operation.reuse)
     elif isinstance(operation, Pull) and operation.base is not None:
@@ -101,6 +104,8 @@ def destination_of(operation: Operation) -> Source | None:
     """The image that ``operation`` makes, None when it makes none."""
     if isinstance(operation, Copy):
         return operation.destination
+    if isinstance(operation, Backup):
+        return operation.file
     return operation.overlay if isinstance(operation, Snapshot | Start) else None
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from diskchain.actions.select_layer import position_of
 from diskchain.errors import UsageError
 from diskchain.storage.location import FileLocation
-from diskchain.storage.operation import Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
+from diskchain.storage.operation import Backup, Commit, Copy, Operation, Pull, Rebase, Snapshot, Start
 from diskchain.storage.source import TERMINATOR, UNKNOWN, Source
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
@@ -18,6 +18,7 @@ TAKES: Final[dict[str, tuple[str, ...]]] = {
     "pull": ("base",),
     "copy": ("to", "shallow", "reuse"),
     "snapshot": ("to", "reuse"),
+    "backup": ("to", "reuse"),
     "rebase": ("layer", "backing", "unsafe"),
 }
 
@@ -66,6 +67,8 @@ class Wanted:
             return Copy(self._new_file(), shallow=self.shallow, reuse=self.reuse)
         if self.kind == "snapshot":
             return Snapshot(self._new_file(), reuse=self.reuse)
+        if self.kind == "backup":
+            return Backup(self._new_file(), reuse=self.reuse)
         if self.kind == "rebase":
             backing = None if self.backing is None else _file(self.backing)
             return Rebase(position(self.layer) or 0, backing, unsafe=self.unsafe)

@@ -58,6 +58,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """The disk is backed up into ``file``, or served while ``file`` keeps what is overwritten. ``reuse``: it is there already."""
+
+    file: Source
+    reuse: bool = False
+    type: Literal["backup"] = "backup"
+
+
+@dataclass(frozen=True, slots=True)
 class Rebase:
     """qemu-img gives ``layer`` another ``backing`` file (None: the header's). ``unsafe``: header only, nothing is read."""
 
@@ -67,8 +76,8 @@ class Rebase:
     type: Literal["rebase"] = "rebase"
 
 
-Operation = Start | Commit | Pull | Copy | Snapshot | Rebase
+Operation = Start | Commit | Pull | Copy | Snapshot | Backup | Rebase
 
 
 #: The words for operations, as the command line takes them.
-OPERATIONS: Final = ("start", "commit", "pull", "copy", "snapshot", "rebase")
+OPERATIONS: Final = ("start", "commit", "pull", "copy", "snapshot", "backup", "rebase")

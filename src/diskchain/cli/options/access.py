@@ -34,10 +34,12 @@ def add_access_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--base", metavar="LAYER", help="commit into this layer, or pull what is above it")
     which.add_argument("--top", metavar="LAYER", help="commit from this layer down (default: the active one)")
     which.add_argument("--offline", action="store_true", help="the commit is done by qemu-img")
-    which.add_argument("--to", metavar="PATH", help="the file that a copy or a snapshot makes")
+    which.add_argument("--to", metavar="PATH", help="the file that a copy, a snapshot or a backup makes")
     which.add_argument("--shallow", action="store_true", help="the copy keeps the backing file")
     which.add_argument(
-        "--reuse", action="store_true", help="the file of a copy or a snapshot is there already (--reuse-external)"
+        "--reuse",
+        action="store_true",
+        help="the file of a copy, a snapshot or a backup is there already (--reuse-external)",
     )
     which.add_argument("--layer", metavar="LAYER", help="rebase this layer (default: the top)")
     which.add_argument("--backing", metavar="PATH", help="rebase onto this file")
