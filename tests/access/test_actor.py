@@ -21,6 +21,7 @@ from diskchain.hypervisor.qemu_conf import PATH, QemuConf, read_qemu_conf
 from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
 from diskchain.system.process_rights import credentials, open_files
 from diskchain.versions import Version, Versions
+from tests.live.peers import requires
 
 UUID = "5d0bd0a4-2c1a-4f5f-8f0c-9d2b3f3f0a11"
 LABEL = "+64999:+64998"
@@ -71,7 +72,11 @@ def test_nobody_is_guessed() -> None:
         acting_for(labels(), Host(daemon=Daemon(None, None, None, QemuConf())))
 
 
+@requires("root")  # whose daemon is the system's
 def test_a_running_process_is_taken_as_it_is(tmp_path: Path) -> None:
+    owner = os.geteuid()
+    daemon = Daemon(1, owner, os.getegid(), QemuConf(), state=str(tmp_path))
+    host = Host("qemu:///system", "+107:+107", daemon, Versions(Version(9, 0, 0)))
     file = tmp_path / "image"
     file.write_bytes(b"x")
     code = "import sys; f=open(sys.argv[1],'r+b'); print('ready', flush=True); sys.stdin.read()"
@@ -82,7 +87,10 @@ def test_a_running_process_is_taken_as_it_is(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        acting = acting_for(labels(STATIC, running=True), system())
+        asked = labels(STATIC, running=True)
+        assert acting_for(asked, host).actor.origin is Origin.SECLABEL  # anybody may call themselves a domain's QEMU
+        (tmp_path / "web.pid").write_text(f"{process.pid}\n")
+        acting = acting_for(asked, host)
         assert (acting.process, acting.actor.origin) == (process.pid, Origin.PROCESS)
         seen = credentials(os.getpid())
         assert seen is not None
@@ -93,7 +101,7 @@ def test_a_running_process_is_taken_as_it_is(tmp_path: Path) -> None:
         opened = open_files(process.pid, {inode.number})
         assert Actor(acting.actor.identity, opened=opened).has_open(inode, writable=True)
         process.communicate(b"")
-    assert acting_for(labels(STATIC, running=True), system()).process is None
+    assert acting_for(labels(STATIC, running=True), host).process is None
 
 
 def test_a_qemu_of_root_keeps_its_capabilities_where_that_is_known() -> None:

@@ -7,6 +7,7 @@ Source: QEMU ``block/file-posix.c`` (``RAW_LOCKQEMU_PERM_BASE``, ``RAW_LOCK_SHAR
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,7 @@ from diskchain.system.file_locks import is_locked
 
 _SHARED_BASE: Final = 200
 _BASES: Final = (QEMU_PERM_BASE, _SHARED_BASE)
+_LOCK: Final = re.compile(r"^lock:.*OFDLCK.*:(\d+) (\d+) (\d+)$", re.MULTILINE)
 
 
 class Right(IntEnum):
@@ -29,6 +31,19 @@ class Right(IntEnum):
     WRITE = 1
     WRITE_UNCHANGED = 2
     RESIZE = 3
+
+
+_BYTES: Final = tuple(base + right for base in _BASES for right in Right)
+
+
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """One descriptor of a process and the byte ranges locked through it. ``inode`` is the number alone, which several devices may have."""
+
+    inode: int
+    pid: int
+    descriptor: str
+    ranges: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +91,53 @@ class ImageLocks:
         return None
 
 
-def image_locks(path: str, *, ignore: frozenset[int] = frozenset()) -> ImageLocks | None:
+class LockHolders:
+    """Which processes hold locks on which inodes, by one look through ``/proc`` when first asked; as it was then.
+
+    Made for one answer about many files: a host has as many processes as files, and each process has to be looked at.
+    """
+
+    def __init__(self) -> None:
+        self._by_inode: dict[int, list[_Locked]] | None = None
+
+    def of(self, status: os.stat_result) -> dict[int, set[int]]:
+        """The lock bytes of QEMU's that each process holds on an inode."""
+        if self._by_inode is None:
+            self._by_inode = {}
+            for locked in _all_locked():
+                self._by_inode.setdefault(locked.inode, []).append(locked)
+        found: dict[int, set[int]] = {}
+        for locked in self._by_inode.get(status.st_ino, ()):
+            with suppress(OSError):  # closed meanwhile
+                there = Path(f"/proc/{locked.pid}/fd/{locked.descriptor}").stat()
+                if (there.st_ino, there.st_dev) == (status.st_ino, status.st_dev):
+                    held = found.setdefault(locked.pid, set())
+                    held |= {each for each in _BYTES if any(a <= each <= b for a, b in locked.ranges)}
+        return {pid: held for pid, held in found.items() if held}
+
+
+def _all_locked() -> Iterator[_Locked]:
+    """The descriptors with locks that we may see. No file is asked about: it might never answer."""
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with suppress(OSError):  # gone, or not ours to look at
+            for info in (process / "fdinfo").iterdir():
+                with suppress(OSError):
+                    ranges: dict[int, list[tuple[int, int]]] = {}
+                    for inode, first, last in _LOCK.findall(info.read_text()):
+                        ranges.setdefault(int(inode), []).append((int(first), int(last)))
+                    for number, each in ranges.items():
+                        yield _Locked(number, int(process.name), info.name, tuple(each))
+
+
+def image_locks(
+    path: str, *, ignore: frozenset[int] = frozenset(), known: LockHolders | None = None
+) -> ImageLocks | None:
     """The locks others hold on ``path`` (``/proc/self/fd/N`` will do). None when we may not open the file.
 
     ``ignore``: process ids that do not count, such as the QEMU the question is asked for; honoured as far as we may see
-    whose locks they are.
+    whose locks they are. ``known``: who holds locks, if that was looked up already.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -93,7 +150,7 @@ def image_locks(path: str, *, ignore: frozenset[int] = frozenset()) -> ImageLock
         status = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    by_pid = _locked_by(status)
+    by_pid = (known or LockHolders()).of(status)
     explained = set().union(*by_pid.values()) if by_pid else set()
     counted = {pid: offsets for pid, offsets in by_pid.items() if pid not in ignore}
     offsets = (locked - explained).union(*counted.values())
@@ -102,39 +159,6 @@ def image_locks(path: str, *, ignore: frozenset[int] = frozenset()) -> ImageLock
         unshared=frozenset(right for right in Right if _SHARED_BASE + right in offsets),
         holders=tuple(Holder(pid, _command(pid), domain_of(pid)) for pid in sorted(counted)),
     )
-
-
-def _locked_by(status: os.stat_result) -> dict[int, set[int]]:
-    """The lock bytes each process holds on an inode, by what ``/proc/PID/fdinfo`` shows us."""
-    line = re.compile(rf"^lock:.*OFDLCK.*:{status.st_ino} (\d+) (\d+)$", re.MULTILINE)
-    bytes_of_interest = [base + right for base in _BASES for right in Right]
-    found: dict[int, set[int]] = {}
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            ranges = [
-                (int(a), int(b)) for text in _descriptor_infos(process, status, line) for a, b in line.findall(text)
-            ]
-            held = {offset for offset in bytes_of_interest if any(a <= offset <= b for a, b in ranges)}
-            if held:
-                found[int(process.name)] = held
-    return found
-
-
-def _descriptor_infos(process: Path, status: os.stat_result, line: re.Pattern[str]) -> list[str]:
-    """Of the descriptors of one file that have a ``line`` of it. No other is asked for its file: that might never answer."""
-    texts: list[str] = []
-    try:
-        entries = list((process / "fd").iterdir())
-    except OSError:
-        return texts
-    for entry in entries:
-        with suppress(OSError):  # closed, or gone with its process, while we look
-            text = (process / "fdinfo" / entry.name).read_text()
-            if line.search(text):
-                there = entry.stat()
-                if (there.st_ino, there.st_dev) == (status.st_ino, status.st_dev):
-                    texts.append(text)
-    return texts
 
 
 def _command(pid: int) -> str:

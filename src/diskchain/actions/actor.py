@@ -3,6 +3,7 @@
 Puts together what ``system`` tells of processes, ``hypervisor`` of the daemon and ``libvirtxml`` of the domain. Judges nothing.
 """
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,9 +13,8 @@ from diskchain.access.kernel.identity import ALL_CAPABILITIES, Capability, Ident
 from diskchain.access.security.libvirt_labels import DomainLabel
 from diskchain.behaviours import UNKNOWN, can
 from diskchain.errors import PeerError, UsageError
-from diskchain.hypervisor.daemon import Daemon
+from diskchain.hypervisor.daemon import SYSTEM_STATE, Daemon, noted_process
 from diskchain.hypervisor.qemu_conf import QemuConf, read_qemu_conf
-from diskchain.qemu.process import qemu_process
 from diskchain.system.process_rights import Credentials, credentials
 from diskchain.versions import Versions
 
@@ -70,7 +70,7 @@ def acting_for(
 
     Raises UsageError, PeerError when nobody can tell.
     """
-    process = qemu_process(labels.uuid) if labels.running and labels.uuid else None
+    process = _process(labels, host)
     present = None if process is None else credentials(process)
     libvirtd = _libvirtd(host)
     if who is not None:
@@ -80,6 +80,18 @@ def acting_for(
     else:
         actor = _configured(labels, host, capabilities=capabilities)
     return Acting(replace(actor, libvirtd=libvirtd), _domain_label(labels, host, actor), process)
+
+
+def _process(labels: "DomainLabels", host: Host) -> int | None:
+    """The domain's running QEMU, by libvirt's own note. Of a document alone, this host's system libvirt, or our own session, has it."""
+    if not labels.running:
+        return None
+    if host.daemon is not None:
+        return host.daemon.process_of(labels.name, labels.uuid)
+    ours = f"{os.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{os.geteuid()}'}/libvirt/qemu/run"
+    notes = ((SYSTEM_STATE, 0), (ours, os.geteuid()))
+    found = (noted_process(state, labels.name, labels.uuid, owner) for state, owner in notes)
+    return next((pid for pid in found if pid is not None), None)
 
 
 def _configured(labels: "DomainLabels", host: Host, *, capabilities: bool | None) -> Actor:

@@ -4,6 +4,7 @@ Asks the kernel who listens at the other end of the connection's socket, and the
 no domain. Source: libvirt ``daemon/`` and ``qemu_driver.c`` (``qemuConnectURIProbe``: a daemon of root's serves the system).
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from diskchain.hypervisor.qemu_conf import QemuConf, read_qemu_conf
+from diskchain.qemu.process import runs_domain
 from diskchain.system.process_rights import credentials, started_at
 from diskchain.system.unix_peer import Peer
 
 _PROGRAMS: Final = ("virtqemud", "libvirtd")
+#: Where libvirtd of the system keeps the process id of each guest (``virPidFileBuildPath`` of ``cfg->stateDir``).
+SYSTEM_STATE: Final = "/run/libvirt/qemu"
+_MOST_DIGITS: Final = 20
 #: The process that listens for every service under systemd.
 _INIT: Final = 1
 #: A file that is newer than its daemon by less is what the daemon has read: clocks of files are coarse.
@@ -25,7 +30,7 @@ _TOLERANCE: Final = 2.0
 class Daemon:
     """``pid`` None: it is not seen here. ``uid`` None: nobody can tell. ``settings``: what it was configured with, as far as that is known.
 
-    ``root``: the directory that it sees as ``/``, empty when it is ours.
+    ``root``: the directory that it sees as ``/``, empty when it is ours. ``state``: where it keeps the process ids of its guests.
     """
 
     pid: int | None
@@ -33,11 +38,19 @@ class Daemon:
     gid: int | None
     settings: QemuConf
     root: str = ""
+    state: str = SYSTEM_STATE
 
     @property
     def is_session(self) -> bool:
         """Whether it is a user's own: QEMU runs as that user, and no file is given to anybody."""
         return bool(self.uid)
+
+    def process_of(self, domain: str, uuid: str | None) -> int | None:
+        """The QEMU that runs ``domain`` now, by the daemon's own note of it; None when there is none, or the note is old.
+
+        Any process may call itself a domain's QEMU on its command line, so that alone is not believed.
+        """
+        return noted_process(f"{self.root}{self.state}", domain, uuid, self.uid or 0)
 
 
 def daemon_behind(peers: Iterable[Peer]) -> Daemon:
@@ -51,7 +64,23 @@ def daemon_behind(peers: Iterable[Peer]) -> Daemon:
     began = None if pid is None else started_at(pid)
     if began is not None and settings.modified is not None and settings.modified > began + _TOLERANCE:
         settings = QemuConf(problem=f"{settings.path} has changed since the daemon started")
-    return Daemon(pid, peer.uid, peer.gid, settings, root)
+    state = f"{os.path.dirname(peer.path)}/qemu/run" if peer.uid else SYSTEM_STATE
+    return Daemon(pid, peer.uid, peer.gid, settings, root, state)
+
+
+def noted_process(state: str, domain: str, uuid: str | None, owner: int) -> int | None:
+    """The process in the note on ``domain`` in the directory ``state``, if ``owner`` wrote that and the process fits it."""
+    if not domain or "/" in domain or uuid is None:
+        return None
+    try:
+        with Path(f"{state}/{domain}.pid").open("rb") as stream:
+            writer, text = os.fstat(stream.fileno()).st_uid, stream.read(_MOST_DIGITS + 1)
+    except (OSError, ValueError):
+        return None
+    if writer != owner or not text.strip().isdigit():
+        return None
+    pid = int(text)
+    return pid if runs_domain(pid, uuid) else None
 
 
 def _running(uid: int) -> int | None:
