@@ -76,7 +76,7 @@ def test_nobody_is_guessed() -> None:
 def test_a_running_process_is_taken_as_it_is(tmp_path: Path) -> None:
     owner = os.geteuid()
     daemon = Daemon(1, owner, os.getegid(), QemuConf(), state=str(tmp_path))
-    host = Host("qemu:///system", "+107:+107", daemon, Versions(Version(9, 0, 0)))
+    host = Host("qemu:///system", "+107:+107", daemon, Versions((9, 0)))
     file = tmp_path / "image"
     file.write_bytes(b"x")
     code = "import sys; f=open(sys.argv[1],'r+b'); print('ready', flush=True); sys.stdin.read()"
