@@ -334,8 +334,10 @@ def terminated_early(path: str, below: str) -> Finding:
     below = redacted(below)
     return finding(
         "terminated-early",
-        f"the chain ends at {printable(path)} on purpose, though its header still names {printable(below)}",
+        f"the document ends the chain at {printable(path)}, though its header names {printable(below)}: libvirt (since 5.10, with "
+        f"QEMU since 4.2) opens no file below, so the guest reads zeros where {printable(path)} has no data",
         file=path,
+        referrer=below,
     )
 
 
