@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from diskchain.access.openers import Openers
 from diskchain.actions.target import Target
 from diskchain.checks.annotate import annotated
-from diskchain.checks.cures import Around, with_cures
+from diskchain.checks.cures import with_cures
 from diskchain.checks.declared import declared_findings
+from diskchain.checks.replacements import Around
 from diskchain.checks.search import FileIndex
 from diskchain.discover import Discoverer
 from diskchain.discover.chain import BackingChain

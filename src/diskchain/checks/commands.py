@@ -18,9 +18,13 @@ from diskchain.storage.source import UNKNOWN, Source, layers, stack
 from diskchain.storage.terms import Format, StorageType
 from diskchain.system.shell_words import file_word, shell_word
 
+#: A change of nothing: the chain as it is.
+NO_CHANGE: Final = Change()
 #: What stands for a file that somebody has to find first, and for its format.
 NEW_PATH: Final = "NEW_PATH"
 FORMAT: Final = "FORMAT"
+#: The command that tells the document of another path or format of the layer at a position; None: there is none.
+TellDocument = Callable[[int, str | None, Format | None], str | None]
 _SMALLEST: Final = 65536  # bytes of a header that are kept: a cluster, or more where clusters are smaller
 
 
@@ -87,13 +91,29 @@ def renamed(image: Layer, old: str, new: str) -> Cure:
     return Cure(None, _header(image, edit))
 
 
-def declared_elsewhere(top: Source, position: int, found: str, command: str | None) -> Cure:
-    """The layer at ``position`` of a document moved to ``found``. ``command``: what changes the document."""
+def declared_elsewhere(top: Source, position: int, found: str, tell: TellDocument | None) -> Cure:
+    """The layer at ``position`` of a document moved to ``found``."""
+    command = tell(position, found, None) if tell is not None else None
+    return Cure(command, Change(), top=_with_declared(top, position, lambda old: _moved(old, found)))
+
+
+def declared_as(top: Source, position: int, format: Format, tell: TellDocument | None) -> Cure:
+    """The layer at ``position`` of a document declared to be of ``format``."""
+    command = tell(position, None, format) if tell is not None else None
+    return Cure(command, Change(), top=_with_declared(top, position, lambda old: old._replace(format=format)))
+
+
+def _moved(old: Source, found: str) -> Source:
+    if isinstance(old.location, FileLocation | BlockLocation):
+        return old._replace(location=old.location._replace(path=found))
+    return old
+
+
+def _with_declared(top: Source, position: int, edit: Callable[[Source], Source]) -> Source:
     declared = [*layers(top)]
-    old, end = declared[position].location, declared[-1].backing
-    if isinstance(old, FileLocation | BlockLocation):
-        declared[position] = declared[position]._replace(location=old._replace(path=found))
-    return Cure(command, Change({}), top=stack(declared, UNKNOWN if isinstance(end, Source) else end))
+    end = declared[-1].backing
+    declared[position] = edit(declared[position])
+    return stack(declared, UNKNOWN if isinstance(end, Source) else end)
 
 
 def enlarge(overlay: Layer, capacity: int) -> Cure | None:

@@ -8,7 +8,7 @@ the headers. Before, and wherever ``qemu-img`` is used, the headers count. An en
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from diskchain.checks import messages as words
+from diskchain.checks import declared_messages as words
 from diskchain.checks.compare import undeclared
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.findings import Finding, Severity

@@ -4,11 +4,14 @@ Whether they make the chain better is not known here: ``cures`` tries each. A na
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from diskchain.checks import commands
 from diskchain.checks.commands import Cure
+from diskchain.checks.compare import undeclared
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.findings import Finding, Severity
+from diskchain.storage.location import local_path
 from diskchain.storage.reference import redacted
 
 
@@ -21,6 +24,8 @@ def header_cures(chain: BackingChain) -> Iterator[tuple[Finding, Cure | None]]:
                 yield found, _recorded(above, layer)
             elif found.id == "capacity-mismatch" and found.severity is not Severity.INFO and layer.below is not None:
                 yield found, _enlarged(layer, layer.below)
+            elif found.id == "backing-differs" and found.severity is not Severity.ERROR and layer.below is not None:
+                yield found, _told(layer, layer.below)
         above = layer
 
 
@@ -41,3 +46,13 @@ def _enlarged(overlay: Layer, base: Layer) -> Cure | None:
     if _stored(overlay) is None or base.header is None:
         return None
     return commands.enlarge(overlay, base.header.capacity)
+
+
+def _told(overlay: Layer, base: Layer) -> Cure | None:
+    """A header that names a file that is gone told of the one that the document names."""
+    path, format, stored = local_path(base.source.location), base.source.format, _stored(overlay)
+    if stored is None or path is None or format is None or base.header is None:
+        return None
+    name = commands.as_stored(local_path(overlay.source.location) or "", stored, path)
+    cure = commands.rebase(overlay, name, format)
+    return None if cure is None else replace(cure, top=undeclared(overlay.source))

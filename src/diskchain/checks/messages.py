@@ -214,65 +214,6 @@ def declared_otherwise(path: str, referrer: str, declared: Format, recorded: str
     )
 
 
-_COUNTS = "libvirt (since 5.10, with QEMU since 4.2) uses the document's chain"
-
-
-def layer_left_out(overlay: str, declared: str, left_out: tuple[str, ...], allocated: int | None) -> Finding:
-    """The document goes from ``overlay`` to ``declared``, and the headers go by way of ``left_out``."""
-    names = ", ".join(map(printable, left_out))
-    held = f" ({human_size(allocated)} in use)" if allocated is not None else ""
-    return finding(
-        "backing-differs",
-        f"the document leaves out {names}: it puts {printable(declared)} below {printable(overlay)}, whose header names "
-        f"{printable(left_out[0])}. {_COUNTS}, so the guest does not see what is in {names}{held}",
-        file=overlay,
-        referrer=left_out[0],
-    )
-
-
-def backing_differs(  # what there is to say of two files
-    overlay: str, declared: str, named: str | None, allocated: int | None, *, severity: Severity, gone: bool = False
-) -> Finding:
-    """The document puts ``declared`` below ``overlay``, whose header names another file. ``gone``: that is not there."""
-    other = printable(named) if named is not None else "a file that cannot be followed"
-    if named is None or gone:
-        is_there = ", which is not there" if gone else ""
-        lost = f"{_COUNTS}; qemu-img, and whoever reads the header, looks for {other}{is_there}"
-    else:
-        held = f" ({human_size(allocated)} in use)" if allocated is not None else ""
-        lost = f"{_COUNTS}, so the guest does not see what is in {other}{held}"
-    return finding(
-        "backing-differs",
-        f"the document puts {printable(declared)} below {printable(overlay)}, whose header names {other}: {lost}",
-        severity=severity,
-        file=overlay,
-        referrer=named,
-    )
-
-
-def backing_only_declared(overlay: str, declared: str) -> Finding:
-    """The document puts a file below an overlay that names none."""
-    return finding(
-        "backing-differs",
-        f"the document puts {printable(declared)} below {printable(overlay)}, whose header names no backing file: {_COUNTS}; "
-        f"qemu-img, and whoever reads the header, sees zeros where {printable(overlay)} has no data",
-        severity=Severity.WARNING,
-        file=overlay,
-        referrer=declared,
-    )
-
-
-def data_file_differs(image: str, declared: str, named: str) -> Finding:
-    """The document names another data file than the header."""
-    return finding(
-        "backing-differs",
-        f"the document names {printable(declared)} as the data file of {printable(image)}, whose header names {printable(named)}: "
-        "libvirt (since 10.10) uses the document's, and the guest does not see what is in the other",
-        file=image,
-        referrer=named,
-    )
-
-
 def container_as_raw(path: str, referrer: str, begins: str, origin: str) -> Finding:
     """Legal, and nearly always a mistake: the guest reads the container instead of what is in it."""
     who = {
@@ -281,7 +222,7 @@ def container_as_raw(path: str, referrer: str, begins: str, origin: str) -> Find
     }.get(origin, f"{printable(path)} is taken for raw, as nobody says otherwise")
     return finding(
         "format-mismatch",
-        f"{who}, but it {begins}: the guest sees the bytes of the container, not what is in it",
+        f"{who}, but it {begins}: the guest sees the bytes of that file, not what is in it",
         severity=Severity.WARNING,
         file=path,
         referrer=referrer,
@@ -292,7 +233,7 @@ def raw_with_header(path: str, begins: str) -> Finding:
     """A guest may write onto its disk what it likes; whoever guesses the format then believes it."""
     return finding(
         "format-mismatch",
-        f"{printable(path)} is raw, and {begins}: a guest may have written that, so never let a program guess the format",
+        f"{printable(path)} is read as raw, and {begins}",
         severity=Severity.INFO,
         file=path,
     )
@@ -410,25 +351,3 @@ def deep(top: str, depth: int, allowed: int) -> Finding:
         f"the chain of {printable(top)} has {depth} layers, more than {allowed}",
         file=top,
     )
-
-
-def found_again(missing: str, candidate: str, reasons: tuple[str, ...], *, claimed: bool) -> Finding:
-    """A file that could be a missing one. ``claimed``: an image in its directory names a file called so."""
-    but = "; but another image in its directory names a file called so" if claimed else ""
-    return finding(
-        "candidate",
-        f"{printable(candidate)} could be the missing {printable(missing)}: it {', '.join(reasons)}{but}",
-        file=candidate,
-        referrer=missing,
-    )
-
-
-def ambiguous(equal: int, shown: int) -> str:
-    """What follows a missing file's message where several files could be it equally well."""
-    rest = f" ({equal - shown} of them not shown)" if equal > shown else ""
-    return f"; ambiguous: {equal} files could be it equally well{rest}, so no command is given"
-
-
-def held_open(path: str, who: str) -> str:
-    """What follows a finding's message where the command that would mend it would write to an image that is open."""
-    return f"; no command is given, as {printable(path)} is open in {printable(who)}"
