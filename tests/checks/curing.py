@@ -10,6 +10,7 @@ from diskchain.actions.target import Target
 from diskchain.checks.annotate import annotated
 from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
+from diskchain.checks.declared import declared_findings
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.findings import Finding
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
@@ -41,7 +42,7 @@ def cured(
     """The chain of an image or a source, examined, with cures."""
     source = top if isinstance(top, Source) else Source(FileLocation(str(top)), format)
     chain = Discoverer(policy, closer=closer).discover(source)
-    examined = annotated(chain, examine(chain))
+    examined = annotated(annotated(chain, examine(chain)), declared_findings(chain, Discoverer(policy).discover))
     cures = Cures(policy=policy, search=[str(each) for each in search or []])
     return cures.of(Target("vda", source), examined)
 

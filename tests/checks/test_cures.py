@@ -234,16 +234,20 @@ class TestCandidates:
         (tmp_path / "vms" / "top").symlink_to("../store/top")
         assert offered(cured(tmp_path / "vms" / "top")) == [f"{tmp_path}/store/base"]
 
-    def test_in_the_directory_of_another_it_is_named_and_no_command_trusts_that(
+    def test_one_directory_down_for_want_of_one_beside_it(self, qemu_img: QemuImg, vm: Path) -> None:
+        top = overlay(qemu_img, vm / "top", "/srv/gone/base")
+        down = base_in(qemu_img, vm / "templates")
+        assert offered(cured(top)) == [str(down)]
+        beside = base_in(qemu_img, vm)
+        assert offered(cured(top)) == [str(beside)]
+
+    def test_not_in_the_directory_of_another_machine(self, qemu_img: QemuImg, tmp_path: Path, vm: Path) -> None:
+        base_in(qemu_img, tmp_path / "vm2")
+        assert offered(cured(overlay(qemu_img, vm / "top", "/srv/gone/base"))) == []
+
+    def test_what_an_image_beside_it_names_is_offered_without_a_command(
         self, qemu_img: QemuImg, tmp_path: Path
     ) -> None:
-        other = base_in(qemu_img, tmp_path / "vm2")
-        (tmp_path / "vm1").mkdir()
-        chain = cured(overlay(qemu_img, tmp_path / "vm1" / "top", "/srv/gone/base"))
-        assert offered(chain) == [str(other)]
-        assert one(chain, "missing").fix is None
-
-    def test_nor_where_an_image_beside_it_names_it(self, qemu_img: QemuImg, tmp_path: Path) -> None:
         other = base_in(qemu_img, tmp_path / "vm2")
         overlay(qemu_img, tmp_path / "vm2" / "top", "/srv/gone/base")
         (tmp_path / "vm1").mkdir()

@@ -147,11 +147,15 @@ class _Run:
 
         settings, target = self._settings, disk.target
         chain = annotated(disk.whole, examine(disk.whole, depth_warning=settings.depth_warning, used=used))
+        if disk.headers is not None:
+            from diskchain.checks.declared import declared_findings
+
+            chain = annotated(chain, declared_findings(chain, self._discoverer([target]).discover))
         if target.attached:
             from diskchain.actions.domain_findings import as_attached
 
             chain = as_attached(target, chain)
-        if target.host is None and any(found.severity is not Severity.INFO for found in chain.findings):
+        if target.host is None and any(map(_has_cure, chain.findings)):
             chain = self._with_cures(target, chain)
         return disk._replace(whole=chain)
 
@@ -255,6 +259,11 @@ class _Run:
         from diskchain.checks.compare import undeclared
 
         return DiskChain(target, whole, headers=discoverer.discover(undeclared(source)))
+
+
+def _has_cure(found: "Finding") -> bool:
+    """Whether something may be to be done about it, or said of it after a closer look."""
+    return found.severity is not Severity.INFO or found.id == "format-mismatch"
 
 
 def chain_of(discoverer: Discoverer, target: Target, *, declared: bool = False) -> BackingChain:

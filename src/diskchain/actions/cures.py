@@ -4,12 +4,9 @@ from collections.abc import Iterable
 
 from diskchain.access.openers import Openers
 from diskchain.actions.target import Target
-from diskchain.checks.annotate import annotated
 from diskchain.checks.cures import with_cures
-from diskchain.checks.declared import declared_findings
 from diskchain.checks.replacements import Around
 from diskchain.checks.search import FileIndex
-from diskchain.discover import Discoverer
 from diskchain.discover.chain import BackingChain
 from diskchain.discover.layer_reader import OpenElsewhere
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
@@ -32,14 +29,9 @@ class Cures:
         self._seconds = seconds
 
     def of(self, target: Target, chain: BackingChain, elsewhere: OpenElsewhere | None = None) -> BackingChain:
-        """``chain`` of ``target``, examined, with what its document says otherwise than the headers, and with its cures.
-
-        ``elsewhere`` opens layers on other hosts, where the walk could.
-        """
+        """``chain`` of ``target``, examined, with its cures. ``elsewhere`` opens layers on other hosts, where the walk could."""
         if target.host is not None:
             return chain
-        discover = Discoverer(self._policy, elsewhere, seconds=self._seconds).discover
-        chain = annotated(chain, declared_findings(chain, discover))
         around = Around(
             target.source,
             self._open_in,

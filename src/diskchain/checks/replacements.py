@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from diskchain.checks import commands
+from diskchain.checks.closer import closer
 from diskchain.checks.commands import FORMAT, NEW_PATH, Cure, TellDocument, as_stored
 from diskchain.checks.cure_messages import ambiguous, found_again, held_open
 from diskchain.checks.search import Candidate, FileIndex, beside
 from diskchain.checks.trials import is_better
 from diskchain.checks.wanted import Part, Wanted
-from diskchain.checks.closer import closer
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.discover.trial import tried
 from diskchain.errors import StorageError

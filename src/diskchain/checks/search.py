@@ -126,7 +126,7 @@ def _tables(files: Iterable[_File]) -> _Tables:
 
 
 def beside(wanted: Wanted, *, further: bool = True, seconds: float = DEFAULT_DEADLINE) -> list[Candidate]:
-    """Files called as ``wanted`` in the directory of the file that names it; with ``further``, for want of one, below or beside that.
+    """Files called as ``wanted`` in the directory of the file that names it; with ``further``, for want of one, one directory down.
 
     Opens nothing that is not called so. Nearness is by the name the file has and by where it really is.
     """
@@ -145,16 +145,15 @@ def beside(wanted: Wanted, *, further: bool = True, seconds: float = DEFAULT_DEA
 
 
 def _called_so(near: str, name: str, *, further: bool) -> list[str]:
-    """The files near ``near`` with this ``name``, or with what a copy makes of it; those in other directories only for want of one."""
+    """The files near ``near`` with this ``name``, or with what a copy makes of it; ``further``: for want of one, those one directory down."""
     simple = _simplified(name)
-    directories = list(dict.fromkeys((os.path.dirname(near), os.path.dirname(os.path.realpath(near)))))
+    directories = dict.fromkeys((os.path.dirname(near), os.path.dirname(os.path.realpath(near))))
     listed = [entry for directory in directories for entry in _entries(directory)]
     found = [entry.path for entry in listed if _simplified(entry.name) == simple and entry.is_file()]
-    for others in (listed, [entry for directory in directories for entry in _entries(os.path.dirname(directory))]):
-        if further and not found:
-            below = (os.path.join(entry.path, name) for entry in others if entry.is_dir(follow_symlinks=False))
-            found = [path for path in dict.fromkeys(below) if os.path.isfile(path)]
-    return found
+    if found or not further:
+        return found
+    below = (os.path.join(entry.path, name) for entry in listed if entry.is_dir(follow_symlinks=False))
+    return [path for path in dict.fromkeys(below) if os.path.isfile(path)]
 
 
 def _entries(directory: str) -> list["os.DirEntry[str]"]:
