@@ -226,8 +226,7 @@ def test_stdin_cannot_be_changed_in_place(capfdbinary: Output) -> None:
 
 
 def test_output_and_in_place_exclude_each_other(document: Path) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["complete", str(document), "--in-place", "-o", "x"])
+    assert main(["complete", str(document), "--in-place", "-o", "x"]) == 2
 
 
 def test_a_document_that_is_missing_is_an_error(tmp_path: Path, capfdbinary: Output) -> None:

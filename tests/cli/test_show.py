@@ -186,8 +186,8 @@ def test_a_live_domain_is_shown_with_libvirts_indexes(
     running = paused_domain(disk)
     shown = diskchain("show", "-c", libvirtd.uri, running.name)
     assert shown.code == 0, shown.err
-    assert f"[1] {image_dir}/top.qcow2" in shown.out
-    assert f"[3] {image_dir}/base.raw" in shown.out
+    assert f"[1] :0 {image_dir}/top.qcow2" in shown.out
+    assert f"[3] :2 {image_dir}/base.raw" in shown.out
     assert diskchain("show", "-c", libvirtd.uri, running.name, "-d", "vda[2]").out.startswith("vda[2]  2 layers")
 
 
