@@ -127,7 +127,7 @@ def test_the_garbage_collector_is_left_as_it_was_found(sources: list[Source]) ->
     chains = discover_many(Discoverer(), declared(sources))
     next(chains)
     assert gc.get_threshold()[0] >= 50_000
-    chains.close()  # type: ignore[attr-defined]
+    chains.close()
     assert gc.get_threshold() == usual
 
 

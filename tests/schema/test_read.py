@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +171,21 @@ def test_any_text_is_a_document_or_an_error_of_ours(text: str | bytes) -> None:
 def test_any_object_with_a_schema_is_a_document_or_an_error_of_ours(kind: str, rest: dict[str, Any]) -> None:
     with contextlib.suppress(JsonError):
         assert read(json.dumps({**rest, "schema": kind})).schema == kind
+
+
+def test_each_name_is_imported_from_where_it_lives_whichever_is_first() -> None:
+    program = (
+        "import diskchain.schema as s\n"
+        "names = list(s.__all__)[{}]\n"
+        "values = [getattr(s, name) for name in names]\n"
+        "import types\n"
+        "assert not any(isinstance(value, types.ModuleType) for value in values)\n"
+        "assert set(s._HOMES) == set(s.__all__)\n"
+    )
+    for order in ("::1", "::-1"):
+        subprocess.run([sys.executable, "-c", program.format(order)], check=True)
+
+
+def test_a_document_loads_no_other() -> None:
+    program = "import sys, diskchain.schema; diskchain.schema.CheckDocument; print('diskchain.access' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"

@@ -4,25 +4,32 @@ discover each disk of each target → relations between all chains seen together
 of it. What is said of a document as a whole, and of disks that nobody can read, is kept beside the chains.
 """
 
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from diskchain.actions.examined import DEFAULT, DEPTH_WARNING, DiskChain, Examined, Settings
-from diskchain.actions.target import Target, TargetName, absolute_path, image_target, is_document, is_stream
+from diskchain.actions.target import Target, TargetName, image_target, is_stream, may_be_document
+from diskchain.checks.annotate import annotated
+from diskchain.checks.closer import closer
+from diskchain.checks.consistency import examine
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.errors import DiskchainError
 from diskchain.findings import Severity
-from diskchain.storage.location import FileLocation
+from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import Format, StorageType
+from diskchain.system.paths import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from diskchain.actions.cures import Cures
     from diskchain.actions.read_document import TargetDocument
+    from diskchain.checks.consistency import Quiet
     from diskchain.checks.relations import FileIdentity, Use
-    from diskchain.discover.layer_reader import OpenElsewhere
+    from diskchain.discover.layer_reader import OpenElsewhere, PartialLayer
     from diskchain.findings import Finding
+    from diskchain.readers.open import Image
 
 __all__ = [
     "DEFAULT",
@@ -86,6 +93,8 @@ class _Run:
         self._settings = settings
         self._shared = self._new_discoverer(None)
         self._cures: Cures | None = None
+        #: Paths of targets that were read as raw and begin as documents do.
+        self._perhaps_documents: set[str | None] = set()
         #: What is wrong with the rights on a host's files, by connection, until it was said.
         self._rights: dict[str, list[Finding]] = {}
 
@@ -93,12 +102,13 @@ class _Run:
         looked = self._looked(names)
         several = len(looked) > 1
         used = _relations(looked, several=several)
+        quiet: Quiet = {}
         for each in looked:
-            if each.disks:
-                disks = tuple(self._judged(disk, used) for disk in each.disks)
-                yield self._at_hand(each.with_parts(disks, each.said))
-            else:
-                yield self._at_hand(each)
+            yield self._at_hand(self._all_judged(each, used, quiet))
+
+    def _all_judged(self, target: Examined, used: "dict[FileIdentity, Use]", quiet: "Quiet") -> Examined:
+        disks = tuple([self._judged(disk, used, quiet) for disk in target.disks])
+        return target if all(map(is_, disks, target.disks)) else target.with_parts(disks, target.said)
 
     def _at_hand(self, target: Examined) -> Examined:
         """``target`` with what is said of libvirt and QEMU as it holds for the versions at hand, where those are known."""
@@ -140,13 +150,11 @@ class _Run:
         except DiskchainError:
             return None
 
-    def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]") -> DiskChain:
+    def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]", quiet: "Quiet") -> DiskChain:
         """``disk`` with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
-        from diskchain.checks.annotate import annotated
-        from diskchain.checks.consistency import examine
-
         settings, target = self._settings, disk.target
-        chain = annotated(disk.whole, examine(disk.whole, depth_warning=settings.depth_warning, used=used))
+        found = examine(disk.whole, depth_warning=settings.depth_warning, used=used, quiet=quiet)
+        chain = annotated(disk.whole, found)
         if disk.headers is not None:
             from diskchain.checks.declared import declared_findings
 
@@ -157,7 +165,7 @@ class _Run:
             chain = as_attached(target, chain)
         if target.host is None and any(map(_has_cure, chain.findings)):
             chain = self._with_cures(target, chain)
-        return disk._replace(whole=chain)
+        return disk if chain is disk.whole else disk._replace(whole=chain)
 
     def _with_cures(self, target: Target, chain: BackingChain) -> BackingChain:
         settings = self._settings
@@ -170,7 +178,7 @@ class _Run:
 
     def _look(self, name: TargetName, walked: "tuple[Source, BackingChain] | None") -> Examined:
         try:
-            if walked is not None and self._is_image(name, walked[1]):
+            if walked is not None and self._is_image(*walked):
                 source, chain = walked
                 return Examined(name.name, (DiskChain(Target(name.name, source, probe=True), chain),))
             from diskchain.actions.read_document import document_of
@@ -197,12 +205,12 @@ class _Run:
         self._rights[uri] = [each for each in left if each not in said]
         return tuple(said)
 
-    def _is_image(self, name: TargetName, chain: BackingChain) -> bool:
-        """Whether the walk saw a file that is an image; else it is looked at anew. Raises UsageError for XML of another kind."""
+    def _is_image(self, top: Source, chain: BackingChain) -> bool:
+        """Whether the walk saw a file that is an image; else it is looked at anew."""
         header, facts = chain.top.header, chain.top.facts
         if header is None or facts is None or facts.type is not StorageType.FILE:
             return False
-        return header.format is not Format.RAW or not is_document(name.name, name.timeout)
+        return header.format is not Format.RAW or local_path(top.location) not in self._perhaps_documents
 
     def _image(self, name: str, target: Target) -> Examined:
         return Examined(name, (self._discovered(target, self._discoverer([target])),))
@@ -211,14 +219,12 @@ class _Run:
         """The chains of these disks, examined together."""
         discoverer = self._discoverer(targets)
         looked = Examined(name, tuple(self._discovered(target, discoverer) for target in targets))
-        used = _relations([looked], several=False)
-        return looked.with_parts(tuple(self._judged(disk, used) for disk in looked.disks), ())
+        return self._all_judged(looked, _relations([looked], several=False), {})
 
     def document(self, document: "TargetDocument") -> Examined:
         """A document and the chains of its disks, examined together."""
         looked = self._document(document)
-        used = _relations([looked], several=False)
-        return self._at_hand(looked.with_parts(tuple(self._judged(disk, used) for disk in looked.disks), looked.said))
+        return self._at_hand(self._all_judged(looked, _relations([looked], several=False), {}))
 
     def _document(self, document: "TargetDocument") -> Examined:
         from diskchain.actions.document import read_view
@@ -244,9 +250,13 @@ class _Run:
 
     def _new_discoverer(self, elsewhere: "OpenElsewhere | None") -> Discoverer:
         settings = self._settings
-        from diskchain.checks.closer import closer
+        return Discoverer(settings.policy, elsewhere, seconds=settings.timeout, closer=self._look_closer)
 
-        return Discoverer(settings.policy, elsewhere, seconds=settings.timeout, closer=closer)
+    def _look_closer(self, step: "PartialLayer", image: "Image") -> None:
+        """What a discoverer shows each image to, while it is open."""
+        if step.format is Format.RAW and step.above is None and may_be_document(image.head, step.name):
+            self._perhaps_documents.add(local_path(step.source.location))
+        closer(step, image)
 
     def _discovered(self, target: Target, discoverer: Discoverer) -> DiskChain:
         declared = self._settings.declared

@@ -36,7 +36,7 @@ def check(
     if host is None:
         known = _raising_alone(known)
     for each in known:
-        yield TargetReport(each.name, tuple(_findings(each)), each.error)
+        yield TargetReport(each.name, (*_findings(each),), each.error)
 
 
 def domains_of(uri: str) -> list[str]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from diskchain.actions.target import Target
 from diskchain.discover.chain import BackingChain
 from diskchain.errors import DiskchainError
-from diskchain.findings import Finding
+from diskchain.findings import Finding, about
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.location import local_path
-from diskchain.storage.lookup import LayerName, layer_names
+from diskchain.storage.lookup import LayerName, layer_names, shown_name
 from diskchain.storage.source import files, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.versions import Versions
@@ -101,12 +101,12 @@ class DiskChain(NamedTuple):
     def findings(self) -> Iterator[Finding]:
         """Everything said of the chain from that layer down, each finding with its disk and layer."""
         disk = self.name if self.target.attached else None
-        named = None
         for position, layer in enumerate(self.whole.layers):
-            for file in layer.files if position >= self.first else ():
-                for found in file.findings:
-                    named = named or self.names
-                    yield found._replace(disk=disk, layer=named[position].shown)
+            if position >= self.first and (layer.findings or layer.data_file is not None or layer.extents):
+                name = shown_name(self.name, self.whole.source, position)
+                for file in layer.files:
+                    for found in file.findings:
+                        yield about(found, disk, name)
 
 
 class Examined:

@@ -4,7 +4,6 @@ Told apart by content: what begins with ``<`` and has a root element we know is 
 documents, since a pipe is no disk. Must not know what is done with a target.
 """
 
-import os
 from typing import Final, NamedTuple
 
 from diskchain.errors import StorageError, StorageTimeout, UsageError, XmlError, printable
@@ -13,6 +12,7 @@ from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, StorageType
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
+from diskchain.system.paths import absolute_path
 
 #: Some of these are among the first bytes of every document, in whatever encoding; the zeros most disks begin with are not.
 _FIRST: Final = frozenset(b"< \t\r\n\xef\xfe\xff")
@@ -73,12 +73,19 @@ def _head(path: str) -> bytes | None:
         return None if image.facts.type is StorageType.DIR else image.head
 
 
+def may_be_document(head: bytes, name: str) -> bool:
+    """Whether what begins with ``head``, or is called ``name``, deserves a look: :func:`is_document` says whether it is one."""
+    return not _FIRST.isdisjoint(head[:4]) or _is_named_so(name)
+
+
+def _is_named_so(name: str) -> bool:
+    return name.lower().endswith(".xml")
+
+
 def _begins_document(head: bytes | None, name: str) -> bool:
-    if head is None:
+    if head is None or not may_be_document(head, name):
         return False
-    is_named_so = name.lower().endswith(".xml")
-    if not is_named_so and _FIRST.isdisjoint(head[:4]):
-        return False
+    is_named_so = _is_named_so(name)
     from diskchain.libvirtxml.markup.encoding import beginning_as_utf8
 
     head = beginning_as_utf8(head)
@@ -112,14 +119,6 @@ def image_target(name: TargetName) -> Target:
         raise UsageError(f"{printable(path)} is a directory, not an image or a document")
     location = BlockLocation(absolute) if found is StorageType.BLOCK else FileLocation(absolute)
     return Target(path, Source(location, name.format), probe=name.format is None)
-
-
-def absolute_path(path: str) -> str:
-    """``path`` from the root. Raises StorageError when it is relative and the working directory is gone."""
-    try:
-        return os.path.abspath(path)
-    except OSError as error:
-        raise StorageError("it is relative, and the working directory is gone", path=path) from error
 
 
 def _type(path: str) -> StorageType:

@@ -25,8 +25,11 @@ class Progress:
 
     def over(self, things: Iterable[T]) -> Iterator[T]:
         """The same things, counted."""
+        if not sys.stderr.isatty():
+            yield from things
+            return
         for number, thing in enumerate(things):
-            if monotonic() >= self._next and sys.stderr.isatty():
+            if monotonic() >= self._next:
                 self._next = monotonic() + _BETWEEN
                 self._shown = True
                 print(f"\r{number} of {self._total} looked at", end="", file=sys.stderr, flush=True)

@@ -8,7 +8,8 @@ they throw away: it is in the page cache, where the discoverer finds it. If stor
 
 import gc
 from _thread import start_new_thread
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from math import inf
 from typing import Final
@@ -35,15 +36,13 @@ _COLLECT_AFTER: Final = 1_000_000
 _STOP: Final = (None, Layer(Source(FileLocation("")), None, Origin.ASSUMED), 0)
 
 
-def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Iterator[BackingChain]:
+def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Generator[BackingChain, None, None]:
     """The chains of ``tops``, in their order, each as ``discoverer.discover`` gives it: one that does not answer holds up no other.
 
     Takes up to 4096 in advance. Until it is exhausted or closed, Python's garbage collector searches less often.
     """
     left = iter(tops)
-    usual = gc.get_threshold()
-    gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])  # 0: it is off
-    try:
+    with rare_collections():
         while batch := list(islice(left, _BATCH)):
             met = discoverer.files_met
             yield from discoverer.discover_each(batch[:FIRST])
@@ -54,6 +53,15 @@ def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Iterator[Backi
                 follow = discoverer.files_met - met > FIRST
                 _Scouts(discoverer.policy, batch, _MANY if usually > _FAR else _FEW, follow=follow)
             yield from discoverer.discover_each(batch)
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Meanwhile, Python's garbage collector searches less often, in all threads: of many chains it would find nothing."""
+    usual = gc.get_threshold()
+    gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])  # 0: it is off
+    try:
+        yield
     finally:
         gc.set_threshold(*usual)
 

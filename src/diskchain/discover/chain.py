@@ -146,9 +146,12 @@ class BackingChain(Sequence[Layer]):
     @property
     def findings(self) -> Iterator[Finding]:
         """Every finding, top layer first, a layer's data file and extents right after it."""
-        for layer in self.layers:
-            for file in layer.files:
-                yield from file.findings
+        layer: Layer | None = self._top
+        while layer is not None:
+            if layer.findings or layer.data_file is not None or layer.extents:
+                for file in layer.files:
+                    yield from file.findings
+            layer = layer.below
 
     @property
     def complete(self) -> bool:

@@ -4,7 +4,7 @@ Knows how far a walk has got, by looking at it now and then; who walks is the bu
 another host is left to its reader, which has a deadline of its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from itertools import islice
 from math import inf
 from time import perf_counter
@@ -72,7 +72,7 @@ class Discoverer:
             return self._walker.discover(top, probe=probe)
         return self._walked([(top, probe)])[0]
 
-    def discover_each(self, tops: Iterable[Top]) -> Iterator[BackingChain]:
+    def discover_each(self, tops: Iterable[Top]) -> Generator[BackingChain, None, None]:
         """The chain of each of ``tops``, in their order. Takes up to 512 in advance, fewer where storage is slow.
 
         For more than a few, :func:`diskchain.discover.batch.discover_many` reads ahead.

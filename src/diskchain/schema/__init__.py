@@ -4,20 +4,59 @@ Key names are those of ``qemu-img info --output=json`` where the meaning is the 
 flat, top first. Keys are only ever added within a version. Imported only when JSON is asked for.
 """
 
-from diskchain.schema.access import AccessDocument, access_disk_document
-from diskchain.schema.base import FindingDocument, finding_document, to_json
-from diskchain.schema.blockdev import BlockdevDocument, blockdev_disk_document, blockdev_document
-from diskchain.schema.chain import ChainDocument, disk_document
-from diskchain.schema.check import CheckDocument, check_document
-from diskchain.schema.complete import CompleteDocument, complete_document
-from diskchain.schema.diff import DiffDocument, diff_document
-from diskchain.schema.error import ErrorDocument, error_document, unexpected_document
-from diskchain.schema.grant import GrantDocument, grant_document
-from diskchain.schema.info import InfoDocument, info_document
-from diskchain.schema.json_schema import schema
-from diskchain.schema.read import DOCUMENTS, Document, read, read_as
-from diskchain.schema.revert import RevertDocument, revert_document
-from diskchain.schema.secrets import SecretsDocument, secrets_document
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from diskchain.schema.access import AccessDocument, access_disk_document
+    from diskchain.schema.base import FindingDocument, finding_document, to_json
+    from diskchain.schema.blockdev import BlockdevDocument, blockdev_disk_document, blockdev_document
+    from diskchain.schema.chain import ChainDocument, disk_document
+    from diskchain.schema.check import CheckDocument, check_document
+    from diskchain.schema.complete import CompleteDocument, complete_document
+    from diskchain.schema.diff import DiffDocument, diff_document
+    from diskchain.schema.error import ErrorDocument, error_document, unexpected_document
+    from diskchain.schema.grant import GrantDocument, grant_document
+    from diskchain.schema.info import InfoDocument, info_document
+    from diskchain.schema.json_schema import schema
+    from diskchain.schema.reader import DOCUMENTS, Document, read, read_as
+    from diskchain.schema.revert import RevertDocument, revert_document
+    from diskchain.schema.secrets import SecretsDocument, secrets_document
+
+#: Where each name lives. A verb prints one document, and all of them together take 60 ms to import.
+_HOMES: Final = {
+    "AccessDocument": "access",
+    "BlockdevDocument": "blockdev",
+    "ChainDocument": "chain",
+    "CheckDocument": "check",
+    "CompleteDocument": "complete",
+    "DOCUMENTS": "reader",
+    "DiffDocument": "diff",
+    "Document": "reader",
+    "ErrorDocument": "error",
+    "FindingDocument": "base",
+    "GrantDocument": "grant",
+    "InfoDocument": "info",
+    "RevertDocument": "revert",
+    "SecretsDocument": "secrets",
+    "access_disk_document": "access",
+    "blockdev_disk_document": "blockdev",
+    "blockdev_document": "blockdev",
+    "check_document": "check",
+    "complete_document": "complete",
+    "diff_document": "diff",
+    "disk_document": "chain",
+    "error_document": "error",
+    "finding_document": "base",
+    "grant_document": "grant",
+    "info_document": "info",
+    "read": "reader",
+    "read_as": "reader",
+    "revert_document": "revert",
+    "schema": "json_schema",
+    "secrets_document": "secrets",
+    "to_json": "base",
+    "unexpected_document": "error",
+}
 
 __all__ = [
     "DOCUMENTS",
@@ -53,3 +92,13 @@ __all__ = [
     "to_json",
     "unexpected_document",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value

@@ -51,4 +51,8 @@ def finding_document(found: Finding) -> FindingDocument:
 
 def to_json(document: msgspec.Struct) -> str:
     """Indented ASCII JSON. File names that are not UTF-8 keep their bytes as lone surrogates, escaped."""
-    return json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=True)
+    try:
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode("ascii")
+    except UnicodeError:  # what is not ASCII has to be escaped, which takes ten times as long
+        text = json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=True)
+    return text.replace("\x7f", "\\u007f")  # it moves a terminal's cursor

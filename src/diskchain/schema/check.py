@@ -1,13 +1,16 @@
 """``diskchain check --json``: schema ``diskchain/check/1``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
 from diskchain.findings import Finding
-from diskchain.schema.base import FindingDocument, finding_document
+from diskchain.schema.base import FindingDocument, finding_document, to_json
 
 CHECK_SCHEMA = "diskchain/check/1"
+
+_AT_ONCE = 256  # targets; each piece of the text costs as much as three of them
 
 
 class TargetDocument(msgspec.Struct, frozen=True):
@@ -27,6 +30,22 @@ class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
 def findings_of(document: CheckDocument) -> list[tuple[str, Finding]]:
     """What :func:`check_document` was given: every finding with its target. Nothing is lost."""
     return [(each.target, found.finding) for each in document.targets for found in each.findings]
+
+
+def check_json(found: Iterable[tuple[str, Sequence[Finding]]]) -> str:
+    """As ``to_json(check_document(…))`` of targets with their findings, without keeping all of them: there may be many."""
+    left = iter(found)
+    pieces = []
+    while some := list(islice(left, _AT_ONCE)):
+        targets = tuple([TargetDocument(name, tuple(map(finding_document, findings))) for name, findings in some])
+        pieces.append(_between_brackets(CheckDocument(targets=targets)))
+    empty = to_json(CheckDocument(targets=()))
+    return empty.replace("[]", f"[{','.join(pieces)}\n  ]") if pieces else empty
+
+
+def _between_brackets(document: CheckDocument) -> str:
+    text = to_json(document)
+    return text[text.index("[") + 1 : text.rindex("\n  ]")]
 
 
 def check_document(names: Sequence[str], found: Sequence[tuple[str, Finding]]) -> CheckDocument:

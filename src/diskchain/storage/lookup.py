@@ -139,6 +139,14 @@ def layer_names(disk: str, top: Source) -> list[LayerName]:
     ]
 
 
+def shown_name(disk: str, top: Source, position: int) -> str:
+    """What :func:`layer_names` says is shown for the layer at ``position``, at less cost where a document gives no indexes."""
+    for layer in layers(top):
+        if layer.chain_index is not None:
+            return layer_names(disk, top)[position].shown
+    return LayerName(f"{disk}[{position}]").shown
+
+
 class Place(NamedTuple):
     """Where a layer is among several disks: the number of the disk and the position in its chain, both from 0."""
 

@@ -98,11 +98,9 @@ def _shown(reports: Iterable[TargetReport], host: str | None) -> Iterator[Target
 
 def _print(args: argparse.Namespace, reports: Iterator[TargetReport]) -> None:
     if args.json:
-        from diskchain.schema import check_document, to_json
+        from diskchain.schema.check import check_json
 
-        found = list(reports)
-        names = [each.name for each in found]
-        print(to_json(check_document(names, [(each.name, finding) for each in found for finding in each.findings])))
+        print(check_json((each.name, each.findings) for each in reports))
     elif args.sarif:
         from diskchain.report.sarif import sarif
 
