@@ -31,7 +31,12 @@ def _classes() -> Iterator[type[Any]]:
 
 
 CLASSES = list(_classes())
-TUPLES = [kind for kind in CLASSES if issubclass(kind, tuple)]
+#: Without those that only hold the fields of another.
+TUPLES = [
+    kind
+    for kind in CLASSES
+    if issubclass(kind, tuple) and not any(issubclass(other, kind) and other is not kind for other in CLASSES)
+]
 DATACLASSES = [kind for kind in CLASSES if is_dataclass(kind)]
 
 

@@ -21,8 +21,8 @@ POLICIES = [
     LIBVIRT,
     STRICT,
     UPLOAD,
-    OpenPolicy("mine", directories=("images",)),
-    OpenPolicy("there", directories=("/",)),
+    OpenPolicy(name="mine", directories=("images",)),
+    OpenPolicy(name="there", directories=("/",)),
 ]
 by_policy = pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
 

@@ -47,17 +47,17 @@ def test_where_the_top_is_not_on_this_host_there_is_no_directory_of_it(
     (tmp_path / "base").write_bytes(bytes(512))
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    policy = OpenPolicy("beside", directories=())
+    policy = OpenPolicy(name="beside", directories=())
     assert refusal(policy, FileLocation(f"{tmp_path}/base"), Format.RAW, None)
 
 
 def test_directories_allow_nothing_on_another_host_unless_the_type_is_named() -> None:
     nbd = NetworkLocation(Protocol.NBD)
-    assert refusal(OpenPolicy("pool", directories=("/pool",)), nbd, Format.RAW, "/pool")
+    assert refusal(OpenPolicy(name="pool", directories=("/pool",)), nbd, Format.RAW, "/pool")
     assert refusal(
-        OpenPolicy("pool", directories=("/pool",), types=frozenset({StorageType.FILE})), nbd, Format.RAW, "/"
+        OpenPolicy(name="pool", directories=("/pool",), types=frozenset({StorageType.FILE})), nbd, Format.RAW, "/"
     )
-    both = OpenPolicy("pool", directories=("/pool",), types=frozenset({StorageType.FILE, StorageType.NETWORK}))
+    both = OpenPolicy(name="pool", directories=("/pool",), types=frozenset({StorageType.FILE, StorageType.NETWORK}))
     assert refusal(both, nbd, Format.RAW, "/pool") is None
     assert refusal(both, FileLocation("/etc/passwd"), Format.RAW, "/pool")
 
@@ -68,13 +68,13 @@ def test_a_top_on_another_host_makes_us_open_nothing_here(tmp_path: Path) -> Non
     secret.write_bytes(bytes(512))
     write_qcow2(served, f'json:{{"driver":"raw","file":{{"driver":"file","filename":"{secret}"}}}}')
     top = Source(NetworkLocation(Protocol.NBD, "x"), Format.QCOW2)
-    chain = Discoverer(OpenPolicy("beside", directories=()), lambda _: open_local(str(served))).discover(top)
+    chain = Discoverer(OpenPolicy(name="beside", directories=()), lambda _: open_local(str(served))).discover(top)
     assert ids(chain) == ["reference-refused"]
     assert len(list(chain.layers)) == 1
 
 
 @requires("losetup", "root")
-@pytest.mark.parametrize("policy", [STRICT, OpenPolicy("files", types=frozenset({StorageType.FILE}))])
+@pytest.mark.parametrize("policy", [STRICT, OpenPolicy(name="files", types=frozenset({StorageType.FILE}))])
 def test_what_is_there_decides_about_the_type_not_the_name(
     loop_device: Callable[[Path], Path], tmp_path: Path, policy: OpenPolicy
 ) -> None:
@@ -95,7 +95,7 @@ def test_what_is_there_decides_about_the_type_not_the_name(
 def test_a_policy_may_allow_devices_alone(loop_device: Callable[[Path], Path], tmp_path: Path) -> None:
     (tmp_path / "content").write_bytes(bytes(1 << 20))
     device = loop_device(tmp_path / "content")
-    discoverer = Discoverer(OpenPolicy("devices", types=frozenset({StorageType.BLOCK})))
+    discoverer = Discoverer(OpenPolicy(name="devices", types=frozenset({StorageType.BLOCK})))
     on_device = write_qcow2(tmp_path / "top", str(device), "raw")
     assert discoverer.discover(Source(FileLocation(str(on_device)), Format.QCOW2)).complete
     content = Source(FileLocation(f"{tmp_path}/content"), Format.RAW)
@@ -109,7 +109,7 @@ def test_strict_follows_no_network() -> None:
 
 
 def test_formats_can_be_named() -> None:
-    policy = OpenPolicy("mine", formats=frozenset({Format.QCOW2}))
+    policy = OpenPolicy(name="mine", formats=frozenset({Format.QCOW2}))
     assert refusal(policy, FileLocation("/a"), Format.QCOW2, None) is None
     assert refusal(policy, FileLocation("/a"), Format.RAW, None)
     assert refusal(policy, FileLocation("/a"), None, None)
@@ -141,3 +141,10 @@ def test_strict_does_not_guess_the_format_of_a_base(qemu_img: QemuImg, tmp_path:
     top = unrecorded_overlay(qemu_img, tmp_path / "top.qcow2", "base")
     chain = Discoverer(STRICT).discover(Source(FileLocation(str(top)), Format.QCOW2))
     assert ids(chain) == ["reference-refused"]
+
+
+def test_a_profile_is_not_had_by_naming_a_policy_like_it() -> None:
+    with pytest.raises(TypeError):
+        OpenPolicy("upload")  # type: ignore[call-arg]
+    assert policy_named("upload") is UPLOAD
+    assert OpenPolicy(name="mine", depth=3)._replace(depth=4).depth == 4

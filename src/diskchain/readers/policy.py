@@ -5,7 +5,7 @@ recorded in the overlay. ``upload``: an image from a stranger; nothing may be re
 there is: libvirt takes for raw what others take for something that names files, such as the text descriptor of a VMDK.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from diskchain.errors import StorageError, UsageError
 from diskchain.storage.location import Location, local_path
@@ -13,7 +13,20 @@ from diskchain.storage.terms import Format, StorageType
 from diskchain.system.paths import resolved_path
 
 
-class OpenPolicy(NamedTuple):
+class _Rules(NamedTuple):
+    """The fields of an :class:`OpenPolicy`, in its order."""
+
+    name: str = "libvirt"
+    follow: bool = True
+    directories: tuple[str, ...] | None = None
+    types: frozenset[StorageType] | None = None
+    formats: frozenset[Format] | None = None
+    depth: int = 200
+    unrecorded: bool = True
+    probing: Literal["libvirt", "untrusted"] = "libvirt"
+
+
+class OpenPolicy(_Rules):
     """Which references may be followed.
 
     ``directories``: files must lie below one of these after resolving symlinks; None: anywhere; an empty tuple: below the
@@ -26,14 +39,22 @@ class OpenPolicy(NamedTuple):
     refused.
     """
 
-    name: str = "libvirt"
-    follow: bool = True
-    directories: tuple[str, ...] | None = None
-    types: frozenset[StorageType] | None = None
-    formats: frozenset[Format] | None = None
-    depth: int = 200
-    unrecorded: bool = True
-    probing: Literal["libvirt", "untrusted"] = "libvirt"
+    __slots__ = ()
+
+    def __new__(  # noqa: PLR0913  # one for each field
+        cls,
+        *,
+        name: str = "libvirt",
+        follow: bool = True,
+        directories: tuple[str, ...] | None = None,
+        types: frozenset[StorageType] | None = None,
+        formats: frozenset[Format] | None = None,
+        depth: int = 200,
+        unrecorded: bool = True,
+        probing: Literal["libvirt", "untrusted"] = "libvirt",
+    ) -> Self:
+        """By names alone: a profile is not had by its name, but by :func:`policy_named`."""
+        return super().__new__(cls, name, follow, directories, types, formats, depth, unrecorded, probing)
 
     @property
     def open(self) -> bool:
@@ -51,9 +72,9 @@ _LOCAL = frozenset({StorageType.FILE, StorageType.BLOCK, StorageType.DIR})
 
 LIBVIRT = OpenPolicy()
 STRICT = OpenPolicy(
-    "strict", directories=(), types=frozenset({StorageType.FILE}), depth=50, unrecorded=False, probing="untrusted"
+    name="strict", directories=(), types=frozenset({StorageType.FILE}), depth=50, unrecorded=False, probing="untrusted"
 )
-UPLOAD = OpenPolicy("upload", follow=False, depth=1, unrecorded=False, probing="untrusted")
+UPLOAD = OpenPolicy(name="upload", follow=False, depth=1, unrecorded=False, probing="untrusted")
 
 POLICIES = {policy.name: policy for policy in (LIBVIRT, STRICT, UPLOAD)}
 

@@ -112,12 +112,14 @@ def _not_found(name: str | None, indexed: tuple[str, int] | None, beneath: Sourc
     return LayerNotFound(f"there is no {what} {where}", name=name, beneath=above)
 
 
-class LayerName(NamedTuple):
+class LayerName:
     """The names of a layer that can be shown and pasted back. ``by_index``: by libvirt's index, None where it has none."""
 
-    position: str
-    by_index: str | None = None
-    type: Literal["layer-name"] = "layer-name"
+    __slots__ = ("by_index", "position")
+
+    def __init__(self, position: str, by_index: str | None = None) -> None:
+        self.position = position
+        self.by_index = by_index
 
     @property
     def shown(self) -> str:
