@@ -11,7 +11,7 @@ import pytest
 from tests.cli.commands import diskchain
 from tests.image.makers import relics, vhd, vhdx, vmdk
 from tests.live.domains import PausedDomain
-from tests.live.storage import QemuImg
+from tests.live.storage import QemuImg, run
 
 MiB = 1 << 20
 Start = Callable[..., PausedDomain]
@@ -40,6 +40,13 @@ def _cut(qemu_img: QemuImg, format: str, less: int) -> Callable[[Path], None]:
     return make
 
 
+def _not_closed(path: Path) -> None:
+    run("qemu-img", "create", "-q", "-f", "parallels", path, "8M")
+    image = bytearray(path.read_bytes())
+    image[44:48] = b"Ynot"  # in_use
+    path.write_bytes(image)
+
+
 #: libvirt's format, the driver's attributes, elements of the disk, the image; none is made by qemu-img.
 IMAGES: dict[str, tuple[str, str, str, Callable[[Path], None]]] = {
     "raw, whole": ("raw", "cache='none'", "", _sparse_raw(MiB)),
@@ -54,6 +61,8 @@ IMAGES: dict[str, tuple[str, str, str, Callable[[Path], None]]] = {
     "vhdx, dirty": ("vhd", "", "<readonly/>", _bytes(vhdx.make(vhdx.Vhdx(log=UUID(int=9))))),
     "vhdx, empty log": ("vhd", "", "<readonly/>", _bytes(vhdx.make(vhdx.Vhdx(log=UUID(int=9), entry=False)))),
     "vhd, wrong checksum": ("vpc", "", "", _bytes(vhd.dynamic(4 * MiB)[:72] + b"\1" + vhd.dynamic(4 * MiB)[73:])),
+    "parallels, not closed": ("ploop", "", "", _not_closed),
+    "parallels, not closed, read-only": ("ploop", "", "<readonly/>", _not_closed),
     "vhd": ("vpc", "", "", _bytes(vhd.dynamic(4 * MiB))),
 }
 

@@ -1,7 +1,7 @@
 """What the top image of a chain has to allow because a guest writes to it. Of a lone image nobody knows that; of a domain's disk one does.
 
 Source: QEMU 7.2: drivers that open an image read-only alone (``bdrv_apply_auto_read_only``, "Image is read-only"), ``vmdk_open_vmdk4``
-("VMDK version 3 must be read only"), and the alignment of direct I/O.
+("VMDK version 3 must be read only"), ``parallels_open`` ("cannot be opened read/write"), and the alignment of direct I/O.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ def as_written(top: Layer, cache: str | None = None) -> tuple[Finding, ...]:
 
     ``cache``: the disk's cache mode (``<driver cache=…>``).
     """
-    found = tuple(_with_cache(each, cache) for each in top.findings)
+    found = tuple(_as_written(each, top, cache) for each in top.findings)
     kind = _only_read(top.header) if top.header is not None else None
     return found if kind is None else (*found, _read_only_format(describe_location(top.source.location), kind))
 
@@ -51,8 +51,10 @@ def _read_only_format(path: str, kind: str) -> Finding:
     )
 
 
-def _with_cache(found: Finding, cache: str | None) -> Finding:
-    """``found``, if it is about direct I/O, as it is for a disk with this cache mode."""
+def _as_written(found: Finding, top: Layer, cache: str | None) -> Finding:
+    """``found`` as it is for a disk that a guest writes to, with this cache mode."""
+    if found.id == "dirty" and top.header is not None and top.header.format is Format.PARALLELS:
+        return found._replace(severity=Severity.ERROR, stops=Stops.START)
     if found.id != "raw-size":
         return found
     if cache not in _DIRECT:
