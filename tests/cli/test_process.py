@@ -79,3 +79,9 @@ def test_ctrl_c_while_modules_load_leaves_no_traceback(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (shown.returncode, shown.stderr) == (130, "")
+
+
+def test_before_interruption_is_caught_nothing_but_a_table_of_numbers_is_loaded() -> None:
+    code = "import sys; before = {*sys.modules}; import diskchain.__main__; print(*sorted({*sys.modules} - before))"
+    loaded = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.split() == ["diskchain", "diskchain.__main__", "diskchain.report", "diskchain.report.exit_codes"]

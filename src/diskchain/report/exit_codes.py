@@ -3,8 +3,7 @@
 Imports nothing of diskchain: the process needs it before anything else is loaded.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # what typing's is to type checkers
 if TYPE_CHECKING:
     from diskchain.errors import Fault
 
