@@ -72,11 +72,12 @@ def open_chain(
     serving: Serving = _READ_ONLY,
     tell: Callable[[Finding], None] = lambda _: None,
     begin: Callable[[], None] = lambda: None,
+    end: Callable[[], None] = lambda: None,
 ) -> Iterator[OpenChain]:
     """Serve one disk of a target, or what is below one of its layers.
 
     ``tell`` gets what is wrong with the chain and does not keep it from being opened; ``begin`` is called when from then on there is
-    something to tear down. Raises UsageError, StorageError, ImageError for a chain with faults, SecretError, PeerError.
+    something to tear down, ``end`` right before that is done. Raises UsageError, StorageError, ImageError for a chain with faults, SecretError, PeerError.
     """
     if serving.overlay_directory is not None and not serving.write_overlay:
         raise UsageError("--overlay-dir says where the overlay of --write-overlay is, which was not asked for")
@@ -87,6 +88,8 @@ def open_chain(
             if error.locked and not serving.in_use:
                 raise PeerError(f"{error}; a VM or another program has it open: --in-use") from error
             raise
+        finally:
+            end()
 
 
 def _served(  # noqa: PLR0913, PLR0917  # what open_chain takes

@@ -73,13 +73,12 @@ def run(args: argparse.Namespace) -> int:
                 serving=serving,
                 tell=_tell,
                 begin=ending.begin,
+                end=ending.hold,
             ) as opened:
                 return _serve(args.command, opened, ending)
         except Interrupted:
             ending.check()
             raise
-        finally:
-            ending.hold()
 
 
 def _tell(found: Finding) -> None:
