@@ -117,8 +117,8 @@ def test_a_connection_alone_means_all_its_domains_and_rights_left_behind(
 def test_a_directory_among_many_targets_is_one_more_finding(qemu_img: QemuImg, tmp_path: Path) -> None:
     qemu_img("create", "-q", "-f", "qcow2", tmp_path / "disk.qcow2", "1M")
     shown = diskchain("check", tmp_path, tmp_path / "disk.qcow2")
-    assert shown.code == 1
-    assert f"{tmp_path} is a directory, not a disk image [not-storage]" in shown.out
+    assert shown.code == 2
+    assert f"{tmp_path} is a directory, not an image or a document [not-storage]" in shown.out
     assert f"{tmp_path}/disk.qcow2: clean" in shown.out
     assert diskchain("check", tmp_path).code == 2
 

@@ -22,7 +22,7 @@ DOMAIN = """\
 \t\t</disk>
 \t\t<disk type='file' device='disk'>
 \t\t\t<driver name='qemu' type='raw'/>
-\t\t\t<source file='{base}'/>
+\t\t\t<source file='{other}'/>
 \t\t\t<target dev='vdb' bus='virtio'/>
 \t\t</disk>
 \t\t<disk type='file' device='cdrom'>
@@ -50,7 +50,8 @@ Output = pytest.CaptureFixture[bytes]
 
 @pytest.fixture
 def overlay(tmp_path: Path, qemu_img: QemuImg) -> Path:
-    qemu_img("create", "-q", "-f", "raw", tmp_path / "base.raw", "1M")
+    for name in ("base.raw", "other.raw"):
+        qemu_img("create", "-q", "-f", "raw", tmp_path / name, "1M")
     qemu_img("create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", tmp_path / "top.qcow2")
     return tmp_path / "top.qcow2"
 
@@ -58,16 +59,16 @@ def overlay(tmp_path: Path, qemu_img: QemuImg) -> Path:
 @pytest.fixture
 def document(overlay: Path) -> Path:
     path = overlay.with_name("vm.xml")
-    path.write_text(DOMAIN.format(top=overlay, base=overlay.with_name("base.raw")))
+    path.write_text(DOMAIN.format(top=overlay, other=overlay.with_name("other.raw")))
     return path
 
 
 def completed(document: Path, disks: tuple[str, ...] = ("vda", "vdb")) -> bytes:
     text = document.read_text()
-    top, base = document.with_name("top.qcow2"), document.with_name("base.raw")
+    top, base, other = (document.with_name(name) for name in ("top.qcow2", "base.raw", "other.raw"))
     for disk, source, chain in (
         ("vda", f'<source file="{top}"/>', CHAIN_OF_TOP),
-        ("vdb", f"<source file='{base}'/>", END_OF_BASE),
+        ("vdb", f"<source file='{other}'/>", END_OF_BASE),
     ):
         if disk in disks:
             text = text.replace(source, source + chain.format(base=base))
@@ -104,7 +105,7 @@ def test_in_place_and_strip_come_back_to_the_same_bytes(document: Path) -> None:
     assert main(["complete", "--in-place", "--strip", str(document)]) == 0
     assert document.read_bytes() == before
     assert document.stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in document.parent.iterdir()) == ["base.raw", "top.qcow2", "vm.xml"]
+    assert sorted(path.name for path in document.parent.iterdir()) == ["base.raw", "other.raw", "top.qcow2", "vm.xml"]
 
 
 def test_completing_again_follows_what_has_changed_on_disk(document: Path, overlay: Path, qemu_img: QemuImg) -> None:
@@ -114,7 +115,7 @@ def test_completing_again_follows_what_has_changed_on_disk(document: Path, overl
     assert main(["complete", "--in-place", str(document)]) == 0
     assert b"middle.qcow2" in document.read_bytes()
     main(["complete", "--in-place", "--strip", str(document)])
-    assert document.read_text() == DOMAIN.format(top=overlay, base=overlay.with_name("base.raw"))
+    assert document.read_text() == DOMAIN.format(top=overlay, other=overlay.with_name("other.raw"))
 
 
 def test_output_goes_to_a_file(document: Path, tmp_path: Path, capfdbinary: Output) -> None:
@@ -127,7 +128,8 @@ def test_output_goes_to_a_file(document: Path, tmp_path: Path, capfdbinary: Outp
 def test_a_missing_layer_is_a_finding_and_nothing_wrong_is_written(
     document: Path, overlay: Path, capfdbinary: Output
 ) -> None:
-    overlay.with_name("base.raw").unlink()
+    for name in ("base.raw", "other.raw"):
+        overlay.with_name(name).unlink()
     before = document.read_bytes()
     assert main(["complete", str(document)]) == 1
     out, err = capfdbinary.readouterr()

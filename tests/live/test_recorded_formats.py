@@ -106,7 +106,7 @@ def test_none_is_not_the_name_of_a_format(paused_domain: Start, iso: Path) -> No
     top = over(iso.parent, str(iso), "none")
     chain = discover(top)
     assert ids(chain) == ["format-unknown"]
-    assert not chain.complete
+    assert chain.faulty
     assert told(iso.parent, top) == 1
     assert not starts(paused_domain, top)
 

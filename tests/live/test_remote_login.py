@@ -129,7 +129,7 @@ class TestServersWithPasswords:
         vm = document(tmp_path, served.disk(login()))
         for which in ("vda[0]", "vda", "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"):
             done = diskchain("show", "--remote", vm, "--secret", f"{which}=file:{key}", seconds=SECONDS)
-            assert (done.code, done.err) == (0, "")
+            assert (done.code, done.err) == (0, ""), done.out
             assert f"[0] {served.shown}" in done.out
             assert "capacity 3 MiB" in done.out
 

@@ -47,7 +47,8 @@ def libvirts(libvirtd: Libvirtd, xml: str) -> list[str]:
 
 def ours(path: Path, xml: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     path.write_text(xml)
-    assert main(["blockdev", str(path), "--declared", "--profile", "libvirt-9"]) == 0
+    # 1: some documents have what libvirt refuses only later, such as several writers of one LUKS image.
+    assert main(["blockdev", str(path), "--declared", "--profile", "libvirt-9"]) in (0, 1)
     return disk_arguments(shlex.split(capsys.readouterr().out.replace("\\\n", "")))
 
 

@@ -5,6 +5,7 @@ Those for backing strings, in `tests.storage.servers`, serve one fixed image; th
 
 import datetime as dt
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -127,6 +128,7 @@ def iscsi_server(directory: Path) -> Iterator[IscsiServer]:
     def add(path: Path) -> str:
         nonlocal targets
         targets += 1
+        os.truncate(path, -(-path.stat().st_size // 512) * 512)  # tgtd serves whole sectors alone
         name, tid = f"iqn.2014-03.test:{directory.name}-{targets}", str(targets)
         admin("--mode", "target", "--op", "new", "--tid", tid, "--targetname", name)
         admin("--mode", "logicalunit", "--op", "new", "--tid", tid, "--lun", "1", "--backing-store", path)

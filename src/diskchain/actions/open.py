@@ -63,7 +63,7 @@ class OpenChain:
 
 
 @contextmanager
-def open_chain(
+def open_chain(  # noqa: PLR0913  # a keyword for each thing that can be chosen
     name: TargetName,
     wanted: Sequence[str] = (),
     *,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from diskchain.errors import DiskchainError, NotStorage, ParseError, StorageError, StorageMissing, printable
+from diskchain.errors import DiskchainError, NotStorage, ParseError, StorageError, StorageMissing, UsageError, printable
 from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.storage.reference import redacted
 from diskchain.storage.terms import LIBVIRT_FORMATS, Format
@@ -355,4 +355,6 @@ def unreadable_target(target: str, error: DiskchainError) -> Finding:
         return missing(target, None)
     if isinstance(error, NotStorage):
         return not_storage(target, None, error.problem)
+    if isinstance(error, UsageError):
+        return finding("not-storage", str(error), file=target)
     return unreadable(target, None, error.problem if isinstance(error, StorageError) else str(error))

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         )
         targets = progress.over(target_name(args, name) for name in names)
         reports = check(targets, wanted_disks(args), settings, host=host)
-        _print(args, code.counting(_shown(reports, host)))
+        _print(args, code.counting(reports))
         if reader is not None and (problem := reader.keys.misfit()) is not None:
             print(f"diskchain: warning: {problem}", file=sys.stderr)
     return code.code
@@ -89,11 +89,6 @@ def _profile(name: str) -> tuple[str, Versions | None]:
     if name in ("generic", "qemu"):
         return name, None
     return "qemu", versions_named(name)
-
-
-def _shown(reports: Iterable[TargetReport], host: str | None) -> Iterator[TargetReport]:
-    """All reports; that of the host as a whole where it says something."""
-    return (each for each in reports if each.name != host or each.findings)
 
 
 def _print(args: argparse.Namespace, reports: Iterator[TargetReport]) -> None:
