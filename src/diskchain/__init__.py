@@ -7,17 +7,17 @@ import sys
 
 TYPE_CHECKING = False  # what typing's is to type checkers; importing that is most of what a short command costs
 if TYPE_CHECKING:
+    from diskchain.actions.front_door import Report as Report
+    from diskchain.actions.front_door import access as access
+    from diskchain.actions.front_door import blockdev as blockdev
+    from diskchain.actions.front_door import check as check
+    from diskchain.actions.front_door import complete as complete
+    from diskchain.actions.front_door import diff as diff
+    from diskchain.actions.front_door import discover as discover
+    from diskchain.actions.front_door import edit as edit
+    from diskchain.actions.front_door import open_chain as open_chain
+    from diskchain.actions.front_door import strip as strip
     from diskchain.actions.keys import KeyPlaces as KeyPlaces
-    from diskchain.actions.library import Report as Report
-    from diskchain.actions.library import access as access
-    from diskchain.actions.library import blockdev as blockdev
-    from diskchain.actions.library import check as check
-    from diskchain.actions.library import complete as complete
-    from diskchain.actions.library import diff as diff
-    from diskchain.actions.library import discover as discover
-    from diskchain.actions.library import edit as edit
-    from diskchain.actions.library import open_chain as open_chain
-    from diskchain.actions.library import strip as strip
     from diskchain.actions.open import Serving as Serving
     from diskchain.discover import BackingChain as BackingChain
     from diskchain.discover import Discoverer as Discoverer
@@ -100,16 +100,16 @@ __version__ = "0.1.0"
 
 #: Where each public name lives. The imports above say the same to type checkers.
 _HOMES = {
-    "access": "actions.library",
-    "blockdev": "actions.library",
-    "check": "actions.library",
-    "complete": "actions.library",
-    "diff": "actions.library",
-    "discover": "actions.library",
-    "edit": "actions.library",
-    "open_chain": "actions.library",
-    "strip": "actions.library",
-    "Report": "actions.library",
+    "access": "actions.front_door",
+    "blockdev": "actions.front_door",
+    "check": "actions.front_door",
+    "complete": "actions.front_door",
+    "diff": "actions.front_door",
+    "discover": "actions.front_door",
+    "edit": "actions.front_door",
+    "open_chain": "actions.front_door",
+    "strip": "actions.front_door",
+    "Report": "actions.front_door",
     "LIBVIRT": "readers.policy",
     "STRICT": "readers.policy",
     "UPLOAD": "readers.policy",
