@@ -60,7 +60,7 @@ class NeededKeys:
         unsure = any(UNSURE in cell for row in self.rows for cell in (row.found, row.opens))
         if unsure or verdict(self.findings) is Verdict.COULD_NOT_TELL:
             return Verdict.COULD_NOT_TELL
-        return verdict(self.findings)
+        return Verdict.CLEAN  # what else is wrong with a chain is for other verbs to say
 
 
 def needed_keys(
