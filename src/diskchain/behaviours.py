@@ -55,12 +55,20 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
         Behaviour("libvirt", "refuses to start the domain", since=(11, 3), severity=_E, stops=Stops.START),
     ),
     "dirty/parallels": (
-        Behaviour("QEMU", "does not open it for writing until it is repaired", until=(7, 2), severity=_W),
+        Behaviour("QEMU", "does not open it for writing until it is repaired", until=(7, 2), stops=Stops.START),
         Behaviour("QEMU", "repairs it when it opens it for writing", since=(10, 0), severity=_I),
     ),
-    "data-file-reference": (
+    "data-file-reference/alone": (
         Behaviour("libvirt", "knows nothing of the second, which QEMU opens by itself, unlabelled", until=(10, 9)),
         Behaviour("libvirt", "knows both", since=(10, 10)),
+    ),
+    "data-file-reference/over-backing": (
+        Behaviour("libvirt", "knows nothing of the second, which QEMU opens by itself, unlabelled", until=(10, 9)),
+        Behaviour(
+            "libvirt",
+            "looks for none where there is a backing file as well, and QEMU opens it by itself, unlabelled, unless the document names it",
+            since=(10, 10),
+        ),
     ),
     "malformed/vhd-size": (
         Behaviour("QEMU", "goes by the geometry", until=(9, 2)),

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,10 @@ def listing(directory: Path) -> list[tuple[str, int]]:
 
 
 def change(directory: Path, *statements: str) -> None:
-    database = sqlite3.connect(directory / "rights.db")
-    for statement in statements:
-        database.execute(statement)
-    database.commit()
-    database.close()
+    with closing(sqlite3.connect(directory / "rights.db")) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
 
 
 def emptied(state: Path) -> None:

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from tests.checks.examining import MakeImage, declared, image, mend, only, refused, told
 from tests.discover.chains import discover, overlay
 from tests.image.makers import vhd
-from tests.live.daemons import libvirt
+from tests.live.daemons import Libvirtd, libvirt
 from tests.live.domains import PausedDomain
 from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
+from diskchain.behaviours import for_versions
 from diskchain.checks.consistency import Quiet, _examined, _unremarkable, examine
+from diskchain.checks.messages import backing_on_raw
 from diskchain.checks.relations import Use, User
 from diskchain.discover import BackingChain, Discoverer, Layer, Origin
 from diskchain.findings import KINDS, Severity
@@ -134,11 +136,12 @@ def test_a_top_image_in_use_is_a_note_and_a_dirty_base_a_warning(
     assert told(chain) == [(1, "dirty", Severity.WARNING)]
 
 
-def test_a_parallels_image_in_use_does_not_open_again(qemu_img: QemuImg, image: MakeImage) -> None:
+def test_a_parallels_image_in_use_does_not_open_again_or_is_repaired(qemu_img: QemuImg, image: MakeImage) -> None:
     path = patched(image("disk.hdd", "16M", "parallels"), 44, (0x746F6E59).to_bytes(4, "little"))
     found = only(discover(path, Format.PARALLELS))
     assert (found.id, found.severity) == ("dirty", Severity.WARNING)
-    assert refused("qemu-io", "-f", "parallels", "-c", "read 0 512", path)
+    repairs = for_versions(found, qemu_img.versions).severity is Severity.INFO
+    assert refused("qemu-io", "-f", "parallels", "-c", "read 0 512", path) != repairs
     mend(qemu_img, found)
     assert not examine(discover(path, Format.PARALLELS))
 
@@ -181,17 +184,27 @@ def test_a_document_that_puts_a_backing_file_below_raw_is_refused(image: MakeIma
     assert told(chain) == [(0, "backing-on-raw", Severity.ERROR)]
 
 
-def test_libvirt_does_not_start_a_domain_with_a_backing_file_below_raw(
-    qemu_img: QemuImg, image_dir: Path, paused_domain: Callable[..., PausedDomain]
+@pytest.mark.parametrize("format", [Format.RAW, Format.VPC])
+def test_libvirt_refuses_a_backing_file_below_raw_as_the_finding_says(
+    qemu_img: QemuImg,
+    image_dir: Path,
+    paused_domain: Callable[..., PausedDomain],
+    libvirtd: Libvirtd,
+    format: Format,
 ) -> None:
-    qemu_img("create", "-q", "-f", "raw", image_dir / "top.raw", "1M")
+    qemu_img("create", "-q", "-f", str(format), image_dir / "top.raw", "1M")
     qemu_img("create", "-q", "-f", "qcow2", image_dir / "base.qcow2", "1M")
     disk = (
-        f"<disk type='file'><driver name='qemu' type='raw'/><source file='{image_dir}/top.raw'/><backingStore type='file'>"
+        f"<disk type='file'><driver name='qemu' type='{format}'/><source file='{image_dir}/top.raw'/><backingStore type='file'>"
         f"<format type='qcow2'/><source file='{image_dir}/base.qcow2'/><backingStore/></backingStore><target dev='vda'/></disk>"
     )
-    with pytest.raises(libvirt.libvirtError, match="does not support backing store"):
+    found = for_versions(backing_on_raw("top.raw", format, "base.qcow2"), libvirtd.versions)
+    if found.stops is None:
+        assert "the guest sees that layer alone" in found.message
         paused_domain(disk)
+    else:
+        with pytest.raises(libvirt.libvirtError, match="does not support backing store"):
+            paused_domain(disk)
 
 
 def test_a_document_may_declare_what_the_overlay_records(qemu_img: QemuImg, image: MakeImage, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg
 
+from diskchain.behaviours import nodes_profile
 from diskchain.guest.terms import MirrorJob, MirrorState
 from diskchain.libvirtxml.documents.backup import DiskBackupState, format_backup, parse_backup
 from diskchain.libvirtxml.documents.blockjob import BlockJobState, BlockJobType
@@ -19,7 +20,9 @@ from diskchain.libvirtxml.documents.domain import format_domain, parse_domain
 from diskchain.libvirtxml.documents.snapshot import format_snapshot, parse_snapshot
 from diskchain.libvirtxml.documents.status import DomainStatus, format_status, parse_status
 from diskchain.libvirtxml.view import View
+from diskchain.qemu.policy import PROFILES
 from diskchain.storage.source import chain_end, layers
+from diskchain.storage.terms import Format
 
 _PATIENCE = 20  # seconds for a block job over a few MiB
 _POLL = 0.05
@@ -100,13 +103,15 @@ def test_what_only_runs_is_left_out_of_a_configuration_made_from_the_live_docume
     assert "alias" not in disks
 
 
-def test_the_status_document_is_written_back_byte_for_byte(running: Running) -> None:
+def test_the_status_document_is_written_back_byte_for_byte(running: Running, libvirtd: Libvirtd) -> None:
     text = running.status_xml()
     status = parse_status(text)
     assert format_status(status) == text
     top = status.domain.disk("vda").source
+    raw_nodes = PROFILES[nodes_profile(libvirtd.versions)].raw_nodes
     assert [layer.runtime and layer.runtime.format_node for layer in layers(top)] == [
-        f"libvirt-{layer.chain_index}-format" for layer in layers(top)
+        f"libvirt-{layer.chain_index}-format" if raw_nodes or layer.format is not Format.RAW else None
+        for layer in layers(top)
     ]
     assert chain_end(top) is not None
     assert status.pid is not None

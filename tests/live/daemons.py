@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diskchain.behaviours import from_number
+from diskchain.versions import Versions
+
 __all__ = ["Libvirtd", "dotted", "libvirt", "open_kvm_to_its_group"]
 
 try:
@@ -27,6 +30,11 @@ class Libvirtd:
     version: str
     uri: str
     run: Path
+
+    @property
+    def versions(self) -> Versions:
+        """Of itself and its QEMU."""
+        return Versions(from_number(self.connection.getLibVersion()), from_number(self.connection.getVersion()))
 
 
 def open_kvm_to_its_group() -> None:

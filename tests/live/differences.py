@@ -124,12 +124,29 @@ def _ends(disk: Element) -> None:
         store[:] = []
 
 
+def _unlooked_for(disk: Element) -> None:
+    """Data files of layers that have something below them, or an end that the document itself says."""
+    for store in disk.xpath(".//dataStore"):
+        layer = store.getparent().getparent()
+        below = layer.find("backingStore")
+        declared = isinstance(store.getprevious(), etree._Comment) and not isinstance(
+            below.getprevious(), etree._Comment
+        )
+        if below.get("type") is not None or declared:
+            store.getparent().remove(store)
+
+
 DIFFERENCES = (
     Difference(
         "data file",
         "libvirt before 10.10 knows no external data files: it leaves them to QEMU",
         ours=lambda disk: _remove(disk, ".//dataStore"),
         until=10_010_000,
+    ),
+    Difference(
+        "overlooked data file",
+        "libvirt 11.3 looks for no data file of an image that has a backing file, or below which the document itself ends the chain",
+        ours=_unlooked_for,
     ),
     Difference(
         "line break",

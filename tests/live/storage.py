@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from diskchain.versions import Versions
 from tests.live.peers import PEER_VERSIONS, demand, give_up
 
 _OTHERS_MAY_PASS = 0o001
@@ -39,6 +40,8 @@ class QemuImg:
     def __init__(self) -> None:
         demand("qemu-img")
         self.version = self("--version").split()[2]
+        major, minor = self.version.split(".")[:2]
+        self.versions = Versions(qemu=(int(major), int(minor)))
 
     def __call__(self, *arguments: str | Path) -> str:
         """Gives what it printed; raises `CalledProcessError` with its complaint as a note.

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from diskchain.behaviours import for_versions
 from diskchain.cli.main import main
 from diskchain.discover import BackingChain, Discoverer
+from diskchain.findings import Severity
 from diskchain.readers.policy import LIBVIRT, STRICT, UPLOAD, OpenPolicy
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source
@@ -14,7 +16,7 @@ from diskchain.storage.terms import Format
 from tests.checks.examining import mend
 from tests.discover.chains import discover, ids
 from tests.discover.written import write_qcow2
-from tests.live.daemons import libvirt
+from tests.live.daemons import Libvirtd, libvirt
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg
 from tests.live.test_complete import Bench, bench, disks
@@ -102,13 +104,15 @@ def test_a_directory_below_an_overlay_is_read_with_fat_recorded_alone(
     assert starts(paused_domain, top) == (recorded == "fat")
 
 
-def test_none_is_not_the_name_of_a_format(paused_domain: Start, iso: Path) -> None:
+def test_none_is_not_the_name_of_a_format(paused_domain: Start, iso: Path, libvirtd: Libvirtd) -> None:
     top = over(iso.parent, str(iso), "none")
     chain = discover(top)
-    assert ids(chain) == ["format-unknown"]
+    (found,) = chain.findings
+    assert (found.id, found.severity) == ("format-unknown", Severity.ERROR)
+    assert below(chain) is Format.RAW
     assert chain.faulty
     assert told(iso.parent, top) == 1
-    assert not starts(paused_domain, top)
+    assert starts(paused_domain, top) == (for_versions(found, libvirtd.versions).stops is None)
 
 
 def told(directory: Path, top: Path) -> int:

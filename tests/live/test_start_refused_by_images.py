@@ -8,8 +8,10 @@ from uuid import UUID
 import libvirt
 import pytest
 
+from diskchain.versions import Versions
 from tests.cli.commands import diskchain
 from tests.image.makers import relics, vhd, vhdx, vmdk
+from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg, run
 
@@ -75,14 +77,17 @@ def _is_refused(start: Start, disk: str) -> bool:
     return False
 
 
-def _check(document: Path) -> list[str]:
-    """The findings that stop the start."""
-    (target,) = json.loads(diskchain("check", "--json", document).out)["targets"]
+def _check(document: Path, versions: Versions) -> list[str]:
+    """The findings that stop the start with these peers."""
+    assert versions.libvirt is not None
+    assert versions.qemu is not None
+    profile = "libvirt-{}.{}-qemu-{}.{}".format(*versions.libvirt, *versions.qemu)
+    (target,) = json.loads(diskchain("check", "--json", "--profile", profile, document).out)["targets"]
     return [each["id"] for each in target["findings"] if each.get("stops") == "start"]
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_check_says_what_stops_the_start(paused_domain: Start, image_dir: Path, name: str) -> None:
+def test_check_says_what_stops_the_start(paused_domain: Start, image_dir: Path, libvirtd: Libvirtd, name: str) -> None:
     format, attributes, elements, make = IMAGES[name]
     image, document = image_dir / "disk.img", image_dir / "disk.xml"
     make(image)
@@ -91,12 +96,12 @@ def test_check_says_what_stops_the_start(paused_domain: Start, image_dir: Path, 
         f"<target dev='vda' bus='virtio'/>{elements}</disk>"
     )
     document.write_text(disk)
-    assert bool(_check(document)) is _is_refused(paused_domain, disk)
+    assert bool(_check(document, libvirtd.versions)) is _is_refused(paused_domain, disk)
 
 
 @pytest.mark.parametrize("format", ["vhdx", "vpc"])
 def test_an_image_without_its_tables_does_not_start(
-    qemu_img: QemuImg, paused_domain: Start, image_dir: Path, format: str
+    qemu_img: QemuImg, paused_domain: Start, image_dir: Path, libvirtd: Libvirtd, format: str
 ) -> None:
     image, document = image_dir / "disk.img", image_dir / "disk.xml"
     _cut(qemu_img, format, 6 * MiB if format == "vhdx" else 1024)(image)
@@ -105,5 +110,5 @@ def test_an_image_without_its_tables_does_not_start(
         f"<source file='{image}'/><target dev='vda' bus='virtio'/></disk>"
     )
     document.write_text(disk)
-    assert _check(document)
+    assert _check(document, libvirtd.versions)
     assert _is_refused(paused_domain, disk)

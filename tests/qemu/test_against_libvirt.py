@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from diskchain.behaviours import nodes_profile
 from diskchain.cli.main import main
 from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain
@@ -83,7 +84,7 @@ _FILE = (
 _KEY = "<encryption format='{}'><secret type='passphrase' uuid='{{passphrase}}'/></encryption>"
 _BELOW = "<backingStore type='file'><format type='raw'/><source file='/b'/></backingStore>"
 REFUSED = {
-    "something below raw": _FILE.format("raw", "", _BELOW),
+    "something below a VHD": _FILE.format("vpc", "", _BELOW),
     "format cow": _FILE.format("cow", "", ""),
     "format iso": _FILE.format("iso", "", ""),
     "writable FAT": "<disk type='dir'><driver name='qemu' type='fat'/><source dir='/a'/>{target}</disk>",
@@ -114,6 +115,22 @@ def test_what_libvirt_refuses_is_refused_and_the_layer_is_named(
     (tmp_path / "vm.xml").write_text(xml)
     assert main(["blockdev", str(tmp_path / "vm.xml"), "--declared", "--profile", "libvirt-9"]) == 2
     assert "layer 0" in capsys.readouterr().err
+
+
+def test_something_below_raw_is_refused_where_libvirt_refuses_it(libvirtd: Libvirtd, tmp_path: Path) -> None:
+    import libvirt
+
+    xml = _DOMAIN.format(disks=_FILE.format("raw", "", _BELOW).format(target="<target dev='vda' bus='virtio'/>"))
+    (tmp_path / "vm.xml").write_text(xml)
+    try:
+        libvirts(libvirtd, xml)
+    except libvirt.libvirtError:
+        refused = True
+    else:
+        refused = False
+    profile = nodes_profile(libvirtd.versions)
+    # 1: either way it is a finding.
+    assert main(["blockdev", str(tmp_path / "vm.xml"), "--declared", "--profile", profile]) == (2 if refused else 1)
 
 
 def test_layers_that_were_detected_get_the_numbers_of_the_started_domain(

@@ -14,8 +14,7 @@ from tests.storage.servers import Nbd, Sftp, Web, nbd_servers, sftp_server, web_
 @pytest.fixture(scope="session")
 def listener(tmp_path_factory: pytest.TempPathFactory, qemu_img: QemuImg) -> Listener:
     demand("gcc")
-    assert qemu_img.version
-    return Listener(tmp_path_factory.mktemp("qemu-asks"))
+    return Listener(tmp_path_factory.mktemp("qemu-asks"), qemu_img.versions)
 
 
 @pytest.fixture(scope="session")

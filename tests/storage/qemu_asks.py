@@ -17,6 +17,7 @@ from diskchain.storage.protocol_options import NfsOptions, RbdOptions
 from diskchain.storage.reference.rbd import KEY_VALUES
 from diskchain.storage.reference.value import Reference
 from diskchain.storage.terms import Protocol, Transport
+from diskchain.versions import Versions
 
 _SOURCE = Path(__file__).with_name("qemu_asks.c")
 _SECRET_OPTIONS = ("key", "password")
@@ -41,7 +42,8 @@ class Asked(NamedTuple):
 class Listener:
     """Asks qemu-img to open references."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, versions: Versions) -> None:
+        self.versions = versions
         self._library = directory / "qemu_asks.so"
         run("gcc", "-shared", "-fPIC", "-o", self._library, _SOURCE)
 

@@ -89,7 +89,7 @@ READ = [
     'json:{{"driver":"raw","file":{{"driver":"file","filename":"{dir}/base.raw"}}}}',
     'json:{{"file":{{"driver":"nbd","server":{{"type":"unix","path":"{socket}"}},"export":"a"}}}}',
     'json:{{"driver":"nbd","server":{{"type":"tcp","host":"{host}","port":"{port}"}},"unknown":1}}',
-    'json:{{"driver":"nbd","host":"{host}","port":"{port}","export":"é"}}',
+    'json:{{"driver":"nbd","host":"{host}","port":"{port}","export":"\\u00e9"}}',
     'json:{{"driver":"http","url":"http://{host}:{web}/a","timeout":10,"readahead":4096}}',
 ]  # fmt: skip
 

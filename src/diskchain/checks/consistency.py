@@ -229,9 +229,8 @@ def _references(layer: Layer, header: ImageHeader) -> Iterator[Finding]:
         yield observations.credentials_dropped(name, held)
     if header.data_file is not None:
         data = layer.data_file
-        yield observations.data_file_reference(
-            name, describe_location(data.source.location) if data is not None else redacted(header.data_file)
-        )
+        shown = describe_location(data.source.location) if data is not None else redacted(header.data_file)
+        yield observations.data_file_reference(name, shown, over_backing=named is not None)
 
 
 def _sizes(layer: Layer, below: Layer) -> Iterator[Finding]:

@@ -292,11 +292,12 @@ def credentials_dropped(overlay: str, held: tuple[str, ...]) -> Finding:
     )
 
 
-def data_file_reference(path: str, data_file: str) -> Finding:
-    """One image in two files."""
+def data_file_reference(path: str, data_file: str, *, over_backing: bool) -> Finding:
+    """One image in two files. ``over_backing``: it names a backing file, too."""
+    told = statement("data-file-reference/over-backing" if over_backing else "data-file-reference/alone")
     return finding(
         "data-file-reference",
-        f"{printable(path)} keeps its data in {printable(data_file)}: they belong together; {statement('data-file-reference')}",
+        f"{printable(path)} keeps its data in {printable(data_file)}: they belong together; {told}",
         file=path,
         referrer=data_file,
     )

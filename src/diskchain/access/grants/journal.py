@@ -43,6 +43,8 @@ from diskchain.system.process import Holder
 T = TypeVar("T")
 
 _LOCK_NAME: Final = "rights.lock"
+#: Databases that a thread may still be using, because they gave no answer: open until the process ends.
+_left_behind: list[sqlite3.Connection] = []
 
 
 def journal_exists(directory: Path, *, seconds: float = DEFAULT_DEADLINE) -> bool:
@@ -79,7 +81,9 @@ class Journal:
 
     def close(self) -> None:
         """Lets go of the file."""
-        if not self._no_answer:
+        if self._no_answer:
+            _left_behind.append(self._database)
+        else:
             self._database.close()
 
     @contextmanager

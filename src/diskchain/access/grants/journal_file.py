@@ -164,9 +164,13 @@ def _connect(path: Path, mode: str, wait: float) -> sqlite3.Connection:
     database = sqlite3.connect(uri, isolation_level=None, timeout=wait, uri=True, check_same_thread=False)
     # A text that is no UTF-8 is a damaged column, not the end of the query.
     database.text_factory = lambda raw: raw.decode(errors="surrogateescape")
-    database.execute("PRAGMA foreign_keys = ON")
-    # EXTRA also syncs the directory after the rollback file is gone: the commit cannot come undone.
-    database.execute("PRAGMA synchronous = EXTRA")
+    try:
+        database.execute("PRAGMA foreign_keys = ON")
+        # EXTRA also syncs the directory after the rollback file is gone: the commit cannot come undone.
+        database.execute("PRAGMA synchronous = EXTRA")
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
@@ -207,7 +211,11 @@ def _why_unwritable(path: Path) -> str | None:
 def _in_memory(database: sqlite3.Connection) -> sqlite3.Connection:
     """A copy that can be changed, in place of ``database``."""
     copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    database.backup(copy)
+    try:
+        database.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
     database.close()
     return copy
 

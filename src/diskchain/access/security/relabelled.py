@@ -12,22 +12,28 @@ from diskchain.access.requirements import destination_of, writable_depths
 from diskchain.access.security.libvirt_labels import DAC, DomainLabel, Relabelling, at_job, at_start, dac_ids
 from diskchain.storage.location import local_path
 from diskchain.storage.operation import Operation
-from diskchain.storage.source import Source, layers
+from diskchain.storage.source import Source, Terminator, layers
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Who a file is given to; None: that part stays.
 
-    ``remembered``: libvirt notes the present owner first. ``data_file``: it belongs to a qcow2 image that keeps its data elsewhere.
+    ``remembered``: libvirt notes the present owner first. ``data_file``: it belongs to a qcow2 image that keeps its data elsewhere;
+    ``overlooked``: one that also a libvirt that knows data files does not look for.
     """
 
     uid: int | None
     gid: int | None
     remembered: bool = False
     data_file: bool = False
+    overlooked: bool = False
 
 
+_OVERLOOKED: Final = (
+    "libvirt 11.3 looks for no data file of an image that has a backing file, or below which a document ends the chain; "
+    "diskchain complete writes it into the document"
+)
 _COUNTED: Final = "libvirt's note says that another domain uses"
 
 #: The owner each path gets.
@@ -63,9 +69,11 @@ def owners_by_libvirt(chain: Source, operation: Operation, domain: DomainLabel, 
     new = destination_of(operation)
     if new is not None:
         found += at_start(new, domain)
-    data_files = {layer.data_file for layer in (*stack, *(layers(new) if new is not None else ()))}
+    images = (*stack, *(layers(new) if new is not None else ()))
+    data_files = {layer.data_file for layer in images}
+    overlooked = {layer.data_file for layer in images if is_data_file_overlooked(layer)}
     return {
-        path: _owner(one, is_data_file=one.source in data_files)
+        path: _owner(one, is_data_file=one.source in data_files, overlooked=one.source in overlooked)
         for one in found
         if (path := local_path(one.source.location)) is not None and one.label
     }
@@ -95,12 +103,15 @@ def as_relabelled(owners: Owners, libvirtd: Libvirtd, boot_times: frozenset[int]
 
 
 def _given(file: Inode, uid: int, gid: int, owner: Owner, libvirtd: Libvirtd) -> Giving:
-    if not owner.data_file or libvirtd.knows_data_files or (file.uid, file.gid) == (uid, gid):
+    known = libvirtd.knows_data_files and not owner.overlooked
+    if not owner.data_file or known or (file.uid, file.gid) == (uid, gid):
         return libvirtd.give(file, uid, gid)
-    known = "libvirt before 10.10.0 knows nothing of data files"
+    if libvirtd.knows_data_files:
+        return Giving(works=False, reason=_OVERLOOKED)
+    unknown = "libvirt before 10.10.0 knows nothing of data files"
     if libvirtd.knows_data_files is None:
-        return Giving(works=None, reason=f"{known}, and its version is not known here")
-    return Giving(works=False, reason=known)
+        return Giving(works=None, reason=f"{unknown}, and its version is not known here")
+    return Giving(works=False, reason=unknown)
 
 
 def as_it_is(_path: str, present: Present) -> Outlook:
@@ -108,9 +119,17 @@ def as_it_is(_path: str, present: Present) -> Outlook:
     return Outlook(present)
 
 
-def _owner(one: Relabelling, *, is_data_file: bool) -> Owner:
+def is_data_file_overlooked(image: Source) -> bool:
+    """Whether libvirt 11.3 does not find the data file of ``image``: the document does not declare it, and it is not looked for."""
+    if image.data_file is None or not image.data_file.detected:
+        return False
+    below = image.backing
+    return isinstance(below, Source) or (isinstance(below, Terminator) and not below.detected)
+
+
+def _owner(one: Relabelling, *, is_data_file: bool, overlooked: bool) -> Owner:
     uid, gid = dac_ids(one.label or "")
-    return Owner(uid, gid, one.remembered, is_data_file)
+    return Owner(uid, gid, one.remembered, is_data_file, overlooked)
 
 
 def _counted(present: Present, boot_times: frozenset[int]) -> bool:
