@@ -3,15 +3,20 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from diskchain.access.actor import Actor, Libvirtd, Origin
+from diskchain.access.evidence import Present
+from diskchain.access.image_locks import Holder, ImageLocks, Right
+from diskchain.access.judge import Verdict, judge
 from diskchain.access.kernel.chown_check import Giving
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, Identity
-from diskchain.access.kernel.path_facts import Inode, Kind
+from diskchain.access.kernel.path_facts import Inode, Kind, PathFacts
 from diskchain.access.kernel.path_walk import walk_path
+from diskchain.access.requirements import Access, Need, Role
 from diskchain.actions.actor import Acting, Host, acting_for
 from diskchain.errors import DiskchainError, PeerError, UsageError
 from diskchain.hypervisor.configuration_file import Setting
@@ -19,6 +24,9 @@ from diskchain.hypervisor.daemon import Daemon
 from diskchain.hypervisor.domain_log import opened_before
 from diskchain.hypervisor.qemu_conf import PATH, QemuConf, read_qemu_conf
 from diskchain.libvirtxml.documents.domain_labels import DomainLabels, parse_domain_labels
+from diskchain.qemu.process import domain_of
+from diskchain.storage.location import FileLocation
+from diskchain.storage.source import Source
 from diskchain.system.process_rights import credentials, open_files
 from diskchain.versions import Version, Versions
 from tests.live.peers import requires
@@ -174,3 +182,32 @@ def test_a_usage_error_says_what_to_do_without_a_connection() -> None:
     if host.settings.user is None:  # this host's own qemu.conf would say
         with pytest.raises(UsageError, match="--as"):
             acting_for(labels(), host)
+
+
+def test_a_lock_that_may_be_the_running_domain_s_own_denies_nothing() -> None:
+    locks = ImageLocks(used=frozenset({Right.WRITE}), unshared=frozenset({Right.WRITE}))
+    there = Present(PathFacts("/i", file=Inode("/i", Kind.FILE, 1, 1, 5, 5, 0o600)), locks=locks)
+    need = Need(Source(FileLocation("/i")), 0, Role.ACTIVE, Access.WRITE, "it is asked for")
+    stopped = Actor(Identity(5, 5))
+    assert judge([need], lambda _: there, stopped)[0].verdict is Verdict.DENIED
+    assert judge([need], lambda _: there, replace(stopped, running=True))[0].verdict is Verdict.UNKNOWN
+    seen = replace(there, locks=replace(locks, holders=(Holder(7, "qemu-img"),)))
+    (found,) = judge([need], lambda _: seen, replace(stopped, running=True))
+    assert found.verdict is Verdict.DENIED
+    assert found.first is not None
+    assert "qemu-img (process 7)" in found.first.reason
+
+
+def test_the_holder_of_a_lock_is_named_by_its_domain() -> None:
+    assert str(Holder(7, "qemu-system-x86", "web")) == "domain web (process 7)"
+    code = "import sys; print('ready', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "-name", "guest=a,,b,debug-threads=on", "-S"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert domain_of(process.pid) == "a,b"
+        process.communicate(b"")
+    assert domain_of(os.getpid()) is None

@@ -66,6 +66,7 @@ class Actor:
 
     ``where``: what ``origin`` says it in, for people (``process 4711``, ``/etc/libvirt/qemu.conf:12``). ``maybe``: what it could
     be instead, where nobody can tell. ``libvirtd``: None where no libvirt acts, and the process makes its files itself.
+    ``running``: the process is there already, whether it is seen or not.
     ``opened``: the files a running process has open, and whether for writing; they end every argument.
     """
 
@@ -74,6 +75,7 @@ class Actor:
     where: str = ""
     maybe: tuple[Identity, ...] = ()
     libvirtd: Libvirtd | None = None
+    running: bool = False
     opened: Mapping[FileKey, bool] = field(default_factory=dict)
 
     @property

@@ -108,7 +108,7 @@ def _judge_one(
     found += opening(need, there, actor, adjust)
     if file is not None:
         found += _confined(need, there, confined, file.path, by_libvirt=actor.libvirtd is not None)
-        found += _by_lock(there, need, file.path) if file.kind in (Kind.FILE, Kind.BLOCK) else []
+        found += _by_lock(there, need, file.path, running=actor.running) if file.kind in (Kind.FILE, Kind.BLOCK) else []
     return FileAccess(need, there, tuple(found))
 
 
@@ -145,11 +145,14 @@ def _by_selinux(label: str | None, there: Present, need: Need, path: str) -> lis
     return [Hindrance("selinux", reason, path, enough is None, command)]
 
 
-def _by_lock(there: Present, need: Need, path: str) -> list[Hindrance]:
+def _by_lock(there: Present, need: Need, path: str, *, running: bool) -> list[Hindrance]:
     if there.locks is None:
         return [Hindrance("image-lock", "we may not open it, so not ask for its image locks", path, unknown=True)]
     conflict = there.locks.conflict(need.access, shared=need.shared)
     if conflict is None:
         return []
+    if running and not there.locks.holders:
+        reason = f"image lock: {conflict}; we may not see whether that is the domain's own QEMU"
+        return [Hindrance("image-lock", reason, path, unknown=True)]
     holders = ", ".join(map(str, there.locks.holders))
     return [Hindrance("image-lock", f"image lock: {conflict}" + (f": {holders}" if holders else ""), path)]

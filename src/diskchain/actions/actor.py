@@ -79,7 +79,9 @@ def acting_for(
         actor = Actor(_identity(present), Origin.PROCESS, f"process {process}")
     else:
         actor = _configured(labels, host, capabilities=capabilities)
-    return Acting(replace(actor, libvirtd=libvirtd), _domain_label(labels, host, actor), process)
+    return Acting(
+        replace(actor, libvirtd=libvirtd, running=labels.running), _domain_label(labels, host, actor), process
+    )
 
 
 def _process(labels: "DomainLabels", host: Host) -> int | None:
