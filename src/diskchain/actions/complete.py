@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from diskchain.actions.chains import DEFAULT, Settings, examine_document
 from diskchain.actions.document import disk_name
 from diskchain.actions.document_view import DocumentView
-from diskchain.actions.read_document import TargetDocument, document_of
+from diskchain.actions.read_document import TargetDocument, document_of, domain_document
 from diskchain.actions.target import TargetName, image_target
 from diskchain.checks.confirmed import certain
 from diskchain.errors import LayerNotFound, UsageError, printable
@@ -29,14 +29,13 @@ def definition_of(name: TargetName) -> TargetDocument:
 
     Raises UsageError for an image, for a transient domain and for files on another host; StorageError, PeerError.
     """
-    document = document_of(name)
+    connect = name.connect
+    document = document_of(name) if connect is None else domain_document(connect, name.name, here=True)
     if document is None:
         image_target(name)  # one that is not there is told of as such
         raise UsageError(
             f"{printable(name.name)} is an image; name a document with <domain>, <domainsnapshot> or <disk>"
         )
-    if document.host is not None:
-        raise UsageError(f"the files are on {printable(document.host)}; run diskchain there")
     if document.domain is None:
         return document
     if document.domain.inactive is None:

@@ -43,9 +43,14 @@ def document_of(target: TargetName) -> TargetDocument | None:
     return None
 
 
-def domain_document(uri: str, name: str) -> TargetDocument:
-    """What the domain has now if it runs, else what it will have. Raises UsageError when there is none, PeerError."""
+def domain_document(uri: str, name: str, *, here: bool = False) -> TargetDocument:
+    """What the domain has now if it runs, else what it will have.
+
+    ``here``: only of this host, whose files can be looked at. Raises UsageError when there is none, PeerError.
+    """
     with Connection(uri) as connection:
+        if here and connection.host is not None:
+            raise UsageError(f"the files are on {printable(connection.host)}; run diskchain there")
         domain = connection.domain(name)
         return TargetDocument(domain.current, name, connection.host, domain, connection.versions)
 
