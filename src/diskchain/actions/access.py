@@ -139,7 +139,7 @@ def ask(
     Raises UsageError when the files are on another host, when nobody can tell whose access it is, or when an operation is about one
     disk and there are several; LayerNotFound, StorageError, XmlError, PeerError.
     """
-    target = examine_one(name, settings)
+    target = examine_one(name, settings._replace(rights=False))
     view = target.view
     if view is not None and view.document.host is not None:
         raise UsageError(f"the files are on {printable(view.document.host)}; run diskchain there")

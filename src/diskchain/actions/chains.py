@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from diskchain.actions.read_document import TargetDocument
     from diskchain.checks.consistency import Quiet
     from diskchain.checks.relations import FileIdentity, Use
-    from diskchain.discover.layer_reader import OpenElsewhere, PartialLayer
+    from diskchain.discover.partial_layer import OpenElsewhere, PartialLayer
     from diskchain.findings import Finding
     from diskchain.readers.open import Image
 
@@ -187,7 +187,7 @@ class _Run:
             if document is None:
                 return self._image(name.name, image_target(name))
             looked = self._document(document)
-            if name.connect is None or document.host is not None:
+            if name.connect is None or document.host is not None or not self._settings.rights:
                 return looked
             return looked.with_parts(looked.disks, looked.said + self.rights(name.connect, looked.disks))
         except DiskchainError as error:
@@ -219,7 +219,7 @@ class _Run:
         """The chains of these disks, examined together."""
         discoverer = self._discoverer(targets)
         looked = Examined(name, tuple(self._discovered(target, discoverer) for target in targets))
-        return self._all_judged(looked, _relations([looked], several=False), {})
+        return self._at_hand(self._all_judged(looked, _relations([looked], several=False), {}))
 
     def document(self, document: "TargetDocument") -> Examined:
         """A document and the chains of its disks, examined together."""
@@ -230,9 +230,8 @@ class _Run:
         from diskchain.actions.document import read_view
 
         view = read_view(document, self._settings)
-        targets = [each for each in view.targets if not self._settings.only or each.name in self._settings.only]
-        discoverer = self._discoverer(targets)
-        disks = [self._discovered(target, discoverer) for target in targets]
+        discoverer = self._discoverer(view.targets)
+        disks = [self._discovered(target, discoverer) for target in view.targets]
         said = view.said
         if view.is_plan:
             from diskchain.actions.document import without_overlays_to_be

@@ -8,7 +8,7 @@ from diskchain.checks.cures import with_cures
 from diskchain.checks.replacements import Around
 from diskchain.checks.search import FileIndex
 from diskchain.discover.chain import BackingChain
-from diskchain.discover.layer_reader import OpenElsewhere
+from diskchain.discover.partial_layer import OpenElsewhere
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.system.deadline import DEFAULT_DEADLINE
 

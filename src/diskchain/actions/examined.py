@@ -16,7 +16,7 @@ from diskchain.versions import Versions
 
 if TYPE_CHECKING:
     from diskchain.actions.document_view import DocumentView
-    from diskchain.discover.layer_reader import OpenElsewhere
+    from diskchain.discover.partial_layer import OpenElsewhere
 
 #: Layers of a chain above which reads get slow enough to say so.
 DEPTH_WARNING: Final = 30
@@ -36,7 +36,7 @@ class Settings(NamedTuple):
     must keep, ``qemu`` or ``generic``. ``versions``: of the libvirt and QEMU that what is said of them is to hold for, unless a connection
     tells; None: it is said of all. ``depth_warning``: layers a chain may have without a warning. ``reader`` opens layers on other
     hosts; None: they are not looked at. ``persistent``: of a domain, its persistent definition instead of what it has now.
-    ``only``: of a document, only disks with these names are looked at, empty: all. ``declared``: only what a document says, no file
+    ``rights``: of a domain, what is wrong with the rights on its files is found, too. ``declared``: only what a document says, no file
     of a disk is opened. ``search``: directories in which missing files are looked for.
     """
 
@@ -47,7 +47,7 @@ class Settings(NamedTuple):
     depth_warning: int = DEPTH_WARNING
     reader: LayerOpener | None = None
     persistent: bool = False
-    only: frozenset[str] = frozenset()
+    rights: bool = True
     declared: bool = False
     search: tuple[str, ...] = ()
 

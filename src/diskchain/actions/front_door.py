@@ -192,7 +192,7 @@ def blockdev(
     secret is a placeholder. Raises UsageError for what QEMU cannot be told.
     """
     look = _look(how)
-    settings = look.settings._replace(declared=declared)
+    settings = look.settings._replace(declared=declared, rights=False)
     return list_nodes(
         _examined(target, look, settings), profile_named(profile), look.disks, seconds=look.settings.timeout
     )

@@ -204,7 +204,7 @@ def _picked(
 
 
 def _refuse_faults(picked: Picked, told: Sequence[Finding], settings: Settings) -> None:
-    if any(each.severity is Severity.ERROR for each in told):
+    if picked.whole[0].faulty:
         if verdict(told) is Verdict.COULD_NOT_TELL:
             raise PeerError("a layer could not be read, so nothing was opened")
         raise ImageError("the chain has faults, so nothing was opened")
@@ -222,6 +222,7 @@ def _refuse_faults(picked: Picked, told: Sequence[Finding], settings: Settings) 
 
 def _examined(name: TargetName, settings: Settings, keys: Keys, key_places: KeyPlaces) -> Examined:
     """The target, looked at on servers too, where a document names one and leaves open what is below."""
+    settings = settings._replace(rights=False)
     target = examine_one(name, settings)
     if not any(_ends_open_on_a_server(disk.target.source) for disk in target.disks):
         return target

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from diskchain.actions.keys import KeyPlaces, open_keys
 from diskchain.actions.numbering import layer_names
 from diskchain.actions.target import Target
-from diskchain.discover.layer_reader import OpenElsewhere
+from diskchain.discover.partial_layer import OpenElsewhere
 from diskchain.qemu.bridge import Bridge
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.open import Image, open_location

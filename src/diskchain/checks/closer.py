@@ -11,7 +11,7 @@ from diskchain.image.iso9660 import ISO_IDENTIFIER, ISO_IDENTIFIER_AT
 from diskchain.storage.terms import Format
 
 if TYPE_CHECKING:
-    from diskchain.discover.layer_reader import PartialLayer
+    from diskchain.discover.partial_layer import PartialLayer
     from diskchain.readers.open import Image
 
 _RAW: Final = Format.RAW

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from diskchain.checks import file_messages as words
 from diskchain.discover.chain import Origin
-from diskchain.discover.layer_reader import PartialLayer, bytes_of
+from diskchain.discover.layer_reader import bytes_of
+from diskchain.discover.partial_layer import PartialLayer
 from diskchain.errors import ImageError
 from diskchain.image.iso9660 import ISO_IDENTIFIER, ISO_IDENTIFIER_AT
 from diskchain.image.magic import candidates, has_partition_table

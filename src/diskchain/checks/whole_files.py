@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from diskchain.checks import file_messages as words
 from diskchain.checks.refused import refused_by_qemu
 from diskchain.discover import messages as notes
-from diskchain.discover.layer_reader import PartialLayer, bytes_of
+from diskchain.discover.layer_reader import bytes_of
+from diskchain.discover.partial_layer import PartialLayer
 from diskchain.errors import ImageError, StorageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect, missing_areas

@@ -13,7 +13,7 @@ from diskchain.storage.source import DETECTED_TERMINATOR, Source, with_backing
 from diskchain.storage.terms import Format, Unknown
 
 if TYPE_CHECKING:
-    from diskchain.discover.layer_reader import PartialLayer
+    from diskchain.discover.partial_layer import PartialLayer
 
 _RAW: Final = Format.RAW
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
-from diskchain.discover.layer_reader import Closer, OpenElsewhere, PartialLayer, copied, read_layer
+from diskchain.discover.layer_reader import read_layer
+from diskchain.discover.partial_layer import Closer, OpenElsewhere, PartialLayer, copied
 from diskchain.discover.walk import Walker
 from diskchain.errors import StorageError
 from diskchain.findings import Finding

@@ -11,7 +11,7 @@ from typing import Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import Layer, Origin
-from diskchain.discover.layer_reader import PartialLayer
+from diskchain.discover.partial_layer import PartialLayer
 from diskchain.image.header import Extent
 from diskchain.storage.slice import Slice
 from diskchain.storage.source import DETECTED_TERMINATOR, Source, with_backing

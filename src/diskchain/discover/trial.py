@@ -10,7 +10,8 @@ from functools import partial
 from math import inf
 
 from diskchain.discover.chain import BackingChain
-from diskchain.discover.layer_reader import Closer, OpenElsewhere, PartialLayer, read_layer
+from diskchain.discover.layer_reader import read_layer
+from diskchain.discover.partial_layer import Closer, OpenElsewhere, PartialLayer
 from diskchain.discover.walk import Walker
 from diskchain.errors import StorageError
 from diskchain.image.header import ImageHeader

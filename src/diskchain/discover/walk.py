@@ -17,7 +17,8 @@ from typing import Final
 from diskchain.discover import messages as notes
 from diskchain.discover.cache import Tails
 from diskchain.discover.chain import BackingChain, Layer, Origin, layer_of
-from diskchain.discover.layer_reader import Closer, OpenElsewhere, PartialLayer, looks_like, read_layer
+from diskchain.discover.layer_reader import looks_like, read_layer
+from diskchain.discover.partial_layer import Closer, OpenElsewhere, PartialLayer
 from diskchain.discover.resolve import NO_FORMAT, RECORDED_FORMATS, CredentialsInside, referenced_source
 from diskchain.errors import AmbiguousImage, PolicyRefusal, ReferenceSyntaxError
 from diskchain.findings import Finding

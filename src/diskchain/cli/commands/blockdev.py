@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build and print."""
     profile = profile_named(args.profile or QSD.name) if args.profile or args.form == "qsd" else None
-    target = examine_one(target_name(args), settings_of(args)._replace(declared=args.declared))
+    target = examine_one(target_name(args), settings_of(args)._replace(declared=args.declared, rights=False))
     profile = profile or PROFILES[nodes_profile(target.versions or UNKNOWN)]
     found = list_nodes(
         target, profile, wanted_disks(args), keys=key_places(args), secrets=args.secrets, seconds=args.timeout
