@@ -95,7 +95,8 @@ KINDS: dict[str, Kind] = {
     "reference-refused": Kind(_W, "the policy does not let us follow a reference"),
     "not-in-xml": Kind(_W, "a name has characters that no XML document can hold"),
     "hard-links": Kind(_I, "a document that was replaced has other names, which keep the old one"),
-    "backing-differs": Kind(_E, "a document names another backing file than the header, or leaves a layer out"),
+    "backing-differs": Kind(_E, "a document names another backing file than the header"),
+    "layer-left-out": Kind(_E, "a document leaves out a layer that the headers name"),
     "terminated-early": Kind(_E, "the document ends the chain above files the header still names"),
     # What a chain says once all of it is known: discover.examine.
     "capacity-mismatch": Kind(_W, "an overlay and its backing file have different capacities"),

@@ -47,7 +47,7 @@ def test_one_file_has_many_names(three: Path) -> None:
 
 
 def test_a_layer_left_out_is_named_with_what_it_holds(three: Path) -> None:
-    found = one(declared(three, "top", "base"), "backing-differs")
+    found = one(declared(three, "top", "base"), "layer-left-out")
     assert found.severity is Severity.ERROR
     assert f"the document leaves out {three}/mid: it puts {three}/base below {three}/top" in found.message
     assert "the guest does not see what is in" in found.message

@@ -26,6 +26,7 @@ TAKE_A_TARGET: Final = {
     "complete": ["complete", "{}"],
     "open": ["open", "{}", "--", "true"],
     "secrets": ["secrets", "{}"],
+    "edit": ["edit", "{}", "--layer", "vda", "--path", "/x"],
     "set-secret": ["set-secret", "{}", "--layer", "vda", "--usage", "base-image"],
     "blockdev": ["blockdev", "{}"],
     "access": ["access", "{}", "--as", "+60123:+60123"],
@@ -175,7 +176,9 @@ def test_a_disk_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
         f"<driver name='qemu' type='raw'/><source file='{tmp_path}/image'/><target dev='vda' bus='virtio'/></disk></devices></domain>"
     )
     (tmp_path / "image").write_bytes(bytes(512))
-    found = {verb: code(*words(verb, document, "-d", "vdz")) for verb in set(TAKE_A_TARGET) - {"info", "set-secret"}}
+    found = {
+        verb: code(*words(verb, document, "-d", "vdz")) for verb in set(TAKE_A_TARGET) - {"info", "set-secret", "edit"}
+    }
     assert found == dict.fromkeys(found, USAGE)
     assert code(*[word.replace("vda", "vdz") for word in words("set-secret", document)]) == USAGE
 

@@ -43,6 +43,7 @@ def commands(place: Path, verb: str) -> list[list[str]]:
         "complete": [[document], [document, "-o", str(place / "out.xml")]],
         "open": [[image, "--", "true"]],
         "secrets": [[document, "--try"]],
+        "edit": [[document, "--layer", "vda", "--path", "/x"], [document, "--layer", "vda", "--format", "raw"]],
         "set-secret": [[document, "--layer", "vda", "--usage", "x"]],
         "blockdev": [[document], [image, "--as", "qsd"]],
         "access": [[image, "--as", "nobody"]],

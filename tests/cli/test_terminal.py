@@ -72,6 +72,10 @@ def words(verb: str, target: str, directory: str) -> list[list[str]]:
         "complete": [["complete", target, "-o", f"{directory}/out"], ["complete", target, "-d", target]],
         "open": [["open", target, "--nbd", target, "--", "true"], ["open", target, "-d", target, "--", "true"]],
         "secrets": [["secrets", target], ["secrets", target, "--secret", f"{target}=file:{target}"]],
+        "edit": [
+            ["edit", target, "--layer", target, "--path", target],
+            ["edit", target, "--layer", "vda", "--path", "x"],
+        ],
         "set-secret": [["set-secret", target, "--layer", target, "--usage", target]],
         "blockdev": [
             ["blockdev", target],

@@ -107,7 +107,7 @@ class _Run:
             yield self._at_hand(self._all_judged(each, used, quiet))
 
     def _all_judged(self, target: Examined, used: "dict[FileIdentity, Use]", quiet: "Quiet") -> Examined:
-        disks = tuple([self._judged(disk, used, quiet) for disk in target.disks])
+        disks = tuple([self._judged(disk, used, quiet, target) for disk in target.disks])
         return target if all(map(is_, disks, target.disks)) else target.with_parts(disks, target.said)
 
     def _at_hand(self, target: Examined) -> Examined:
@@ -150,8 +150,8 @@ class _Run:
         except DiskchainError:
             return None
 
-    def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]", quiet: "Quiet") -> DiskChain:
-        """``disk`` with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
+    def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]", quiet: "Quiet", of: Examined) -> DiskChain:
+        """``disk`` of a target with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
         settings, target = self._settings, disk.target
         found = examine(disk.whole, depth_warning=settings.depth_warning, used=used, quiet=quiet)
         chain = annotated(disk.whole, found)
@@ -164,17 +164,17 @@ class _Run:
 
             chain = as_attached(target, chain)
         if target.host is None and any(map(_has_cure, chain.findings)):
-            chain = self._with_cures(target, chain)
+            chain = self._with_cures(target, chain, None if of.view is None else of.view.document)
         return disk if chain is disk.whole else disk._replace(whole=chain)
 
-    def _with_cures(self, target: Target, chain: BackingChain) -> BackingChain:
+    def _with_cures(self, target: Target, chain: BackingChain, document: "TargetDocument | None") -> BackingChain:
         settings = self._settings
         if self._cures is None:
             from diskchain.actions.cures import Cures
 
             self._cures = Cures(policy=settings.policy, search=settings.search, seconds=settings.timeout)
         elsewhere = None if settings.reader is None else settings.reader.of([target])
-        return self._cures.of(target, chain, elsewhere)
+        return self._cures.of(target, chain, elsewhere, document)
 
     def _look(self, name: TargetName, walked: "tuple[Source, BackingChain] | None") -> Examined:
         try:

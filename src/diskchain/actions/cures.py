@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from diskchain.access.openers import Openers
+from diskchain.actions.read_document import TargetDocument
 from diskchain.actions.target import Target
+from diskchain.actions.tell_document import TellDocument
 from diskchain.checks.cures import with_cures
 from diskchain.checks.replacements import Around
 from diskchain.checks.search import FileIndex
@@ -28,8 +30,17 @@ class Cures:
         self._open_in = Openers(seconds)
         self._seconds = seconds
 
-    def of(self, target: Target, chain: BackingChain, elsewhere: OpenElsewhere | None = None) -> BackingChain:
-        """``chain`` of ``target``, examined, with its cures. ``elsewhere`` opens layers on other hosts, where the walk could."""
+    def of(
+        self,
+        target: Target,
+        chain: BackingChain,
+        elsewhere: OpenElsewhere | None = None,
+        document: TargetDocument | None = None,
+    ) -> BackingChain:
+        """``chain`` of ``target``, examined, with its cures.
+
+        ``elsewhere`` opens layers on other hosts, where the walk could. ``document``: what ``target`` is a disk of.
+        """
         if target.host is not None:
             return chain
         around = Around(
@@ -39,6 +50,7 @@ class Cures:
             self._policy,
             elsewhere,
             self._searched,
-            seconds=self._seconds,
+            None if document is None else TellDocument(document, target.name, target.source),
+            self._seconds,
         )
         return with_cures(chain, around)

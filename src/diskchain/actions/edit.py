@@ -8,7 +8,7 @@ from diskchain.actions.select_layer import places
 from diskchain.errors import LayerNotFound, UsageError, printable
 from diskchain.libvirtxml.edit.completion import declared_disks
 from diskchain.libvirtxml.edit.set_secret import set_encryption
-from diskchain.libvirtxml.edit.set_source import set_source
+from diskchain.libvirtxml.edit.set_source import remove_backing, set_source
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.source import Source, layers
@@ -31,6 +31,15 @@ def set_layer(
     return set_source(
         document, disk, position, path=path, format=None if format is None else str(format), origin=origin
     )
+
+
+def forget_below(document: bytes, layer: str, origin: str | None = None) -> bytes:
+    """``document`` without the ``<backingStore>`` of the layer called ``layer``: libvirt then finds what is below by itself.
+
+    Raises LayerNotFound, UsageError where there is none, XmlError.
+    """
+    disk, position, _ = find_layer(document, layer, origin)
+    return remove_backing(document, disk, position, origin)
 
 
 def set_secret(

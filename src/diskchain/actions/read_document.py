@@ -21,7 +21,8 @@ LARGEST_DOCUMENT: Final = 16 << 20
 class TargetDocument:
     """A document to look at.
 
-    ``host``: the other host its files are on, if any. ``domain``: where it is from, with ``-c``; ``versions``: of its peers then.
+    ``host``: the other host its files are on, if any. ``domain``: where it is from, with ``-c``; ``uri``, ``versions``: of its connection
+    and its peers then.
     """
 
     text: bytes
@@ -29,6 +30,7 @@ class TargetDocument:
     host: str | None = None
     domain: DomainDocument | None = None
     versions: Versions | None = None
+    uri: str | None = None
 
 
 def document_of(target: TargetName) -> TargetDocument | None:
@@ -52,7 +54,7 @@ def domain_document(uri: str, name: str, *, here: bool = False) -> TargetDocumen
         if here and connection.host is not None:
             raise UsageError(f"the files are on {printable(connection.host)}; run diskchain there")
         domain = connection.domain(name)
-        return TargetDocument(domain.current, name, connection.host, domain, connection.versions)
+        return TargetDocument(domain.current, name, connection.host, domain, connection.versions, uri)
 
 
 def read_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bytes:

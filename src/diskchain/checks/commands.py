@@ -23,7 +23,8 @@ NO_CHANGE: Final = Change()
 #: What stands for a file that somebody has to find first, and for its format.
 NEW_PATH: Final = "NEW_PATH"
 FORMAT: Final = "FORMAT"
-#: The command that tells the document of another path or format of the layer at a position; None: there is none.
+#: The command that tells the document of another path or format of the layer at a position; with neither, to say nothing of what is below
+#: it. None: there is none.
 TellDocument = Callable[[int, str | None, Format | None], str | None]
 _SMALLEST: Final = 65536  # bytes of a header that are kept: a cluster, or more where clusters are smaller
 
@@ -101,6 +102,12 @@ def declared_as(top: Source, position: int, format: Format, tell: TellDocument |
     """The layer at ``position`` of a document declared to be of ``format``."""
     command = tell(position, None, format) if tell is not None else None
     return Cure(command, Change(), top=_with_declared(top, position, lambda old: old._replace(format=format)))
+
+
+def undeclared_below(top: Source, position: int, tell: TellDocument | None) -> Cure:
+    """A document that says nothing of what is below the layer at ``position``: the headers tell."""
+    command = tell(position, None, None) if tell is not None else None
+    return Cure(command, Change(), top=stack([*layers(top)][: position + 1], UNKNOWN))
 
 
 def _moved(old: Source, found: str) -> Source:

@@ -56,7 +56,7 @@ class _Cured:
 
     def headers(self) -> None:
         """Faults of headers: without a command that would write to an image and was not tried."""
-        for found, cure in header_cures(self._chain):
+        for found, cure in header_cures(self._chain, self._around.asked, self._around.tell):
             if found.id == "backing-differs" and cure is not None and cure.top is not None:
                 tried = self._differs_no_more(cure)
             else:

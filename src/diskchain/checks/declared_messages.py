@@ -12,7 +12,7 @@ def layer_left_out(overlay: str, declared: str, left_out: tuple[str, ...], alloc
     names = ", ".join(map(printable, left_out))
     held = f" ({human_size(allocated)} in use)" if allocated is not None else ""
     return finding(
-        "backing-differs",
+        "layer-left-out",
         f"the document leaves out {names}: it puts {printable(declared)} below {printable(overlay)}, whose header names "
         f"{printable(left_out[0])}. {_COUNTS}, so the guest does not see what is in {names}{held}",
         file=overlay,

@@ -7,23 +7,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from diskchain.checks import commands
-from diskchain.checks.commands import Cure
+from diskchain.checks.commands import Cure, TellDocument
 from diskchain.checks.compare import undeclared
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.findings import Finding, Severity
 from diskchain.storage.location import local_path
 from diskchain.storage.reference import redacted
+from diskchain.storage.source import Source
 
 
-def header_cures(chain: BackingChain) -> Iterator[tuple[Finding, Cure | None]]:
-    """Findings about headers, each with its cure, if there is one."""
+def header_cures(
+    chain: BackingChain, asked: Source, tell: TellDocument | None
+) -> Iterator[tuple[Finding, Cure | None]]:
+    """Findings about headers, each with its cure, if there is one. ``asked``: what is declared; ``tell``: changes the document."""
     above: Layer | None = None
-    for layer in chain.layers:
+    for position, layer in enumerate(chain.layers):
         for found in layer.findings:
             if found.id == "format-not-recorded" and above is not None:
                 yield found, _recorded(above, layer)
             elif found.id == "capacity-mismatch" and found.severity is not Severity.INFO and layer.below is not None:
                 yield found, _enlarged(layer, layer.below)
+            elif found.id == "layer-left-out":
+                yield found, commands.undeclared_below(asked, position, tell)
             elif found.id == "backing-differs" and found.severity is not Severity.ERROR and layer.below is not None:
                 yield found, _told(layer, layer.below)
         above = layer

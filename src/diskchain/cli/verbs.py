@@ -12,6 +12,7 @@ VERBS: Final[dict[str, str]] = {
     "check": "all that is wrong with images, documents and domains",
     "diff": "what document, headers and running domain say, side by side",
     "complete": "fill in every <backingStore> of a document, or take it out",
+    "edit": "write into a document where a layer is, or its format",
     "open": "open a chain with its keys and show it to a command",
     "secrets": "which layer needs which key, and whether it opens the layer",
     "set-secret": "write into a document which secret opens a layer",

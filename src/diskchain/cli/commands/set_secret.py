@@ -1,13 +1,11 @@
 """``diskchain set-secret``: write into a document which libvirt secret opens a layer; every other byte stays."""
 
 import argparse
-import os
-import sys
 
 from diskchain.actions.complete import definition_of
 from diskchain.actions.edit import passphrase, set_secret
 from diskchain.actions.target import TargetName
-from diskchain.errors import UsageError
+from diskchain.cli.options.output import add_output_arguments, write_edited
 from diskchain.storage.encryption import EncryptionFormat
 
 EXAMPLE = """\
@@ -35,35 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[str(format) for format in EncryptionFormat],
         help="how the layer is encrypted (default: what the document says, else luks)",
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("-o", "--output", metavar="FILE", default="-", help="write there (default: stdout)")
-    where.add_argument(
-        "--in-place", action="store_true", help="replace DOMAIN.xml, all or nothing; keeps owner, mode, ACL and labels"
-    )
+    add_output_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Edit and write."""
-    from diskchain.discover.messages import hard_links
-    from diskchain.report.findings import finding_lines
-    from diskchain.report.style import style_of
-    from diskchain.system.atomic_write import replace_file, state_of, write_file
 
-    if args.in_place and args.document == "-":
-        raise UsageError("stdin cannot be changed in place; leave out --in-place or use -o")
-    seen = state_of(args.document) if args.in_place else None
-    edited = set_secret(
-        definition_of(TargetName(args.document)).text,
-        args.layer,
-        passphrase(args.uuid, args.usage),
-        format=None if args.format is None else EncryptionFormat(args.format),
-        origin=args.document,
-    )
-    if seen is None:
-        write_file(args.output, edited)
-        return 0
-    others = replace_file(args.document, edited, seen)
-    if others:
-        style = style_of(sys.stderr, environ=dict(os.environ))
-        print("\n".join(finding_lines(hard_links(args.document, others), style)), file=sys.stderr)
+    def edited() -> bytes:
+        return set_secret(
+            definition_of(TargetName(args.document)).text,
+            args.layer,
+            passphrase(args.uuid, args.usage),
+            format=None if args.format is None else EncryptionFormat(args.format),
+            origin=args.document,
+        )
+
+    write_edited(args, edited)
     return 0

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from diskchain.errors import UsageError
-from diskchain.libvirtxml.markup.byte_edits import Edit, Element, Encoding, apply, locate
+from diskchain.libvirtxml.markup.byte_edits import WHITESPACE, Edit, Element, Encoding, apply, locate
 from diskchain.libvirtxml.markup.encoding import edited_as_utf8
 from diskchain.libvirtxml.markup.writer import escape
 
@@ -41,6 +41,26 @@ def set_source(
         if format is not None:
             edits.append(_format(narrow, layout.encoding, owner, top=layer == 0, format=format))
         return apply(narrow, edits)
+
+    return edited_as_utf8(document, edited, origin)
+
+
+def remove_backing(document: bytes, disk: int, layer: int, origin: str | None = None) -> bytes:
+    """``document`` without what it says is below one layer, and without the white space before that.
+
+    Counted as for :func:`set_source`. Raises XmlError, UsageError when the document says nothing of it.
+    """
+
+    def edited(narrow: bytes) -> bytes:
+        layout = locate(narrow, origin)
+        owner = layer_element(layout.disks[disk], layer)
+        below = owner.child("backingStore")
+        if below is None:
+            raise UsageError("the document says nothing of what is below that layer")
+        before = max((each.end for each in owner.elements() if each.end <= below.start), default=owner.start_tag_end)
+        blank = layout.encoding.decode(narrow[before : below.start])
+        kept = len(layout.encoding.encode(blank.rstrip(WHITESPACE)))
+        return apply(narrow, [Edit(before + kept, below.end, b"")])
 
     return edited_as_utf8(document, edited, origin)
 
