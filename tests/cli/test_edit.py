@@ -8,6 +8,8 @@ from tests.checks.curing import run
 from tests.cli.commands import diskchain
 from tests.live.storage import QemuImg
 
+from diskchain.schema import EditDocument, read_as
+
 DOCUMENT = """\
 <domain type='qemu'>  <!-- mine -->
   <name>d</name><memory>65536</memory><os><type>hvm</type></os>
@@ -46,6 +48,21 @@ def test_a_path_or_a_format_is_changed_and_nothing_else(tmp_path: Path) -> None:
     assert told.out == text.replace(f'"{tmp_path}/top"', '"/new/a&amp;b"')
     assert diskchain("edit", path, "--layer", "vda[1]", "--format", "raw", "--in-place").code == 0
     assert path.read_text() == text.replace("<format type='qcow2'/>", "<format type='raw'/>")
+
+
+def test_what_was_changed_is_a_json_document_on_request(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    words = ("edit", path, "--layer", "vda", "--path", "/new/top", "--json")
+    told = read_as(EditDocument, diskchain(*words).out)
+    assert (told.changed, told.written, told.layer) == (True, None, "vda")
+    assert told.xml == diskchain(*words[:-1]).out.encode()
+    into = read_as(EditDocument, diskchain(*words, "--in-place").out)
+    assert (into.changed, into.written, into.xml) == (True, str(path), None)
+    assert read_as(EditDocument, diskchain(*words, "-o", tmp_path / "copy").out).changed is False
+    secret = ("set-secret", path, "--layer", "vda", "--usage", "key", "--json")
+    assert "usage='key'" in (read_as(EditDocument, diskchain(*secret).out).text or "")
+    failed = json.loads(diskchain("edit", path, "--layer", "vdz", "--path", "/x", "--json").out)
+    assert (failed["schema"], failed["exit-code"]) == ("diskchain/error/1", 2)
 
 
 def test_what_is_below_a_layer_is_left_to_detection(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import os
 import resource
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from diskchain.schema import read_as
+from diskchain.schema.open import OpenDocument
 from tests.cli.commands import Outcome, diskchain
 from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain
@@ -271,6 +274,20 @@ def test_serving_without_a_command_ends_well_with_a_signal(
         assert gone(daemon)
     assert not socket.exists()
     assert list(temporary.iterdir()) == []
+
+
+def test_where_it_is_served_is_a_json_document_on_request(plain: Path, tmp_path: Path) -> None:
+    socket = tmp_path / "s"
+    with opened(plain, "--json", "--nbd", str(socket), ready=socket) as process:
+        assert process.stdout is not None
+        document, _ = json.JSONDecoder().raw_decode("".join(iter(process.stdout.readline, "}\n")) + "}")
+        assert read_as(OpenDocument, json.dumps(document)).uri == f"nbd+unix:///?socket={socket}"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+    done = diskchain("open", "--json", plain, "--", "true")
+    assert (done.code, json.loads(done.out)["exit-code"]) == (2, 2)
+    done = diskchain("open", plain, "--", "echo", "--json", "--missing")
+    assert (done.code, done.out) == (0, "--json --missing\n")
 
 
 def test_a_killed_daemon_ends_the_command_and_is_told(plain: Path, tmp_path: Path, temporary: Path) -> None:

@@ -62,7 +62,8 @@ def _wants_json(words: list[str]) -> bool:
     """Whether standard output is to be a JSON document, as far as that can be told of words that may make no sense."""
     if words[:1] == ["blockdev"] and " --as json " in f" {' '.join(words)} ".replace("=", " "):
         return True
-    return any(word[:3] == "--j" and "--json".startswith(word) for word in words)
+    own = words[: words.index("--")] if "--" in words else words
+    return any(word[:3] == "--j" and "--json".startswith(word) for word in own)
 
 
 def _print_document(error: DiskchainError, words: list[str]) -> None:

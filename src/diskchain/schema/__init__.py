@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from diskchain.schema.check import CheckDocument, check_document
     from diskchain.schema.complete import CompleteDocument, complete_document
     from diskchain.schema.diff import DiffDocument, diff_document
+    from diskchain.schema.edit import EditDocument, edit_document
     from diskchain.schema.error import ErrorDocument, error_document, unexpected_document
     from diskchain.schema.grant import GrantDocument, grant_document
     from diskchain.schema.info import InfoDocument, info_document
     from diskchain.schema.json_schema import schema
+    from diskchain.schema.open import OpenDocument, open_document
     from diskchain.schema.reader import DOCUMENTS, Document, read, read_as
     from diskchain.schema.revert import RevertDocument, revert_document
     from diskchain.schema.secrets import SecretsDocument, secrets_document
@@ -32,10 +34,12 @@ _HOMES: Final = {
     "DOCUMENTS": "reader",
     "DiffDocument": "diff",
     "Document": "reader",
+    "EditDocument": "edit",
     "ErrorDocument": "error",
     "FindingDocument": "base",
     "GrantDocument": "grant",
     "InfoDocument": "info",
+    "OpenDocument": "open",
     "RevertDocument": "revert",
     "SecretsDocument": "secrets",
     "access_disk_document": "access",
@@ -45,10 +49,12 @@ _HOMES: Final = {
     "complete_document": "complete",
     "diff_document": "diff",
     "disk_document": "chain",
+    "edit_document": "edit",
     "error_document": "error",
     "finding_document": "base",
     "grant_document": "grant",
     "info_document": "info",
+    "open_document": "open",
     "read": "reader",
     "read_as": "reader",
     "revert_document": "revert",
@@ -67,10 +73,12 @@ __all__ = [
     "CompleteDocument",
     "DiffDocument",
     "Document",
+    "EditDocument",
     "ErrorDocument",
     "FindingDocument",
     "GrantDocument",
     "InfoDocument",
+    "OpenDocument",
     "RevertDocument",
     "SecretsDocument",
     "access_disk_document",
@@ -80,10 +88,12 @@ __all__ = [
     "complete_document",
     "diff_document",
     "disk_document",
+    "edit_document",
     "error_document",
     "finding_document",
     "grant_document",
     "info_document",
+    "open_document",
     "read",
     "read_as",
     "revert_document",

@@ -18,9 +18,11 @@ from diskchain.schema.chain import CHAIN_SCHEMA, ChainDocument
 from diskchain.schema.check import CHECK_SCHEMA, CheckDocument
 from diskchain.schema.complete import COMPLETE_SCHEMA, CompleteDocument
 from diskchain.schema.diff import DIFF_SCHEMA, DiffDocument
+from diskchain.schema.edit import EDIT_SCHEMA, EditDocument
 from diskchain.schema.error import ERROR_SCHEMA, ErrorDocument
 from diskchain.schema.grant import GRANT_SCHEMA, GrantDocument
 from diskchain.schema.info import INFO_SCHEMA, InfoDocument
+from diskchain.schema.open import OPEN_SCHEMA, OpenDocument
 from diskchain.schema.revert import REVERT_SCHEMA, RevertDocument
 from diskchain.schema.secrets import SECRETS_SCHEMA, SecretsDocument
 
@@ -31,9 +33,11 @@ Document = (
     | CheckDocument
     | CompleteDocument
     | DiffDocument
+    | EditDocument
     | ErrorDocument
     | GrantDocument
     | InfoDocument
+    | OpenDocument
     | RevertDocument
     | SecretsDocument
 )
@@ -46,9 +50,11 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     CHECK_SCHEMA: CheckDocument,
     COMPLETE_SCHEMA: CompleteDocument,
     DIFF_SCHEMA: DiffDocument,
+    EDIT_SCHEMA: EditDocument,
     ERROR_SCHEMA: ErrorDocument,
     GRANT_SCHEMA: GrantDocument,
     INFO_SCHEMA: InfoDocument,
+    OPEN_SCHEMA: OpenDocument,
     REVERT_SCHEMA: RevertDocument,
     SECRETS_SCHEMA: SecretsDocument,
 }

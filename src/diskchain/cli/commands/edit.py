@@ -2,9 +2,7 @@
 
 import argparse
 
-from diskchain.actions.complete import definition_of
 from diskchain.actions.edit import forget_below, set_layer
-from diskchain.actions.target import TargetName
 from diskchain.cli.options.output import add_output_arguments, write_edited
 from diskchain.errors import UsageError
 from diskchain.storage.terms import Format
@@ -39,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.path is None and args.format is None and not args.detect:
         raise UsageError("edit what? Name --path, --format or --detect")
 
-    def edited() -> bytes:
-        text = definition_of(TargetName(args.document)).text
+    def edited(text: bytes) -> bytes:
         if args.path is not None or args.format is not None:
             format = None if args.format is None else Format(args.format)
             text = set_layer(text, args.layer, path=args.path, format=format, origin=args.document)

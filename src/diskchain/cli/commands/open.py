@@ -15,7 +15,7 @@ from diskchain.cli.options.target import (
     target_name,
     wanted_disks,
 )
-from diskchain.errors import PeerError
+from diskchain.errors import PeerError, UsageError
 from diskchain.findings import Finding
 from diskchain.report.findings import finding_lines
 from diskchain.report.style import style_of
@@ -32,7 +32,7 @@ examples:
   diskchain open -c qemu:///system vm -d vda --write-overlay --nbd /tmp/vda.sock
 
 In COMMAND, {} stands for the NBD URI or, with --fuse, the file; DISKCHAIN_URI in its environment is the URI. Without COMMAND the
-URI is printed and served until Ctrl-C. Nothing is ever written to an image.
+URI is printed, with --json in a document, and served until Ctrl-C. Nothing is ever written to an image.
 
 exit codes: COMMAND's; without one 0; else 1 findings, 2 usage, 3 could not tell"""
 
@@ -57,11 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-use", action="store_true", help="open images that a VM has open, too; what is read may not fit together"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="without COMMAND: print a JSON document (schema diskchain/open/1)"
+    )
     add_timeout_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Open, export, run the command, and tear everything down."""
+    if args.json and args.command:
+        raise UsageError("--json says where a chain is served; with a COMMAND, standard output is the command's")
     serving = Serving(args.write_overlay, args.overlay_dir, args.nbd, args.fuse, args.in_use)
     with ended_by_signals(interrupt, carry_on) as ending:
         try:
@@ -75,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
                 begin=ending.begin,
                 end=ending.hold,
             ) as opened:
-                return _serve(args.command, opened, ending)
+                return _serve(args, opened, ending)
         except Interrupted:
             ending.check()
             raise
@@ -86,9 +91,18 @@ def _tell(found: Finding) -> None:
         print(line, file=sys.stderr)
 
 
-def _serve(words: list[str], opened: OpenChain, ending: Ending) -> int:
+def _announced(args: argparse.Namespace, opened: OpenChain) -> str:
+    """What says where the chain is served."""
+    if not args.json:
+        return opened.uri
+    from diskchain.schema import open_document, to_json
+
+    return to_json(open_document(target_name(args).name, opened.uri, opened.path, writable=args.write_overlay))
+
+
+def _serve(args: argparse.Namespace, opened: OpenChain, ending: Ending) -> int:
     """Run the command, or wait for a signal."""
-    daemon, guard = opened.daemon, opened.guard
+    daemon, guard, words = opened.daemon, opened.guard, args.command
     if words:
         word = opened.path or opened.uri
         command = [each.replace(_PLACEHOLDER, word) for each in words]
@@ -100,7 +114,7 @@ def _serve(words: list[str], opened: OpenChain, ending: Ending) -> int:
 
         def announce() -> None:
             ending.check()
-            print(opened.uri, flush=True)
+            print(_announced(args, opened), flush=True)
 
         if serve_beside(daemon.pid, announce):
             return 0

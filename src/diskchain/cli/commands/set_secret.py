@@ -2,9 +2,7 @@
 
 import argparse
 
-from diskchain.actions.complete import definition_of
 from diskchain.actions.edit import passphrase, set_secret
-from diskchain.actions.target import TargetName
 from diskchain.cli.options.output import add_output_arguments, write_edited
 from diskchain.storage.encryption import EncryptionFormat
 
@@ -39,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Edit and write."""
 
-    def edited() -> bytes:
+    def edited(text: bytes) -> bytes:
         return set_secret(
-            definition_of(TargetName(args.document)).text,
+            text,
             args.layer,
             passphrase(args.uuid, args.usage),
             format=None if args.format is None else EncryptionFormat(args.format),
