@@ -1,7 +1,8 @@
 """The one pipeline from names to examined chains: every verb and the library go through it, so that they cannot disagree.
 
 discover each disk of each target → relations between all chains seen together → examination of each chain → what its domain makes
-of it. What is said of a document as a whole, and of disks that nobody can read, is kept beside the chains.
+of it. What is said of a document as a whole, and of disks that nobody can read, is kept beside the chains. Many targets, and directories
+of them, are the business of :mod:`diskchain.actions.together`, which goes through the same steps.
 """
 
 from operator import is_
@@ -21,12 +22,12 @@ from diskchain.storage.terms import Format, StorageType
 from diskchain.system.paths import absolute_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from diskchain.actions.cures import Cures
     from diskchain.actions.read_document import TargetDocument
     from diskchain.checks.consistency import Quiet
-    from diskchain.checks.relations import FileIdentity, Use
+    from diskchain.checks.relations import FileIdentity, Relations, Use
     from diskchain.discover.partial_layer import OpenElsewhere, PartialLayer
     from diskchain.findings import Finding
     from diskchain.readers.open import Image
@@ -36,22 +37,20 @@ __all__ = [
     "DEPTH_WARNING",
     "DiskChain",
     "Examined",
+    "Run",
     "Settings",
-    "examine_all",
     "examine_document",
     "examine_one",
     "examine_targets",
 ]
 
-#: Targets that are looked at before the first is shown, so that what one does to another can be said.
-_TOGETHER: Final = 4096
 #: Said whatever the files are: what the journal holds is not known.
 _OF_ALL: Final = "journal-unusable"
 
 
 def examine_one(target: TargetName, settings: Settings) -> Examined:
     """A target by itself. Raises what keeps us from reading it: StorageError, UsageError, XmlError, PeerError."""
-    (found,) = examine_all([target], settings)
+    found = Run(settings).one(target)
     if found.error is not None:
         raise found.error
     return found
@@ -59,52 +58,56 @@ def examine_one(target: TargetName, settings: Settings) -> Examined:
 
 def examine_targets(name: str, targets: "Sequence[Target]", settings: Settings) -> Examined:
     """Disks that a program has as values, under a ``name`` for people."""
-    return _Run(settings).targets(name, targets)
+    return Run(settings).targets(name, targets)
 
 
 def examine_document(document: "TargetDocument", settings: Settings) -> Examined:
     """A document by itself. Raises XmlError for what is malformed or has no disks by its kind."""
-    return _Run(settings).document(document)
+    return Run(settings).document(document)
 
 
-def examine_all(names: "Iterable[TargetName]", settings: Settings, host: str | None = None) -> "Iterator[Examined]":
-    """Targets in their order, each as it is known. Up to 4096 are looked at before the first is given.
-
-    A disk of one may write to what another relies on. Errors of one target are in its ``error``. ``host``: the URI of a libvirt
-    connection; at the end comes what is wrong with rights on files that none of the targets uses.
-    """
-    run = _Run(settings)
-    batch: list[TargetName] = []
-    for name in names:
-        batch.append(name)
-        if len(batch) == _TOGETHER:
-            yield from run.examined(batch)
-            batch = []
-    if batch:
-        yield from run.examined(batch)
-    if host is not None:
-        yield Examined(host, said=run.rights(host))
-
-
-class _Run:
+class Run:
     """One walk through targets: what was read for one is not read again for the next."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._shared = self._new_discoverer(None)
+        self.settings = settings
+        self.shared = self._new_discoverer(None)
         self._cures: Cures | None = None
         #: Paths of targets that were read as raw and begin as documents do.
         self._perhaps_documents: set[str | None] = set()
         #: What is wrong with the rights on a host's files, by connection, until it was said.
         self._rights: dict[str, list[Finding]] = {}
 
-    def examined(self, names: "Sequence[TargetName]") -> "Iterator[Examined]":
-        looked = self._looked(names)
-        several = len(looked) > 1
-        used = _relations(looked, several=several)
-        quiet: Quiet = {}
-        for each in looked:
-            yield self._at_hand(self._all_judged(each, used, quiet))
+    def one(self, name: TargetName) -> Examined:
+        """A target by itself."""
+        top = self.top(name)
+        looked = self.look(name, None if top is None else (top, self.shared.discover(top, probe=True)))
+        return self._by_itself(looked, name.connect)
+
+    def _by_itself(self, looked: Examined, connect: str | None = None) -> Examined:
+        if not any(disk.target.attached for disk in looked.disks):
+            return self.judged(looked, {}, {}, connect)
+        from diskchain.checks.relations import Relations
+
+        relations = Relations()
+        relate(relations, looked, several=False)
+        return self.judged(looked, relations.uses(), {}, connect)
+
+    def judged(
+        self, looked: Examined, used: "dict[FileIdentity, Use]", quiet: "Quiet", connect: str | None = None
+    ) -> Examined:
+        """A target that was looked at, with all there is to say. ``quiet``: of all that are judged with the same ``used``.
+
+        ``connect``: the URI of the connection whose domain it is.
+        """
+        target = self._all_judged(looked, used, quiet)
+        view = target.view
+        if connect is not None and view is not None and view.document.host is None and self.settings.rights:
+            try:
+                target = target.with_parts(target.disks, target.said + self.rights(connect, target.disks))
+            except DiskchainError as error:
+                return Examined(target.name, error=error)
+        return self._at_hand(target)
 
     def _all_judged(self, target: Examined, used: "dict[FileIdentity, Use]", quiet: "Quiet") -> Examined:
         disks = tuple([self._judged(disk, used, quiet, target) for disk in target.disks])
@@ -112,7 +115,7 @@ class _Run:
 
     def _at_hand(self, target: Examined) -> Examined:
         """``target`` with what is said of libvirt and QEMU as it holds for the versions at hand, where those are known."""
-        versions = target.versions or self._settings.versions
+        versions = target.versions or self.settings.versions
         if versions is None:
             return target
         from functools import partial
@@ -124,26 +127,11 @@ class _Run:
         disks = tuple(disk._replace(whole=rewritten(disk.whole, word)) for disk in target.disks)
         return target.with_parts(disks, tuple(map(word, target.said)))
 
-    def _looked(self, names: "Sequence[TargetName]") -> list[Examined]:
-        """Each target as it is by itself. Whatever may be an image is walked through as one first: many of them at a time."""
-        tops = [self._top(name) for name in names]
-        plain = [(top, True) for top in tops if top is not None]
-        if len(plain) > 1:
-            from diskchain.discover.batch import discover_many
-
-            walked = discover_many(self._shared, plain)
-        else:
-            walked = (self._shared.discover(top, probe=probe) for top, probe in plain)
-        return [
-            self._look(name, None if top is None else (top, next(walked)))
-            for name, top in zip(names, tops, strict=True)
-        ]
-
-    def _top(self, name: TargetName) -> Source | None:
+    def top(self, name: TargetName) -> Source | None:
         """The target as an image whose format is to be looked for; None for what can be none, and where the one opening is not enough."""
         if not name.name or name.connect is not None or name.format is not None or is_stream(name.name):
             return None
-        if self._settings.reader is not None or self._settings.declared:
+        if self.settings.reader is not None or self.settings.declared:
             return None
         try:
             return Source(FileLocation(absolute_path(name.name)))
@@ -152,7 +140,7 @@ class _Run:
 
     def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]", quiet: "Quiet", of: Examined) -> DiskChain:
         """``disk`` of a target with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
-        settings, target = self._settings, disk.target
+        settings, target = self.settings, disk.target
         found = examine(disk.whole, depth_warning=settings.depth_warning, used=used, quiet=quiet)
         chain = annotated(disk.whole, found)
         if disk.headers is not None:
@@ -168,7 +156,7 @@ class _Run:
         return disk if chain is disk.whole else disk._replace(whole=chain)
 
     def _with_cures(self, target: Target, chain: BackingChain, document: "TargetDocument | None") -> BackingChain:
-        settings = self._settings
+        settings = self.settings
         if self._cures is None:
             from diskchain.actions.cures import Cures
 
@@ -176,29 +164,33 @@ class _Run:
         elsewhere = None if settings.reader is None else settings.reader.of([target])
         return self._cures.of(target, chain, elsewhere, document)
 
-    def _look(self, name: TargetName, walked: "tuple[Source, BackingChain] | None") -> Examined:
+    def look(self, name: TargetName, walked: "tuple[Source, BackingChain] | None" = None) -> Examined:
+        """A target as it is by itself. ``walked``: what :meth:`top` said, and the chain of that, if it said something."""
         try:
             if walked is not None and self._is_image(*walked):
                 source, chain = walked
-                return Examined(name.name, (DiskChain(Target(name.name, source, probe=True), chain),))
+                disks = (DiskChain(Target(name.name, source, probe=True), chain),)
+                return Examined(name.name, disks, found_in=name.found_in)
             from diskchain.actions.read_document import document_of
 
             document = document_of(name)
-            if document is None:
-                return self._image(name.name, image_target(name))
-            looked = self._document(document)
-            if name.connect is None or document.host is not None or not self._settings.rights:
-                return looked
-            return looked.with_parts(looked.disks, looked.said + self.rights(name.connect, looked.disks))
+            if document is not None:
+                return self._document(document, name.found_in)
+            target = image_target(name)
+            return Examined(name.name, (self._discovered(target, self._discoverer([target])),), found_in=name.found_in)
         except DiskchainError as error:
-            return Examined(name.name, error=error)
+            if name.found_in is None:
+                return Examined(name.name, error=error)
+            from diskchain.discover.messages import unreadable_target
+
+            return Examined(name.name, said=(unreadable_target(name.name, error),), found_in=name.found_in)
 
     def rights(self, uri: str, disks: "tuple[DiskChain, ...] | None" = None) -> "tuple[Finding, ...]":
         """What is wrong with the rights on files of ``disks``, None: of anybody, for the domains of a connection; each thing once."""
         from diskchain.actions.rights_audit import rights_findings
 
         if uri not in self._rights:
-            self._rights[uri] = rights_findings(uri, seconds=self._settings.timeout)
+            self._rights[uri] = rights_findings(uri, seconds=self.settings.timeout)
         left = self._rights[uri]
         files = None if disks is None else {path for disk in disks for path in disk.files}
         said = [each for each in left if files is None or each.file in files or each.id == _OF_ALL]
@@ -212,24 +204,20 @@ class _Run:
             return False
         return header.format is not Format.RAW or local_path(top.location) not in self._perhaps_documents
 
-    def _image(self, name: str, target: Target) -> Examined:
-        return Examined(name, (self._discovered(target, self._discoverer([target])),))
-
     def targets(self, name: str, targets: "Sequence[Target]") -> Examined:
         """The chains of these disks, examined together."""
         discoverer = self._discoverer(targets)
         looked = Examined(name, tuple(self._discovered(target, discoverer) for target in targets))
-        return self._at_hand(self._all_judged(looked, _relations([looked], several=False), {}))
+        return self._by_itself(looked)
 
     def document(self, document: "TargetDocument") -> Examined:
         """A document and the chains of its disks, examined together."""
-        looked = self._document(document)
-        return self._at_hand(self._all_judged(looked, _relations([looked], several=False), {}))
+        return self._by_itself(self._document(document))
 
-    def _document(self, document: "TargetDocument") -> Examined:
+    def _document(self, document: "TargetDocument", found_in: str | None = None) -> Examined:
         from diskchain.actions.document import read_view
 
-        view = read_view(document, self._settings)
+        view = read_view(document, self.settings)
         discoverer = self._discoverer(view.targets)
         disks = [self._discovered(target, discoverer) for target in view.targets]
         said = view.said
@@ -238,17 +226,17 @@ class _Run:
 
             disks, more = without_overlays_to_be(document.origin, disks)
             said += more
-        return Examined(document.origin, tuple(disks), said, view, versions=document.versions)
+        return Examined(document.origin, tuple(disks), said, view, versions=document.versions, found_in=found_in)
 
     def _discoverer(self, targets: "Sequence[Target]") -> Discoverer:
         """Nobody logs in anywhere without a reader, so one will do for all, and reads a shared base once."""
-        settings = self._settings
+        settings = self.settings
         if settings.reader is None:
-            return self._shared
+            return self.shared
         return self._new_discoverer(settings.reader.of(targets))
 
     def _new_discoverer(self, elsewhere: "OpenElsewhere | None") -> Discoverer:
-        settings = self._settings
+        settings = self.settings
         return Discoverer(settings.policy, elsewhere, seconds=settings.timeout, closer=self._look_closer)
 
     def _look_closer(self, step: "PartialLayer", image: "Image") -> None:
@@ -258,7 +246,7 @@ class _Run:
         closer(step, image)
 
     def _discovered(self, target: Target, discoverer: Discoverer) -> DiskChain:
-        declared = self._settings.declared
+        declared = self.settings.declared
         whole = chain_of(discoverer, target, declared=declared)
         source = target.source
         if not target.attached or target.host is not None or declared:
@@ -284,19 +272,14 @@ def chain_of(discoverer: Discoverer, target: Target, *, declared: bool = False) 
     return declared_chain(target.source) if target.host is None else chain_elsewhere(target.source, target.host)
 
 
-def _relations(looked: "Sequence[Examined]", *, several: bool) -> "dict[FileIdentity, Use]":
-    """The files that the guest of one of the targets may write to while another, or an overlay, relies on them."""
-    attached = [
-        (each, disk) for each in looked for disk in each.disks if disk.target.attached and disk.target.host is None
-    ]
-    if not attached:
-        return {}
-    from diskchain.checks.relations import Attached, uses
+def relate(relations: "Relations", target: Examined, *, several: bool) -> None:
+    """Let ``relations`` know what the guest of ``target`` may write to, and what it relies on. ``several``: there are other targets."""
+    from diskchain.checks.relations import Attached
 
-    return uses(
-        Attached(f"{disk.name} of {each.name}" if several else disk.name, disk.whole, _guest(each), disk.name)
-        for each, disk in attached
-    )
+    for disk in target.disks:
+        if disk.target.attached and disk.target.host is None:
+            name = f"{disk.name} of {target.name}" if several else disk.name
+            relations.add(Attached(name, disk.whole, _guest(target), disk.name))
 
 
 def _guest(target: Examined) -> str:

@@ -3,21 +3,24 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from diskchain.actions.chains import DEFAULT, Examined, Settings, examine_all
-from diskchain.actions.select_layer import selected
+from diskchain.actions.directory import Tell, Walked
+from diskchain.actions.examined import DEFAULT, Examined, Settings
+from diskchain.actions.select_layer import select_each
 from diskchain.actions.target import TargetName
+from diskchain.actions.together import examine_all
 from diskchain.discover.messages import unreadable_target
-from diskchain.errors import DiskchainError, LayerNotFound
+from diskchain.errors import DiskchainError
 from diskchain.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """What was found for one target. ``error``: why it could not be read; the findings say the same."""
+    """What was found for one target. ``error``: why it could not be read; the findings say the same. ``walked``: what is below a directory."""
 
     name: str
     findings: tuple[Finding, ...]
     error: DiskchainError | None = None
+    walked: Walked | None = None
 
 
 def check(
@@ -26,17 +29,18 @@ def check(
     settings: Settings = DEFAULT,
     *,
     host: str | None = None,
+    tell: Tell | None = None,
 ) -> Iterator[TargetReport]:
-    """Reports in the order of the targets, each as soon as it is known. ``wanted``: only these disks and layers.
+    """Reports in the order of the targets, each as soon as it is known; of a directory, of what is in it. ``wanted``: only these disks and layers.
 
     ``host``: the URI of a connection, of which the rights on files come as well. A target that cannot be read is a finding; if it is the only one, its error is raised.
     Raises LayerNotFound when no target has what is wanted, PeerError.
     """
-    known = _selected(examine_all(names, settings, host), wanted, settings)
+    known = select_each(examine_all(names, settings, host, tell=tell), wanted, settings.timeout)
     if host is None:
         known = _raising_alone(known)
     for each in known:
-        yield TargetReport(each.name, (*_findings(each),), each.error)
+        yield TargetReport(each.name, (*_findings(each),), each.error, each.walked)
 
 
 def domains_of(uri: str) -> list[str]:
@@ -59,21 +63,6 @@ def _raising_alone(targets: Iterator[Examined]) -> Iterator[Examined]:
     if second is not None:
         yield second
         yield from targets
-
-
-def _selected(targets: Iterable[Examined], wanted: Sequence[str], settings: Settings) -> Iterator[Examined]:
-    """The part of each target that is wanted. Raises LayerNotFound at the end when none had any."""
-    without: LayerNotFound | None = None
-    picked = not wanted
-    for target in targets:
-        try:
-            part = target if target.error is not None else selected(target, wanted, settings.timeout)
-            picked = True
-        except LayerNotFound as error:  # it has no such disk; another target may
-            without, part = error, target.with_parts((), ())
-        yield part
-    if without is not None and not picked:
-        raise without
 
 
 def _findings(target: Examined) -> Iterator[Finding]:

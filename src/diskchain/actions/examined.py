@@ -15,6 +15,7 @@ from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.versions import Versions
 
 if TYPE_CHECKING:
+    from diskchain.actions.directory import Walked
     from diskchain.actions.document_view import DocumentView
     from diskchain.discover.partial_layer import OpenElsewhere
 
@@ -37,7 +38,8 @@ class Settings(NamedTuple):
     tells; None: it is said of all. ``depth_warning``: layers a chain may have without a warning. ``reader`` opens layers on other
     hosts; None: they are not looked at. ``persistent``: of a domain, its persistent definition instead of what it has now.
     ``rights``: of a domain, what is wrong with the rights on its files is found, too. ``declared``: only what a document says, no file
-    of a disk is opened. ``search``: directories in which missing files are looked for.
+    of a disk is opened. ``search``: directories in which missing files are looked for. ``one_file_system``: of a directory, what is mounted
+    below it is left out.
     """
 
     policy: OpenPolicy = LIBVIRT
@@ -50,6 +52,7 @@ class Settings(NamedTuple):
     rights: bool = True
     declared: bool = False
     search: tuple[str, ...] = ()
+    one_file_system: bool = False
 
 
 DEFAULT: Final = Settings()
@@ -113,12 +116,13 @@ class Examined:
     """One target, looked at. Immutable.
 
     ``disks``: those with a medium. ``said``: of its document as a whole, and of disks nobody can read. ``view``: what the document says.
-    ``error``: why there is no more. ``versions``: of the peers it is about, if they are known. No NamedTuple: start-up has no time for the types of documents.
+    ``error``: why there is no more. ``versions``: of the peers it is about, if they are known. ``found_in``: the directory it was found
+    in, nobody named it. ``walked``: it is a directory, and what is below it. No NamedTuple: start-up has no time for the types of documents.
     """
 
-    __slots__ = ("disks", "error", "name", "said", "versions", "view")
+    __slots__ = ("disks", "error", "found_in", "name", "said", "versions", "view", "walked")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one for each slot
         self,
         name: str,
         disks: tuple[DiskChain, ...] = (),
@@ -126,6 +130,9 @@ class Examined:
         view: "DocumentView | None" = None,
         error: DiskchainError | None = None,
         versions: Versions | None = None,
+        *,
+        found_in: str | None = None,
+        walked: "Walked | None" = None,
     ) -> None:
         self.name = name
         self.disks = disks
@@ -133,10 +140,21 @@ class Examined:
         self.view = view
         self.error = error
         self.versions = versions
+        self.found_in = found_in
+        self.walked = walked
 
     def with_parts(self, disks: tuple[DiskChain, ...], said: tuple[Finding, ...]) -> "Examined":
         """The same target with other disks and other findings about the whole."""
-        return Examined(self.name, disks, said, self.view, self.error, self.versions)
+        return Examined(
+            self.name,
+            disks,
+            said,
+            self.view,
+            self.error,
+            self.versions,
+            found_in=self.found_in,
+            walked=self.walked,
+        )
 
     @property
     def findings(self) -> Iterator[Finding]:

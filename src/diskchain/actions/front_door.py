@@ -17,14 +17,15 @@ from diskchain.actions import edit as editing
 from diskchain.actions import open as opening
 from diskchain.actions.access import Question, Who, ask
 from diskchain.actions.blockdev_list import NodeList, list_nodes
-from diskchain.actions.chains import examine_all, examine_document, examine_one, examine_targets
+from diskchain.actions.chains import examine_document, examine_one, examine_targets
 from diskchain.actions.document import disk_targets
 from diskchain.actions.examined import DEFAULT, DiskChain, Examined, Settings
 from diskchain.actions.keys import KeyPlaces
 from diskchain.actions.operation import Wanted
 from diskchain.actions.read_document import TargetDocument
-from diskchain.actions.select_layer import selected
+from diskchain.actions.select_layer import select_each, selected
 from diskchain.actions.target import Target, TargetName
+from diskchain.actions.together import examine_all
 from diskchain.discover import BackingChain
 from diskchain.errors import LayerNotFound, UsageError, printable
 from diskchain.findings import Finding, Verdict, verdict
@@ -47,7 +48,7 @@ class How(TypedDict, total=False):
 
     ``connect``: a target is the name or UUID of a domain of this libvirt connection. ``format``: it is an image of this format; default:
     look. ``disk``, ``disks``: only these disks, or the layers of these names and what is below them. ``policy``: what a header may make
-    us open. ``timeout``: seconds for each answer of storage.
+    us open. ``timeout``: seconds for each answer of storage. ``one_file_system``: of a directory, what is mounted below it is left out.
     """
 
     connect: str | None
@@ -56,6 +57,7 @@ class How(TypedDict, total=False):
     disks: Sequence[str]
     policy: OpenPolicy
     timeout: float
+    one_file_system: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,11 @@ class _Look:
 
 def _look(how: How) -> _Look:
     disk = how.get("disk")
-    settings = DEFAULT._replace(policy=how.get("policy", LIBVIRT), timeout=how.get("timeout", DEFAULT_DEADLINE))
+    settings = DEFAULT._replace(
+        policy=how.get("policy", LIBVIRT),
+        timeout=how.get("timeout", DEFAULT_DEADLINE),
+        one_file_system=how.get("one_file_system", False),
+    )
     disks = (*(() if disk is None else (disk,)), *how.get("disks", ()))
     return _Look(how.get("connect"), how.get("format"), disks, settings)
 
@@ -108,28 +114,33 @@ class Access:
     files: dict[str, tuple[FileAccess, ...]]
 
 
-def check(*targets: AnyTarget, **how: Unpack[How]) -> Report:
-    """Everything that is wrong with the targets, those that are named seen together. Raises what keeps us from reading one: StorageError, UsageError, XmlError, PeerError.
+def check(*targets: AnyTarget | Sequence[AnyTarget], **how: Unpack[How]) -> Report:
+    """Everything that is wrong with the targets, those that are named seen together; of a directory, with every image and document below it.
+
+    Raises what keeps us from reading one: StorageError, UsageError, XmlError, PeerError. What is found in a directory raises nothing.
 
     >>> check("<domain><devices/></domain>").verdict
     <Verdict.CLEAN: 'clean'>
     """
     look = _look(how)
-    names = [_named(target, look) for target in targets]
-    named = [name for name in names if name is not None]
-    looked = dict(zip(named, examine_all(named, look.settings), strict=True))
-    every = []
-    for target, name in zip(targets, names, strict=True):
-        found = _examined(target, look) if name is None else looked[name]
+    listed = [each for target in targets for each in (target if isinstance(target, list | tuple) else (target,))]
+    names = [_named(each, look) for each in listed]
+    looked: dict[str, list[Examined]] = {}
+    for found in examine_all(dict.fromkeys(name for name in names if name is not None), look.settings):
+        looked.setdefault(found.found_in or found.name, []).append(found)
+    every: list[Examined] = []
+    for target, name in zip(listed, names, strict=True):
+        every += [_examined(target, look)] if name is None else looked[name.name]
+    for found in every:
         if found.error is not None:
             raise found.error
-        every.append(selected(found, look.disks, look.settings.timeout))
-    return Report(tuple(every))
+    return Report(tuple(select_each(every, look.disks, look.settings.timeout)))
 
 
 def discover(target: AnyTarget, **how: Unpack[How]) -> BackingChain:
     """The one chain of a target, examined: its layers, and what is wrong with each. As :func:`check`, and LayerNotFound for several disks."""
-    disks = check(target, **how).disks
+    look = _look(how)
+    disks = selected(_examined(target, look), look.disks, look.settings.timeout).disks
     if len(disks) != 1:
         known = ", ".join(printable(disk.name) for disk in disks) or "none with a medium"
         raise LayerNotFound(f"name one with disk=…; the disks are: {known}", name=None)

@@ -8,7 +8,7 @@ from diskchain.storage.source import Source
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from diskchain.actions.examined import DiskChain, Examined
 
@@ -63,6 +63,25 @@ def selected(target: "Examined", wanted: "Sequence[str]", seconds: float = DEFAU
     about = {*(disk.name for disk in disks), *named_unread, None}
     said = tuple(each for each in target.said if each.disk in about)
     return target.with_parts(tuple(disks), said)
+
+
+def select_each(
+    targets: "Iterable[Examined]", wanted: "Sequence[str]", seconds: float = DEFAULT_DEADLINE
+) -> "Iterator[Examined]":
+    """The part of each target that is wanted. Raises LayerNotFound at the end when none had any."""
+    without: LayerNotFound | None = None
+    picked = not wanted
+    for target in targets:
+        try:
+            part = (
+                target if not wanted or target.error is not None or target.walked else selected(target, wanted, seconds)
+            )
+            picked = picked or target.walked is None
+        except LayerNotFound as error:  # it has no such disk; another target may
+            without, part = error, target.with_parts((), ())
+        yield part
+    if without is not None and not picked:
+        raise without
 
 
 def _from(disk: "DiskChain", position: int) -> "DiskChain":

@@ -4,7 +4,7 @@ Told apart by content: what begins with ``<`` and has a root element we know is 
 documents, since a pipe is no disk. Must not know what is done with a target.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from diskchain.errors import StorageError, StorageTimeout, UsageError, XmlError, printable
 from diskchain.readers.local import open_local
@@ -23,13 +23,16 @@ class TargetName(NamedTuple):
     """What a user calls a target.
 
     ``connect``: ``name`` is the name or UUID of a domain of this libvirt connection. ``format``: it is an image of this format;
-    None: look. ``timeout``: seconds for each answer of storage.
+    None: look. ``timeout``: seconds for each answer of storage. ``sort``: what it is known to be, after a first look. ``found_in``: the
+    directory that was named; nobody named this file.
     """
 
     name: str
     connect: str | None = None
     format: Format | None = None
     timeout: float = DEFAULT_DEADLINE
+    sort: Literal["image", "document"] | None = None
+    found_in: str | None = None
 
 
 class Target(NamedTuple):
@@ -65,7 +68,7 @@ def is_document(target: str, seconds: float = DEFAULT_DEADLINE) -> bool:
         raise
     except StorageError:
         return False
-    return _begins_document(head, target)
+    return begins_document(head, target)
 
 
 def _head(path: str) -> bytes | None:
@@ -82,7 +85,8 @@ def _is_named_so(name: str) -> bool:
     return name.lower().endswith(".xml")
 
 
-def _begins_document(head: bytes | None, name: str) -> bool:
+def begins_document(head: bytes | None, name: str) -> bool:
+    """Whether a file called ``name`` that begins with ``head`` is an XML document we know; None, a directory, is none. Raises XmlError."""
     if head is None or not may_be_document(head, name):
         return False
     is_named_so = _is_named_so(name)

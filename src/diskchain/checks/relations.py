@@ -80,61 +80,66 @@ def _clash(writer: User, other: User, *, writes: bool) -> bool:
     return not other.shareable or (writes and not writer.shareable)
 
 
-class _Seen:
-    __slots__ = ("open_to_group", "overlays", "readers", "relying", "writers")
+class Relations:
+    """Who uses which file, gathered disk by disk. Keeps identities and names, no chain: there may be many more disks than fit in memory."""
+
+    __slots__ = ("_open_to_group", "_overlays", "_readers", "_relying", "_writers")
 
     def __init__(self) -> None:
-        self.writers: dict[FileIdentity, dict[tuple[str, str], User]] = {}
-        self.readers: dict[FileIdentity, dict[tuple[str, str], User]] = {}
-        self.overlays: dict[FileIdentity, set[FileIdentity | None]] = {}
-        self.relying: dict[FileIdentity, set[tuple[str, str]]] = {}
-        self.open_to_group: set[FileIdentity] = set()
+        self._writers: dict[FileIdentity, dict[tuple[str, str], User]] = {}
+        self._readers: dict[FileIdentity, dict[tuple[str, str], User]] = {}
+        self._overlays: dict[FileIdentity, set[FileIdentity | None]] = {}
+        self._relying: dict[FileIdentity, set[tuple[str, str]]] = {}
+        self._open_to_group: set[FileIdentity] = set()
 
-    def use(self, identity: FileIdentity) -> Use:
-        return Use(
-            tuple(self.writers.get(identity, {}).values()),
-            tuple(self.readers.get(identity, {}).values()),
-            len(self.overlays.get(identity, ())),
-            frozenset(self.relying.get(identity, ())),
-        )
-
-
-def uses(disks: Iterable[Attached | tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
-    """The files that one of ``disks`` writes while another, or an overlay, relies on them; and bases that a group may write.
-
-    ``disks`` are those attached to domains, as such or as names and chains. A chain that starts at an image somebody merely named says
-    nothing about who writes to it: leave those out.
-    """
-    seen = _Seen()
-    for each in disks:
-        disk = each if isinstance(each, Attached) else Attached(*each)
+    def add(self, disk: Attached) -> None:
+        """Take in one disk. A chain that starts at an image somebody merely named says nothing about who writes to it: leave it out."""
         above: ImageFacts | None = None
         for position, layer in enumerate(disk.chain.layers):
             for file in layer.files:
-                _note(seen, disk, layer, file.facts, above if position else None, top=not position)
+                self._note(disk, layer, file.facts, above if position else None, top=not position)
             above = layer.facts
-    wanted = {*seen.overlays, *seen.writers}
-    found = {identity: seen.use(identity) for identity in wanted}
-    return {
-        identity: use for identity, use in found.items() if _matters(use, open_to_group=identity in seen.open_to_group)
-    }
+
+    def uses(self) -> dict[FileIdentity, Use]:
+        """The files that one of the disks writes while another, or an overlay, relies on them; and bases that a group may write."""
+        found = {identity: self._use(identity) for identity in {*self._overlays, *self._writers}}
+        return {
+            identity: use
+            for identity, use in found.items()
+            if _matters(use, open_to_group=identity in self._open_to_group)
+        }
+
+    def _use(self, identity: FileIdentity) -> Use:
+        return Use(
+            tuple(self._writers.get(identity, {}).values()),
+            tuple(self._readers.get(identity, {}).values()),
+            len(self._overlays.get(identity, ())),
+            frozenset(self._relying.get(identity, ())),
+        )
+
+    def _note(
+        self, disk: Attached, layer: Layer, facts: ImageFacts | None, above: ImageFacts | None, *, top: bool
+    ) -> None:
+        if facts is None or facts.identity is None or facts.mode is None:
+            return
+        if facts.mode & S_IWGRP:
+            self._open_to_group.add(facts.identity)
+        guest, target = disk.guest or disk.name, disk.target or disk.name
+        if not top:
+            self._relying.setdefault(facts.identity, set()).add((guest, target))
+            self._overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
+            return
+        user = User(disk.name, guest, target, layer.source.shared)
+        users = self._readers if layer.source.readonly else self._writers
+        users.setdefault(facts.identity, {}).setdefault((user.guest, user.target), user)
 
 
-def _note(
-    seen: _Seen, disk: Attached, layer: Layer, facts: ImageFacts | None, above: ImageFacts | None, *, top: bool
-) -> None:
-    if facts is None or facts.identity is None or facts.mode is None:
-        return
-    if facts.mode & S_IWGRP:
-        seen.open_to_group.add(facts.identity)
-    guest, target = disk.guest or disk.name, disk.target or disk.name
-    if not top:
-        seen.relying.setdefault(facts.identity, set()).add((guest, target))
-        seen.overlays.setdefault(facts.identity, set()).add(above.identity if above is not None else None)
-        return
-    user = User(disk.name, guest, target, layer.source.shared)
-    users = seen.readers if layer.source.readonly else seen.writers
-    users.setdefault(facts.identity, {}).setdefault((user.guest, user.target), user)
+def uses(disks: Iterable[Attached | tuple[str, BackingChain]]) -> dict[FileIdentity, Use]:
+    """What :class:`Relations` makes of ``disks``, which are those attached to domains, as such or as names and chains."""
+    relations = Relations()
+    for each in disks:
+        relations.add(each if isinstance(each, Attached) else Attached(*each))
+    return relations.uses()
 
 
 def _matters(use: Use, *, open_to_group: bool) -> bool:

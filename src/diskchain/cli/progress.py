@@ -1,39 +1,33 @@
 """A line on the terminal while many things are looked at, once that takes longer than people wait without wondering."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
-from typing import Final, Self, TypeVar
-
-T = TypeVar("T")
+from typing import Final, Self
 
 _SILENT: Final = 2.0  # seconds
 _BETWEEN: Final = 0.2  # seconds from line to line
 
 
 class Progress:
-    """Says on stderr how far one is, if that is a terminal. A context manager: the line is gone at the end.
+    """Says on stderr how far one is, if that is a terminal. A context manager: the line is gone at the end."""
 
-    ``total``: how many things there are.
-    """
-
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self) -> None:
         self._next = monotonic() + _SILENT
         self._shown = False
 
-    def over(self, things: Iterable[T]) -> Iterator[T]:
-        """The same things, counted."""
-        if not sys.stderr.isatty():
-            yield from things
-            return
-        for number, thing in enumerate(things):
-            if monotonic() >= self._next:
-                self._next = monotonic() + _BETWEEN
-                self._shown = True
-                print(f"\r{number} of {self._total} looked at", end="", file=sys.stderr, flush=True)
-            yield thing
+    @property
+    def tell(self) -> Callable[[int, int | None], None] | None:
+        """To be told how many things were looked at, and of how many if that is known; None where nobody would see it."""
+        return self._tell if sys.stderr.isatty() else None
+
+    def _tell(self, done: int, total: int | None) -> None:
+        if monotonic() >= self._next:
+            self._next = monotonic() + _BETWEEN
+            self._shown = True
+            how_far = f"{done} found so far" if total is None else f"{done} of {total} looked at"
+            print(f"\r{how_far}", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         return self

@@ -13,11 +13,21 @@ CHECK_SCHEMA = "diskchain/check/1"
 _AT_ONCE = 256  # targets; each piece of the text costs as much as three of them
 
 
-class TargetDocument(msgspec.Struct, frozen=True):
-    """One target of ``diskchain check`` and what was found."""
+class WalkedDocument(msgspec.Struct, frozen=True, rename="kebab"):
+    """What is below a directory. ``unread``: directories that cannot be read. ``passed_over``: how many of what, by its name in the plural."""
+
+    images: int
+    documents: int
+    unread: int
+    passed_over: dict[str, int]
+
+
+class TargetDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One target of ``diskchain check`` and what was found. ``walked``: it is a directory; what is in it are targets of their own."""
 
     target: str
     findings: tuple[FindingDocument, ...]
+    walked: WalkedDocument | None = None
 
 
 class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,13 +42,17 @@ def findings_of(document: CheckDocument) -> list[tuple[str, Finding]]:
     return [(each.target, found.finding) for each in document.targets for found in each.findings]
 
 
-def check_json(found: Iterable[tuple[str, Sequence[Finding]]]) -> str:
-    """As ``to_json(check_document(…))`` of targets with their findings, without keeping all of them: there may be many."""
-    left = iter(found)
+def target_document(name: str, findings: Iterable[Finding], walked: WalkedDocument | None = None) -> TargetDocument:
+    """The JSON form of one target."""
+    return TargetDocument(name, tuple(map(finding_document, findings)), walked)
+
+
+def check_json(targets: Iterable[TargetDocument]) -> str:
+    """As ``to_json(CheckDocument(targets=…))``, without keeping all of them: there may be many."""
+    left = iter(targets)
     pieces = []
-    while some := list(islice(left, _AT_ONCE)):
-        targets = tuple([TargetDocument(name, tuple(map(finding_document, findings))) for name, findings in some])
-        pieces.append(_between_brackets(CheckDocument(targets=targets)))
+    while some := tuple(islice(left, _AT_ONCE)):
+        pieces.append(_between_brackets(CheckDocument(targets=some)))
     empty = to_json(CheckDocument(targets=()))
     return empty.replace("[]", f"[{','.join(pieces)}\n  ]") if pieces else empty
 

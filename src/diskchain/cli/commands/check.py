@@ -4,12 +4,14 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
 from diskchain.behaviours import versions_named
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
+    add_directory_argument,
     add_policy_argument,
     add_target_arguments,
     settings_of,
@@ -23,6 +25,9 @@ from diskchain.report.check import CheckCode, report_lines
 from diskchain.report.style import style_of
 from diskchain.versions import Versions
 
+if TYPE_CHECKING:
+    from diskchain.schema.check import TargetDocument
+
 EXAMPLE = """\
 examples:
   diskchain check vm.xml
@@ -30,6 +35,9 @@ examples:
   diskchain check top.qcow2 --search /var/lib/libvirt/images
   diskchain check --sarif *.xml > findings.sarif
   diskchain check -c qemu:///system
+  diskchain check /var/lib/libvirt/images /etc/libvirt/qemu
+
+A directory means every image and document below it; what is neither is counted. Symlinks in it are not followed.
 
 With -c and no TARGET: all domains of the host, and rights on their files that nobody needs any more.
 Every id is explained in docs/findings. Notes (info) do not count as findings.
@@ -59,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEPTH_WARNING,
         help="warn about chains deeper than N (default: %(default)s)",
     )
+    add_directory_argument(parser)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/check/1)")
     output.add_argument("--sarif", action="store_true", help="print a SARIF 2.1.0 log")
@@ -72,12 +81,12 @@ def run(args: argparse.Namespace) -> int:
     host = args.connect if not args.target else None
     profile, versions = _profile(args.profile)
     code = CheckCode()
-    with reader_for(args) as reader, Progress(len(names)) as progress:
+    with reader_for(args) as reader, Progress() as progress:
         settings = settings_of(args, reader)._replace(
             profile=profile, versions=versions, depth_warning=args.depth, search=tuple(args.search)
         )
-        targets = progress.over(target_name(args, name) for name in names)
-        reports = check(targets, wanted_disks(args), settings, host=host)
+        targets = [target_name(args, name) for name in names]
+        reports = check(targets, wanted_disks(args), settings, host=host, tell=progress.tell)
         _print(args, code.counting(reports))
         if reader is not None and (problem := reader.keys.misfit()) is not None:
             print(f"diskchain: warning: {problem}", file=sys.stderr)
@@ -95,7 +104,7 @@ def _print(args: argparse.Namespace, reports: Iterator[TargetReport]) -> None:
     if args.json:
         from diskchain.schema.check import check_json
 
-        print(check_json((each.name, each.findings) for each in reports))
+        print(check_json(map(_document, reports)))
     elif args.sarif:
         from diskchain.report.sarif import sarif
 
@@ -105,3 +114,13 @@ def _print(args: argparse.Namespace, reports: Iterator[TargetReport]) -> None:
         style = style_of(sys.stdout, environ=dict(os.environ))
         for each in reports:
             print("\n".join(report_lines(each, style)))
+
+
+def _document(report: TargetReport) -> "TargetDocument":
+    from diskchain.schema.check import WalkedDocument, target_document
+
+    walked = report.walked
+    if walked is None:
+        return target_document(report.name, report.findings)
+    below = WalkedDocument(walked.images, walked.documents, walked.unread, dict(walked.passed_over))
+    return target_document(report.name, report.findings, below)

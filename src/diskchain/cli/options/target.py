@@ -20,7 +20,9 @@ def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = F
         "target",
         metavar="TARGET",
         nargs="*" if several else None,
-        help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain",
+        help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin, a directory; with -c a domain"
+        if several
+        else "an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain",
     )
     parser.add_argument(
         "-c", "--connect", metavar="URI", help="TARGET is the name or uuid of a domain of this libvirt connection"
@@ -51,6 +53,13 @@ def add_policy_argument(parser: "argparse.ArgumentParser") -> None:
     )
 
 
+def add_directory_argument(parser: "argparse.ArgumentParser") -> None:
+    """``--one-file-system``."""
+    parser.add_argument(
+        "--one-file-system", action="store_true", help="of a directory, leave out what is mounted below it"
+    )
+
+
 def target_name(args: "argparse.Namespace", name: str | None = None) -> TargetName:
     """The target that the arguments name, or another ``name`` looked at alike."""
     return TargetName(
@@ -68,6 +77,10 @@ def wanted_disks(args: "argparse.Namespace") -> list[str]:
 
 def settings_of(args: "argparse.Namespace", reader: "RemoteReader | None" = None) -> Settings:
     """How the arguments want chains looked at. ``reader``: from ``options.remote``."""
-    settings = Settings(timeout=getattr(args, "timeout", DEFAULT_DEADLINE), reader=reader)
+    settings = Settings(
+        timeout=getattr(args, "timeout", DEFAULT_DEADLINE),
+        reader=reader,
+        one_file_system=getattr(args, "one_file_system", False),
+    )
     policy = getattr(args, "policy", None)
     return settings if policy is None else settings._replace(policy=policy_named(policy))
