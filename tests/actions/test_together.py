@@ -10,8 +10,8 @@ from tests.discover.written import write_qcow2
 
 from diskchain.actions import together
 from diskchain.actions.check import TargetReport, check
-from diskchain.actions.directory import Walked
 from diskchain.actions.target import TargetName
+from diskchain.actions.walked import Walked
 from diskchain.errors import LayerNotFound
 
 DISK = (

@@ -63,7 +63,7 @@ def test_other_file_systems_can_be_left_out_and_no_mount_makes_a_loop(tmp_path: 
         (tmp_path / name).mkdir()
     mounts = f"mount -t tmpfs none {tmp_path}/other && touch {tmp_path}/other/x && mount --bind {tmp_path} {tmp_path}/again && mount -t proc none {tmp_path}/proc"
     script = f'{mounts} && exec "$@"'
-    command = [sys.executable, "-c", _WALK, tmp_path, *(["one"] if one else [])]
+    command = [sys.executable, "-c", _WALK, str(tmp_path), *(["one"] if one else [])]
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, "sh", *command], capture_output=True, text=True, check=True
     )

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from diskchain.actions.directory import Tell, Walked
+from diskchain.actions.directory import Tell
 from diskchain.actions.examined import DEFAULT, Examined, Settings
 from diskchain.actions.select_layer import select_each
 from diskchain.actions.target import TargetName
 from diskchain.actions.together import examine_all
+from diskchain.actions.walked import Walked
 from diskchain.discover.messages import unreadable_target
 from diskchain.errors import DiskchainError
 from diskchain.findings import Finding

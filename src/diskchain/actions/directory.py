@@ -5,12 +5,12 @@ An image is what is called one, or begins or ends as one; a document, what begin
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
 from diskchain.actions.examined import Examined
 from diskchain.actions.target import TargetName, begins_document
+from diskchain.actions.walked import Walked
 from diskchain.discover.messages import nothing_in_directory, unreadable_target
 from diskchain.errors import DiskchainError, StorageError, StorageMissing, XmlError
 from diskchain.image.magic import candidates, has_partition_table
@@ -38,16 +38,6 @@ _PASSED: Final[Mapping[Kind, str]] = {
 }
 _HEADS_AT_ONCE: Final = 16  # heads that are read by one question
 _ENTRIES_AT_ONCE: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """What is below a directory. ``unread``: directories that cannot be read. ``passed_over``: how many of what, by its name in the plural."""
-
-    images: int
-    documents: int
-    unread: int
-    passed_over: Mapping[str, int]
 
 
 def is_called_image(name: str) -> bool:

@@ -15,8 +15,8 @@ from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.versions import Versions
 
 if TYPE_CHECKING:
-    from diskchain.actions.directory import Walked
     from diskchain.actions.document_view import DocumentView
+    from diskchain.actions.walked import Walked
     from diskchain.discover.partial_layer import OpenElsewhere
 
 #: Layers of a chain above which reads get slow enough to say so.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from diskchain.actions.check import TargetReport
-from diskchain.actions.directory import Walked
+from diskchain.actions.walked import Walked
 from diskchain.errors import printable
 from diskchain.findings import Severity
 from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS, OF_FAULT
