@@ -4,7 +4,8 @@
 
     DiskchainError            something a caller can show to a person
     ├── UsageError            the caller asked for something that cannot be     (fault: caller)
-    │   └── LayerNotFound     … a layer that the chain does not have
+    │   ├── LayerNotFound     … a layer that the chain does not have
+    │   └── IsDirectory       … a directory, where an image or a document is wanted
     ├── SecretError               a layer's key                                 (fault: caller)
     │   ├── SecretMissing     … is nowhere we looked
     │   └── SecretWrong       … does not open the layer
@@ -91,6 +92,10 @@ class LayerNotFound(UsageError):
         super().__init__(printable(problem))
         self.name = name
         self.beneath = beneath
+
+
+class IsDirectory(UsageError):
+    """A directory was named where an image or a document is wanted."""
 
 
 class MissingExtra(DiskchainError):

@@ -191,8 +191,8 @@ def test_a_live_domain_is_shown_with_libvirts_indexes(
     assert diskchain("show", "-c", libvirtd.uri, running.name, "-d", "vda[2]").out.startswith("vda[2]  2 layers")
 
 
-def test_a_directory_is_a_usage_error(tmp_path: Path) -> None:
-    shown = diskchain("show", tmp_path)
+def test_a_directory_is_no_image_of_a_format(tmp_path: Path) -> None:
+    shown = diskchain("show", tmp_path, "-f", "raw")
     assert (shown.code, shown.err) == (2, f"diskchain: {tmp_path} is a directory, not an image or a document\n")
 
 

@@ -49,6 +49,12 @@ def images() -> Iterator[Path]:
         (place / "golden.qcow2").chmod(0o666)
         _domain(place / "vm.xml", _DISK.format(source=place / "vm.qcow2", inside="/>", target="vda"))
         _domain(place / "vault.xml", _DISK.format(source=place / "vault.qcow2", inside=_ENCRYPTED, target="vda"))
+        lab = place / "lab"
+        lab.mkdir()
+        create("qcow2", lab / "base.qcow2", "1G")
+        create("qcow2", "-b", "base.qcow2", "-F", "qcow2", lab / "one.qcow2")
+        _domain(lab / "one.xml", _DISK.format(source=lab / "one.qcow2", inside="/>", target="vda"))
+        (lab / "notes.txt").write_text("two machines\n")
         yield place
 
 

@@ -6,7 +6,7 @@ documents, since a pipe is no disk. Must not know what is done with a target.
 
 from typing import Final, Literal, NamedTuple
 
-from diskchain.errors import StorageError, StorageTimeout, UsageError, XmlError, printable
+from diskchain.errors import IsDirectory, StorageError, StorageTimeout, UsageError, XmlError, printable
 from diskchain.readers.local import open_local
 from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
@@ -113,14 +113,14 @@ def is_stream(target: str) -> bool:
 
 
 def image_target(name: TargetName) -> Target:
-    """One image. Raises StorageError, StorageTimeout after its seconds, UsageError for a directory."""
+    """One image. Raises StorageError, StorageTimeout after its seconds, UsageError (IsDirectory for one)."""
     path = name.name
     if not path:
         raise UsageError("an empty name is no image and no document")
     absolute = absolute_path(path)
     found = within(name.timeout, absolute, lambda: _type(absolute))
     if found is StorageType.DIR:
-        raise UsageError(f"{printable(path)} is a directory, not an image or a document")
+        raise IsDirectory(f"{printable(path)} is a directory, not an image or a document")
     location = BlockLocation(absolute) if found is StorageType.BLOCK else FileLocation(absolute)
     return Target(path, Source(location, name.format), probe=name.format is None)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diskchain.schema.diff import DiffDocument, diff_document
     from diskchain.schema.edit import EditDocument, edit_document
     from diskchain.schema.error import ErrorDocument, error_document, unexpected_document
+    from diskchain.schema.forest import ForestDocument, image_document
     from diskchain.schema.grant import GrantDocument, grant_document
     from diskchain.schema.info import InfoDocument, info_document
     from diskchain.schema.json_schema import schema
@@ -37,6 +38,7 @@ _HOMES: Final = {
     "EditDocument": "edit",
     "ErrorDocument": "error",
     "FindingDocument": "base",
+    "ForestDocument": "forest",
     "GrantDocument": "grant",
     "InfoDocument": "info",
     "OpenDocument": "open",
@@ -53,6 +55,7 @@ _HOMES: Final = {
     "error_document": "error",
     "finding_document": "base",
     "grant_document": "grant",
+    "image_document": "forest",
     "info_document": "info",
     "open_document": "open",
     "read": "reader",
@@ -76,6 +79,7 @@ __all__ = [
     "EditDocument",
     "ErrorDocument",
     "FindingDocument",
+    "ForestDocument",
     "GrantDocument",
     "InfoDocument",
     "OpenDocument",
@@ -92,6 +96,7 @@ __all__ = [
     "error_document",
     "finding_document",
     "grant_document",
+    "image_document",
     "info_document",
     "open_document",
     "read",

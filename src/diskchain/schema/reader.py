@@ -20,6 +20,7 @@ from diskchain.schema.complete import COMPLETE_SCHEMA, CompleteDocument
 from diskchain.schema.diff import DIFF_SCHEMA, DiffDocument
 from diskchain.schema.edit import EDIT_SCHEMA, EditDocument
 from diskchain.schema.error import ERROR_SCHEMA, ErrorDocument
+from diskchain.schema.forest import FOREST_SCHEMA, ForestDocument
 from diskchain.schema.grant import GRANT_SCHEMA, GrantDocument
 from diskchain.schema.info import INFO_SCHEMA, InfoDocument
 from diskchain.schema.open import OPEN_SCHEMA, OpenDocument
@@ -35,6 +36,7 @@ Document = (
     | DiffDocument
     | EditDocument
     | ErrorDocument
+    | ForestDocument
     | GrantDocument
     | InfoDocument
     | OpenDocument
@@ -52,6 +54,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     DIFF_SCHEMA: DiffDocument,
     EDIT_SCHEMA: EditDocument,
     ERROR_SCHEMA: ErrorDocument,
+    FOREST_SCHEMA: ForestDocument,
     GRANT_SCHEMA: GrantDocument,
     INFO_SCHEMA: InfoDocument,
     OPEN_SCHEMA: OpenDocument,

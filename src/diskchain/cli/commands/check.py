@@ -47,7 +47,7 @@ exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``check``."""
-    add_target_arguments(parser, several=True)
+    add_target_arguments(parser, several=True, directory=True)
     add_remote_arguments(parser)
     add_policy_argument(parser)
     parser.add_argument(

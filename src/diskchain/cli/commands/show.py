@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from diskchain.actions.show import show
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
+    add_directory_argument,
     add_policy_argument,
     add_target_arguments,
     settings_of,
     target_name,
     wanted_disks,
 )
+from diskchain.errors import IsDirectory
 from diskchain.report.findings import exit_code
 
 if TYPE_CHECKING:
@@ -24,22 +26,38 @@ examples:
   diskchain show vm.xml -d vda --json
   virsh dumpxml vm | diskchain show -
   diskchain show -c qemu:///system vm
+  diskchain show /var/lib/libvirt/images
+
+Of a directory: all images below it, each under the one it stands on.
 
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Options of ``show``."""
-    add_target_arguments(parser)
+    add_target_arguments(parser, directory=True)
     add_remote_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/chain/1)")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON document (schema diskchain/chain/1; of a directory, diskchain/forest/1)",
+    )
     add_policy_argument(parser)
+    add_directory_argument(parser)
 
 
 def run(args: "argparse.Namespace") -> int:
     """Look and print."""
     with reader_for(args) as reader:
-        found = show(target_name(args), wanted_disks(args), settings_of(args, reader))
+        settings = settings_of(args, reader)
+        try:
+            found = show(target_name(args), wanted_disks(args), settings)
+        except IsDirectory:
+            if args.connect or args.format or args.disk:
+                raise
+            from diskchain.cli.options.forest import show_forest
+
+            return show_forest(args, settings)
         if reader is not None:
             reader.keys.check_fit()
     if args.json:

@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from diskchain.actions.remote import RemoteReader
 
 
-def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = False) -> None:
-    """TARGET (``several``: any number) and the options that say which part of it is meant."""
+def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = False, directory: bool = False) -> None:
+    """TARGET (``several``: any number; ``directory``: it may be one) and the options that say which part of it is meant."""
+    kinds = "an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin"
     parser.add_argument(
         "target",
         metavar="TARGET",
         nargs="*" if several else None,
-        help="an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin, a directory; with -c a domain"
-        if several
-        else "an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin; with -c a domain",
+        help=f"{kinds}{', a directory' if directory else ''}; with -c a domain",
     )
     parser.add_argument(
         "-c", "--connect", metavar="URI", help="TARGET is the name or uuid of a domain of this libvirt connection"

@@ -1,0 +1,53 @@
+"""``show`` of a directory: its images as a forest, for people or as JSON."""
+
+import argparse
+import os
+import sys
+
+from diskchain.actions.examined import Settings
+from diskchain.actions.forest import Forest, forest
+from diskchain.cli.options.target import target_name
+from diskchain.cli.progress import Progress
+from diskchain.findings import Finding
+from diskchain.report.findings import exit_code
+from diskchain.report.forest import forest_lines
+from diskchain.report.style import style_of
+
+
+def show_forest(args: argparse.Namespace, settings: Settings) -> int:
+    """Look through the directory that the arguments name, print what is there, and say how bad it is."""
+    with Progress() as progress:
+        found = forest(target_name(args), settings, tell=progress.tell)
+    if args.json:
+        print(_json(args.target, found))
+    else:
+        for line in forest_lines(args.target, found, style_of(sys.stdout, environ=dict(os.environ))):
+            print(line)
+    return exit_code(found.findings)
+
+
+def _json(directory: str, found: Forest) -> str:
+    from diskchain.schema import ForestDocument, finding_document, image_document, to_json
+    from diskchain.schema.check import WalkedDocument, target_document
+    from diskchain.schema.forest import UserDocument
+
+    images = tuple(
+        image_document(
+            image.layer,
+            number=image.number,
+            backing=image.backing,
+            overlays=tuple(image.overlays),
+            users=tuple(UserDocument(document, disk) for document, disk in image.users),
+            found=image.is_target,
+            findings=tuple(map(finding_document, image.findings)),
+        )
+        for image in found.images
+    )
+    others: dict[str, list[Finding]] = {}
+    for name, said in found.said:
+        others.setdefault(name, []).append(said)
+    walked = WalkedDocument(
+        found.walked.images, found.walked.documents, found.walked.unread, dict(found.walked.passed_over)
+    )
+    targets = tuple(target_document(name, said) for name, said in others.items())
+    return to_json(ForestDocument(target=directory, walked=walked, images=images, others=targets))
