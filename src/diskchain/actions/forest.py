@@ -5,7 +5,7 @@ two images, as they are two chains.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from diskchain.actions.directory import Tell
 from diskchain.actions.examined import DEFAULT, DiskChain, Settings
@@ -17,7 +17,7 @@ from diskchain.findings import Finding
 from diskchain.storage.location import describe_location
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """One file of the forest, read in one way.
 
@@ -28,10 +28,10 @@ class Image:
     number: int
     layer: Layer
     backing: int | None
-    overlays: list[int] = field(default_factory=list)
-    users: list[tuple[str, str]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    is_target: bool = False
+    overlays: tuple[int, ...]
+    users: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    is_target: bool
 
     @property
     def name(self) -> str:
@@ -72,43 +72,61 @@ def forest(directory: TargetName, settings: Settings = DEFAULT, *, tell: Tell | 
         planted.said += [(target.name, found) for found in target.said]
         for disk in target.disks:
             planted.plant(target.name, disk)
-    return Forest(tuple(planted.images), tuple(planted.said), walked)
+    return Forest(tuple(map(_Growing.image, planted.images)), tuple(planted.said), walked)
+
+
+class _Growing:
+    """An image while more may be found about it."""
+
+    def __init__(self, number: int, layer: Layer, backing: int | None) -> None:
+        self.number = number
+        self.layer = layer
+        self.backing = backing
+        self.overlays: list[int] = []
+        self.users: list[tuple[str, str]] = []
+        self.findings: dict[tuple[str, str], Finding] = {}
+        self.is_target = False
+
+    def image(self) -> Image:
+        """What it is in the end."""
+        said = tuple(self.findings.values())
+        return Image(
+            self.number, self.layer, self.backing, tuple(self.overlays), tuple(self.users), said, self.is_target
+        )
 
 
 class _Planted:
     """What was put into the forest so far."""
 
     def __init__(self) -> None:
-        self.images: list[Image] = []
+        self.images: list[_Growing] = []
         self.said: list[tuple[str, Finding]] = []
         self._by_key: dict[object, int] = {}
 
     def plant(self, target: str, disk: DiskChain) -> None:
         """Put in the chain of one disk of ``target``, from its bottom."""
         below: int | None = None
-        top: Image | None = None
         for layer in reversed(tuple(disk.whole)):
-            below = self._image(layer, below)
-            top = self.images[below]
-        if top is None:
+            below = self._number(layer, below)
+            for file in layer.files:
+                for found in file.findings:
+                    self.images[below].findings.setdefault((found.id, found.message), found)
+        if below is None:
             return
         if disk.target.attached:
-            top.users.append((target, disk.name))
+            self.images[below].users.append((target, disk.name))
         else:
-            top.is_target = True
+            self.images[below].is_target = True
 
-    def _image(self, layer: Layer, below: int | None) -> int:
+    def _number(self, layer: Layer, below: int | None) -> int:
+        """The number of the image that is ``layer`` over the image ``below``."""
         facts, source = layer.facts, layer.source
         file = facts.identity if facts is not None and facts.identity is not None else source.location
         key = (file, source.format, below)
         number = self._by_key.get(key)
         if number is None:
             number = self._by_key[key] = len(self.images)
-            self.images.append(Image(number, layer, below))
+            self.images.append(_Growing(number, layer, below))
             if below is not None:
                 self.images[below].overlays.append(number)
-        image = self.images[number]
-        known = {(each.id, each.message) for each in image.findings}
-        for file_of_layer in layer.files:
-            image.findings += [each for each in file_of_layer.findings if (each.id, each.message) not in known]
         return number

@@ -36,7 +36,7 @@ def _json(directory: str, found: Forest) -> str:
             image.layer,
             number=image.number,
             backing=image.backing,
-            overlays=tuple(image.overlays),
+            overlays=image.overlays,
             users=tuple(UserDocument(document, disk) for document, disk in image.users),
             found=image.is_target,
             findings=tuple(map(finding_document, image.findings)),
