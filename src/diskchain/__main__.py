@@ -25,6 +25,7 @@ def entry() -> "NoReturn":
         code = _run()
     except KeyboardInterrupt:
         code = INTERRUPTED
+        _let_out()
     except BrokenPipeError:
         _drop(1)
         code = 0
@@ -76,6 +77,14 @@ def _fill_closed_descriptors() -> None:
                 os.dup2(got, number)
                 os.close(got)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  # to the end
+
+
+def _let_out() -> None:
+    """Let go out what was printed before an interruption. A second one ends that."""
+    try:
+        sys.stdout.flush()
+    except (OSError, KeyboardInterrupt):
+        _drop(1)
 
 
 def _drop(number: int) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.discover.written import write_qcow2
 
 #: argparse drops what it cannot write; what is buffered is missed at the end.
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -85,3 +86,25 @@ def test_before_interruption_is_caught_nothing_but_a_table_of_numbers_is_loaded(
     code = "import sys; before = {*sys.modules}; import diskchain.__main__; print(*sorted({*sys.modules} - before))"
     loaded = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.split() == ["diskchain", "diskchain.__main__", "diskchain.report", "diskchain.report.exit_codes"]
+
+
+def test_ctrl_c_keeps_what_was_printed(tmp_path: Path) -> None:
+    for number in range(1500):  # more than a pipe holds
+        write_qcow2(tmp_path / f"{number:04}.qcow2", "gone.qcow2")
+    command = [sys.executable, "-m", "diskchain", "check", str(tmp_path)]
+    python = [
+        "-c",
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    with subprocess.Popen(
+        [sys.executable, *python, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        before = [running.stdout.readline() for _ in range(200)]
+        running.send_signal(signal.SIGINT)
+        after, errors = running.stdout.read(), running.stderr.read()
+    assert (running.returncode, errors) == (130, "")
+    assert "1500 images" in before[0]
+    assert sum(": 1 finding" in line for line in before) > 50
+    assert "1499.qcow2: 1 finding" not in after

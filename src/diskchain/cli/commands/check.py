@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
@@ -43,6 +44,9 @@ With -c and no TARGET: all domains of the host, and rights on their files that n
 Every id is explained in docs/findings. Notes (info) do not count as findings.
 
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
+
+#: Seconds between two times that what was printed so far goes out.
+_BETWEEN: Final = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,8 +116,12 @@ def _print(args: argparse.Namespace, reports: Iterator[TargetReport]) -> None:
         print(sarif(pairs, {id: kind.title for id, kind in KINDS.items()}))
     else:
         style = style_of(sys.stdout, environ=dict(os.environ))
+        shown = monotonic()
         for each in reports:
             print("\n".join(report_lines(each, style)))
+            if (now := monotonic()) - shown > _BETWEEN:  # into a pipe or a file, too
+                sys.stdout.flush()
+                shown = now
 
 
 def _document(report: TargetReport) -> "TargetDocument":
