@@ -106,5 +106,5 @@ def test_ctrl_c_keeps_what_was_printed(tmp_path: Path) -> None:
         after, errors = running.stdout.read(), running.stderr.read()
     assert (running.returncode, errors) == (130, "")
     assert "1500 images" in before[0]
-    assert sum(": 1 finding" in line for line in before) > 50
+    assert sum(": 1 finding" in line for line in before) > 20
     assert "1499.qcow2: 1 finding" not in after
