@@ -35,7 +35,7 @@ INTERPRETER := $(shell $(PYTHON) -c \
 	'import sys; print("%d.%d.%d" % sys.version_info[:3] + sys.base_prefix.replace("/", "-"))' 2>/dev/null || echo none)
 MADE := $(VENV)/made-with-$(INTERPRETER)
 
-.PHONY: help setup demo test test-oldest test-peers test-packages lint format bench fuzz docs clean
+.PHONY: help setup demo test test-full test-oldest test-peers test-packages lint format bench fuzz docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ demo: $(VENV)/stamp-core ## show what diskchain does; needs Python 3.11 and make
 
 test: test-packages $(VENV)/stamp-test ## all tests, with the real libvirtd and QEMU: a missing peer is a failure
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(BIN)/python -m pytest $(WORKERS) $(PYTEST_ARGS)
+
+test-full: test-packages $(VENV)/stamp-test ## what takes minutes: as many random chains, jobs and damaged images as the documentation speaks of
+	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} DISKCHAIN_FULL=1 $(BIN)/python -m pytest $(WORKERS) --timeout 1800 \
+		tests/allocation $(PYTEST_ARGS)
 
 test-oldest: test-packages $(OLDEST)/stamp ## what leans on dependencies, with the oldest version that is allowed of each
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(PYTEST_ARGS)

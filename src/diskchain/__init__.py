@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from diskchain.actions.front_door import diff as diff
     from diskchain.actions.front_door import discover as discover
     from diskchain.actions.front_door import edit as edit
+    from diskchain.actions.front_door import layer_map as layer_map
     from diskchain.actions.front_door import open_chain as open_chain
     from diskchain.actions.front_door import strip as strip
     from diskchain.actions.keys import KeyPlaces as KeyPlaces
@@ -107,6 +108,7 @@ _HOMES = {
     "diff": "actions.front_door",
     "discover": "actions.front_door",
     "edit": "actions.front_door",
+    "layer_map": "actions.front_door",
     "open_chain": "actions.front_door",
     "strip": "actions.front_door",
     "Report": "actions.front_door",

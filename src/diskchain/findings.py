@@ -130,6 +130,10 @@ KINDS: dict[str, Kind] = {
     ),
     "transient-overlay": Kind(_I, "a transient disk of a running domain is on an overlay of libvirt's own"),
     "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
+    # Which layer holds which bytes: allocation.
+    "damaged-table": Kind(_E, "a table of an image says what cannot be so"),
+    "map-unknown": Kind(_W, "which bytes a layer holds cannot be told", unknown=True),
+    "map-stale": Kind(_I, "an image is written to while its tables are read"),
     # Rights: access.
     "access-denied": Kind(_E, "a domain's user may not use a file the domain needs", stops=_START),
     "grant-open": Kind(_W, "rights that diskchain granted were not given back"),

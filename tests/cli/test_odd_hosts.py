@@ -45,6 +45,7 @@ def commands(place: Path, verb: str) -> list[list[str]]:
         "secrets": [[document, "--try"]],
         "edit": [[document, "--layer", "vda", "--path", "/x"], [document, "--layer", "vda", "--format", "raw"]],
         "set-secret": [[document, "--layer", "vda", "--usage", "x"]],
+        "map": [[document], [image, "--format", "csv"], [image, "--blame", "0"]],
         "blockdev": [[document], [image, "--as", "qsd"]],
         "access": [[image, "--as", "nobody"]],
         "grant": [[image, "--as", "nobody", *state], [image, "--as", "nobody", *state, "--apply"]],

@@ -85,6 +85,7 @@ def words(verb: str, target: str, directory: str) -> list[list[str]]:
             ["blockdev", target, "--as", "qsd", "--secrets", "file"],
             ["blockdev", target, "--profile", target],
         ],
+        "map": [["map", target], ["map", target, "--format", "jsonl"], ["map", target, "--blame", target]],
         "access": [["access", target, "--as", "nobody"], ["access", target, "--as", target]],
         "grant": [["grant", target, "--as", "nobody", *state], ["grant", target, "--as", target, *state]],
         "revert": [["revert", "--list", *state], ["revert", target, *state], ["revert", "--state", target]],

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from diskchain.access.judge import FileAccess
 from diskchain.actions import complete as completing
@@ -21,6 +21,7 @@ from diskchain.actions.chains import examine_document, examine_one, examine_targ
 from diskchain.actions.document import disk_targets
 from diskchain.actions.examined import DEFAULT, DiskChain, Examined, Settings
 from diskchain.actions.keys import KeyPlaces
+from diskchain.actions.map import chain_map
 from diskchain.actions.operation import Wanted
 from diskchain.actions.read_document import TargetDocument
 from diskchain.actions.select_layer import select_each, selected
@@ -37,6 +38,9 @@ from diskchain.storage.location import describe_location
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format
 from diskchain.system.deadline import DEFAULT_DEADLINE
+
+if TYPE_CHECKING:
+    from diskchain.allocation.layer_map import LayerMap
 
 AnyTarget = str | bytes | os.PathLike[str] | Source | Disk
 
@@ -220,6 +224,16 @@ def access(
     target = TargetName(os.fspath(name), look.connect, look.format, look.settings.timeout)
     question = ask(target, Wanted(operation), look.disks, Who(who), look.settings)
     return Access(question, {subject.name: question.answer(subject) for subject in question.subjects})
+
+
+def layer_map(target: AnyTarget | BackingChain, **how: Unpack[How]) -> "LayerMap":
+    """Which layer holds which bytes of a chain that was discovered, or of the one chain of a target. Nothing is read yet.
+
+    Iterating gives windows of extents; ``.totals()``, ``.at(offset)``, ``.runs()``, ``.arrow()`` answer questions. Raises what
+    :func:`discover` raises, and MissingExtra without numpy.
+    """
+    chain = target if isinstance(target, BackingChain) else discover(target, **how)
+    return chain_map(chain, _look(how).settings)
 
 
 @contextmanager

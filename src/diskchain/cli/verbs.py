@@ -16,6 +16,7 @@ VERBS: Final[dict[str, str]] = {
     "open": "open a chain with its keys and show it to a command",
     "secrets": "which layer needs which key, and whether it opens the layer",
     "set-secret": "write into a document which secret opens a layer",
+    "map": "which layer holds which bytes, and which are hidden",
     "blockdev": "the block nodes QEMU gets for a disk",
     "access": "who may touch which layer: needed against present",
     "grant": "plan or apply the least rights an operation needs",

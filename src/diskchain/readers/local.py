@@ -47,6 +47,44 @@ class LocalImage:
         except OSError as error:
             raise storage_error(error, self.path) from error
 
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` with the bytes at ``offset``; how many there were. Raises StorageError."""
+        try:
+            return os.preadv(self._fd, [buffer], offset)
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+
+    def next_data(self, offset: int) -> int | None:
+        """Where data begin, at ``offset`` or behind it; None: there are holes to the end. Where storage knows no holes: ``offset``."""
+        return self._seek(offset, os.SEEK_DATA)
+
+    def next_hole(self, offset: int) -> int | None:
+        """Where a hole begins, at ``offset`` or behind it; the end is one. None: ``offset`` is behind the end, or storage knows no holes."""
+        return self._seek(offset, os.SEEK_HOLE)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the file was written to since it was opened, as far as its length and time tell. Raises StorageError."""
+        try:
+            now = os.fstat(self._fd)
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+        if self.facts.type is not _FILE:
+            return False
+        return (now.st_size, now.st_mtime) != (self.facts.size, self.facts.modified)
+
+    def _seek(self, offset: int, whence: int) -> int | None:
+        import errno
+
+        try:
+            return os.lseek(self._fd, offset, whence)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return None
+            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):  # block devices, some file systems
+                return offset if whence == os.SEEK_DATA else None
+            raise storage_error(error, self.path) from error
+
     @property
     def is_written(self) -> bool:
         """Whether a QEMU process has the image open for writing, by its lock. Where storage has no locks, nobody can tell: False."""

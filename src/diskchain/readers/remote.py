@@ -64,6 +64,17 @@ class RemoteImage:
         length = min(length, self.facts.size - offset)
         return self._fetch(offset, length) if length > 0 else b""
 
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` with the bytes at ``offset``; how many there were. Raises StorageError."""
+        data = self.pread(offset, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the image was written to since it was opened: nobody can tell."""
+        return False
+
     @property
     def is_written(self) -> bool:
         """Whether another process writes to the image: nobody can tell."""

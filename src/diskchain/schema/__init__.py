@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from diskchain.schema.grant import GrantDocument, grant_document
     from diskchain.schema.info import InfoDocument, info_document
     from diskchain.schema.json_schema import schema
+    from diskchain.schema.map import MapDocument, map_disk_document, map_document
     from diskchain.schema.open import OpenDocument, open_document
     from diskchain.schema.reader import DOCUMENTS, Document, read, read_as
     from diskchain.schema.revert import RevertDocument, revert_document
@@ -42,6 +43,7 @@ _HOMES: Final = {
     "GrantDocument": "grant",
     "InfoDocument": "info",
     "OpenDocument": "open",
+    "MapDocument": "map",
     "RevertDocument": "revert",
     "SecretsDocument": "secrets",
     "access_disk_document": "access",
@@ -58,6 +60,8 @@ _HOMES: Final = {
     "image_document": "forest",
     "info_document": "info",
     "open_document": "open",
+    "map_disk_document": "map",
+    "map_document": "map",
     "read": "reader",
     "read_as": "reader",
     "revert_document": "revert",
@@ -82,6 +86,7 @@ __all__ = [
     "ForestDocument",
     "GrantDocument",
     "InfoDocument",
+    "MapDocument",
     "OpenDocument",
     "RevertDocument",
     "SecretsDocument",
@@ -98,6 +103,8 @@ __all__ = [
     "grant_document",
     "image_document",
     "info_document",
+    "map_disk_document",
+    "map_document",
     "open_document",
     "read",
     "read_as",

@@ -23,6 +23,7 @@ from diskchain.schema.error import ERROR_SCHEMA, ErrorDocument
 from diskchain.schema.forest import FOREST_SCHEMA, ForestDocument
 from diskchain.schema.grant import GRANT_SCHEMA, GrantDocument
 from diskchain.schema.info import INFO_SCHEMA, InfoDocument
+from diskchain.schema.map import MAP_SCHEMA, MapDocument
 from diskchain.schema.open import OPEN_SCHEMA, OpenDocument
 from diskchain.schema.revert import REVERT_SCHEMA, RevertDocument
 from diskchain.schema.secrets import SECRETS_SCHEMA, SecretsDocument
@@ -40,6 +41,7 @@ Document = (
     | GrantDocument
     | InfoDocument
     | OpenDocument
+    | MapDocument
     | RevertDocument
     | SecretsDocument
 )
@@ -58,6 +60,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     GRANT_SCHEMA: GrantDocument,
     INFO_SCHEMA: InfoDocument,
     OPEN_SCHEMA: OpenDocument,
+    MAP_SCHEMA: MapDocument,
     REVERT_SCHEMA: RevertDocument,
     SECRETS_SCHEMA: SecretsDocument,
 }

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from diskchain.actions.remote import RemoteReader
 
 
-def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = False, directory: bool = False) -> None:
-    """TARGET (``several``: any number; ``directory``: it may be one) and the options that say which part of it is meant."""
+def add_target_arguments(
+    parser: "argparse.ArgumentParser",
+    *,
+    several: bool = False,
+    directory: bool = False,
+    format_option: str | None = None,
+) -> None:
+    """TARGET (``several``: any number; ``directory``: it may be one) and the options that say which part of it is meant.
+
+    ``format_option``: the one spelling of ``--format``, where that means something else.
+    """
     kinds = "an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin"
     parser.add_argument(
         "target",
@@ -33,9 +42,12 @@ def add_target_arguments(parser: "argparse.ArgumentParser", *, several: bool = F
         action="append",
         help="only this disk: vda; or a layer and what is below it: vda[2], a path, or a file's name; repeatable",
     )
+    _add_format(parser, *(("-f", "--format") if format_option is None else (format_option,)))
+
+
+def _add_format(parser: "argparse.ArgumentParser", *names: str) -> None:
     parser.add_argument(
-        "-f",
-        "--format",
+        *names,
         metavar="FORMAT",
         choices=[str(f) for f in Format],
         help="TARGET is an image of this format (default: look)",
@@ -64,9 +76,15 @@ def target_name(args: "argparse.Namespace", name: str | None = None) -> TargetNa
     return TargetName(
         args.target if name is None else name,
         args.connect,
-        None if args.format is None else Format(args.format),
+        None if (format := _format_of(args)) is None else Format(format),
         getattr(args, "timeout", DEFAULT_DEADLINE),
     )
+
+
+def _format_of(args: "argparse.Namespace") -> str | None:
+    """The format that is declared: of ``-f`` alone, where ``--format`` means something else."""
+    found: str | None = args.f if hasattr(args, "f") else args.format
+    return found
 
 
 def wanted_disks(args: "argparse.Namespace") -> list[str]:
