@@ -33,11 +33,21 @@ def reworded(chain: BackingChain, word: Callable[[int, Layer, Finding], Finding]
 
 def rewritten(chain: BackingChain, word: Callable[[Finding], Finding]) -> BackingChain:
     """``chain`` with each finding as ``word`` has it, those of data files and extents among them."""
+    return _with_findings(chain, lambda findings: map(word, findings))
 
+
+def kept(chain: BackingChain, keep: Callable[[Finding], bool]) -> BackingChain:
+    """``chain`` with those of its findings that ``keep`` is true of, in data files and extents, too."""
+    return _with_findings(chain, lambda findings: filter(keep, findings))
+
+
+def _with_findings(
+    chain: BackingChain, findings_of: Callable[[tuple[Finding, ...]], Iterable[Finding]]
+) -> BackingChain:
     def of(layer: Layer) -> Layer:
         data = layer.data_file
         return layer._replace(
-            findings=tuple(map(word, layer.findings)),
+            findings=tuple(findings_of(layer.findings)),
             data_file=of(data) if data is not None else None,
             extents=tuple(map(of, layer.extents)),
         )

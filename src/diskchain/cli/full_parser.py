@@ -5,11 +5,14 @@ A mistake is answered with the usage of the verb it was made in and, where there
 
 import argparse
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from diskchain import __version__
 from diskchain.cli.verbs import VERBS, command
 from diskchain.errors import UsageError, printable
+
+#: Choices that are listed when none of them was taken.
+_LISTED: Final = 30
 
 
 class WordsError(UsageError):
@@ -45,6 +48,8 @@ class WordsParser(argparse.ArgumentParser):
         shown = printable(str(value))
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # argparse has no other name for it
             self.error(f"unknown verb {shown}{_nearest(shown, choices)}: the verbs are {', '.join(choices)}")
+        if len(choices) > _LISTED:
+            raise argparse.ArgumentError(action, f"unknown {action.metavar} {shown!r}{_nearest(shown, choices)}")
         raise argparse.ArgumentError(action, f"{shown!r} is not one of {', '.join(choices)}{_nearest(shown, choices)}")
 
 

@@ -6,43 +6,38 @@ from collections.abc import Iterator
 from diskchain.actions.forest import Forest, Image
 from diskchain.discover.chain import Layer
 from diskchain.errors import printable
-from diskchain.findings import Finding, Severity
 from diskchain.report.check import walked_words
 from diskchain.report.findings import finding_lines
+from diskchain.report.selection import Selection
 from diskchain.report.style import Style
 from diskchain.storage.source import Terminator
 from diskchain.units import human_size
 
 
-def forest_lines(directory: str, forest: Forest, style: Style, *, notes: bool = False) -> Iterator[str]:
-    """The lines of ``forest``. Errors and warnings stand under their image; with ``notes``, notes do, too."""
+def forest_lines(directory: str, forest: Forest, selection: Selection, style: Style) -> Iterator[str]:
+    """The lines of ``forest``. What is to be shown of an image stands under it."""
     yield f"{style.bold(printable(directory))}: {walked_words(forest.walked)}"
     for name, found in forest.said:
-        for line in _finding(found, style, notes=notes):
-            yield f"{printable(name)}: {line}"
+        if selection.shows(found):
+            yield from finding_lines(found, style, name)
     homes = (f"{directory.rstrip('/')}/", f"{os.path.abspath(directory).rstrip('/')}/")
     for root in forest.roots:
-        yield from _tree(root, forest, style, homes, notes=notes)
+        yield from _tree(root, forest, selection, style, homes)
 
 
-def _tree(root: Image, forest: Forest, style: Style, homes: tuple[str, ...], *, notes: bool) -> Iterator[str]:
+def _tree(root: Image, forest: Forest, selection: Selection, style: Style, homes: tuple[str, ...]) -> Iterator[str]:
     """Without recursion: chains may be deep."""
     left = [(root, "", "")]
     while left:
         image, first, rest = left.pop()
         yield first + _line(image, style, homes)
         trunk = rest + (style.bar if image.overlays else "   ")
-        for found in image.findings:
-            for line in _finding(found, style, notes=notes):
+        for found in selection.of(image.findings):
+            for line in finding_lines(found, style.narrower(len(trunk))):
                 yield trunk + line
         for place, number in enumerate(reversed(image.overlays)):
             mark, below = (style.bar, style.tee) if place else ("   ", style.elbow)
             left.append((forest.images[number], rest + below, rest + mark))
-
-
-def _finding(found: Finding, style: Style, *, notes: bool) -> Iterator[str]:
-    if notes or found.severity is not Severity.INFO:
-        yield from finding_lines(found, style)
 
 
 def _line(image: Image, style: Style, homes: tuple[str, ...]) -> str:

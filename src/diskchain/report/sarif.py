@@ -27,8 +27,13 @@ _LINK: Final = re.compile(r"\[(?=[^\]]*\]\()")
 _URI_CHARACTERS: Final = ":/?#[]@!$&'()*+,;=%"
 
 
-def sarif(findings: Sequence[tuple[str, Finding]], titles: dict[str, str]) -> str:
-    """A SARIF log of findings, each with the target it was found for. ``titles``: what each id means."""
+def sarif(
+    findings: Sequence[tuple[str, Finding]], titles: dict[str, str], ignored: frozenset[str] = frozenset()
+) -> str:
+    """A SARIF log of findings, each with the target it was found for. ``titles``: what each id means.
+
+    ``ignored``: ids whose findings are suppressed (3.35).
+    """
     ids = {id: number for number, id in enumerate(sorted({found.id for _, found in findings}))}
     root = f"file://{_quoted(_here())}"
     met: Counter[str] = Counter()
@@ -36,7 +41,10 @@ def sarif(findings: Sequence[tuple[str, Finding]], titles: dict[str, str]) -> st
         "tool": {"driver": {"name": "diskchain", "version": __version__, "rules": _rules(findings, ids, titles)}},
         "invocations": [{"executionSuccessful": True}],
         "originalUriBaseIds": {_ROOT: {"uri": root}},
-        "results": [_result(target, found, ids, met) for target, found in findings],
+        "results": [
+            _result(target, found, ids, met) | ({"suppressions": [{"kind": "external"}]} if found.id in ignored else {})
+            for target, found in findings
+        ],
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=True)

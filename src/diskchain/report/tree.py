@@ -9,6 +9,7 @@ from diskchain.errors import printable
 from diskchain.findings import Finding
 from diskchain.report.findings import finding_lines
 from diskchain.report.references import shown_reference
+from diskchain.report.selection import Selection
 from diskchain.report.style import Style
 from diskchain.storage.location import describe_location
 from diskchain.storage.source import Terminator
@@ -18,17 +19,17 @@ from diskchain.units import human_size
 _EXTENTS_SHOWN: Final = 8
 
 
-def target_lines(target: Examined, style: Style) -> Iterator[str]:
+def target_lines(target: Examined, selection: Selection, style: Style) -> Iterator[str]:
     """The lines of a target: what is said of its document as a whole, then a tree for each disk."""
-    for found in target.said:
+    for found in selection.of(target.said):
         yield from finding_lines(found, style)
     if not target.disks:
         yield f"{printable(target.name)}: no disk with a medium"
     for disk in target.disks:
-        yield from chain_lines(disk, style)
+        yield from chain_lines(disk, selection, style)
 
 
-def chain_lines(disk: DiskChain, style: Style) -> Iterator[str]:
+def chain_lines(disk: DiskChain, selection: Selection, style: Style) -> Iterator[str]:
     """The lines of one disk's chain, from the layer that was asked for."""
     layers = tuple(disk.chain)
     count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
@@ -39,12 +40,12 @@ def chain_lines(disk: DiskChain, style: Style) -> Iterator[str]:
             name.position[prefix:] if name.by_index is None else f"{name.by_index[prefix:]} {name.position[prefix:]}"
         )
         yield f"{style.tee}{style.bold(f'{number} {printable(describe_location(layer.source.location))}')}"
-        for line in _layer_lines(layer, style):
+        for line in _layer_lines(layer, selection, style.narrower(3)):
             yield style.bar + line
     yield style.elbow + _end(layers[-1])
 
 
-def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:
+def _layer_lines(layer: Layer, selection: Selection, style: Style) -> Iterator[str]:
     reference = layer.source.reference
     if reference is not None and reference != describe_location(layer.source.location):
         yield f"stored as {style.dim(shown_reference(reference))}"
@@ -52,12 +53,12 @@ def _layer_lines(layer: Layer, style: Style) -> Iterator[str]:
     data = layer.data_file
     if data is not None:
         yield f"data file {printable(describe_location(data.source.location))}  " + "  ".join(_properties(data))
-        yield from _findings(data.findings, style)
-    yield from _extents(layer.extents, style)
-    yield from _findings(layer.findings, style)
+        yield from _findings(data.findings, selection, style)
+    yield from _extents(layer.extents, selection, style)
+    yield from _findings(layer.findings, selection, style)
 
 
-def _extents(extents: tuple[Layer, ...], style: Style) -> Iterator[str]:
+def _extents(extents: tuple[Layer, ...], selection: Selection, style: Style) -> Iterator[str]:
     """The first few, and all there is something to say about."""
     left_out = 0
     for number, extent in enumerate(extents):
@@ -65,13 +66,13 @@ def _extents(extents: tuple[Layer, ...], style: Style) -> Iterator[str]:
             left_out += 1
             continue
         yield f"extent {printable(describe_location(extent.source.location))}  " + "  ".join(_properties(extent))
-        yield from _findings(extent.findings, style)
+        yield from _findings(extent.findings, selection, style)
     if left_out:
         yield f"and {left_out} more extents"
 
 
-def _findings(findings: Iterable[Finding], style: Style) -> Iterator[str]:
-    for found in findings:
+def _findings(findings: Iterable[Finding], selection: Selection, style: Style) -> Iterator[str]:
+    for found in selection.of(findings):
         yield from finding_lines(found, style)
 
 

@@ -23,11 +23,15 @@ class WalkedDocument(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class TargetDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One target of ``diskchain check`` and what was found. ``walked``: it is a directory; what is in it are targets of their own."""
+    """One target of ``diskchain check`` and what was found. ``walked``: it is a directory; what is in it are targets of their own.
+
+    ``ignored``: how many findings were left out by ``--ignore``.
+    """
 
     target: str
     findings: tuple[FindingDocument, ...]
     walked: WalkedDocument | None = None
+    ignored: int = 0
 
 
 class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +46,11 @@ def findings_of(document: CheckDocument) -> list[tuple[str, Finding]]:
     return [(each.target, found.finding) for each in document.targets for found in each.findings]
 
 
-def target_document(name: str, findings: Iterable[Finding], walked: WalkedDocument | None = None) -> TargetDocument:
+def target_document(
+    name: str, findings: Iterable[Finding], walked: WalkedDocument | None = None, ignored: int = 0
+) -> TargetDocument:
     """The JSON form of one target."""
-    return TargetDocument(name, tuple(map(finding_document, findings)), walked)
+    return TargetDocument(name, tuple(map(finding_document, findings)), walked, ignored)
 
 
 def check_json(targets: Iterable[TargetDocument]) -> str:

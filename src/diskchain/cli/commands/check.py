@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
 from diskchain.behaviours import versions_named
+from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_directory_argument,
@@ -22,7 +23,8 @@ from diskchain.cli.options.target import (
 from diskchain.cli.progress import Progress
 from diskchain.errors import UsageError
 from diskchain.findings import KINDS
-from diskchain.report.check import CheckCode, report_lines
+from diskchain.report.check import CheckCode, CheckScreen, worst_first
+from diskchain.report.selection import Selection
 from diskchain.report.style import style_of
 from diskchain.versions import Versions
 
@@ -35,13 +37,13 @@ examples:
   diskchain check --policy upload upload.qcow2
   diskchain check top.qcow2 --search /var/lib/libvirt/images
   diskchain check --sarif *.xml > findings.sarif
-  diskchain check -c qemu:///system
+  diskchain check -c qemu:///system --ignore world-writable-base
   diskchain check /var/lib/libvirt/images /etc/libvirt/qemu
 
 A directory means every image and document below it; what is neither is counted. Symlinks in it are not followed.
 
-With -c and no TARGET: all domains of the host, and rights on their files that nobody needs any more.
-Every id is explained in docs/findings. Notes (info) do not count as findings.
+With -c and no TARGET: all domains of the host, worst first, and rights on their files that nobody needs any more.
+Of several targets those that are clean are only counted; -v names them. Notes never count as findings.
 
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 
@@ -72,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="warn about chains deeper than N (default: %(default)s)",
     )
     add_directory_argument(parser)
+    add_findings_arguments(parser, verbose="show notes, too, and name targets that are clean")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/check/1)")
     output.add_argument("--sarif", action="store_true", help="print a SARIF 2.1.0 log")
@@ -84,14 +87,21 @@ def run(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys(args.target)) or domains_of(args.connect)
     host = args.connect if not args.target else None
     profile, versions = _profile(args.profile)
-    code = CheckCode()
+    selection = selection_of(args, whole=args.json or args.sarif)
+    code = CheckCode(selection)
     with reader_for(args) as reader, Progress() as progress:
         settings = settings_of(args, reader)._replace(
             profile=profile, versions=versions, depth_warning=args.depth, search=tuple(args.search)
         )
         targets = [target_name(args, name) for name in names]
         reports = check(targets, wanted_disks(args), settings, host=host, tell=progress.tell)
-        _print(args, code.counting(reports))
+        screen = CheckScreen(
+            selection,
+            style_of(sys.stdout, environ=dict(os.environ)),
+            host=host,
+            only=names[0] if len(names) == 1 else None,
+        )
+        _print(args, code.counting(reports), selection, screen)
         if reader is not None and (problem := reader.keys.misfit()) is not None:
             print(f"diskchain: warning: {problem}", file=sys.stderr)
     return code.code
@@ -104,31 +114,36 @@ def _profile(name: str) -> tuple[str, Versions | None]:
     return "qemu", versions_named(name)
 
 
-def _print(args: argparse.Namespace, reports: Iterator[TargetReport]) -> None:
+def _print(
+    args: argparse.Namespace, reports: Iterator[TargetReport], selection: Selection, screen: CheckScreen
+) -> None:
     if args.json:
         from diskchain.schema.check import check_json
 
-        print(check_json(map(_document, reports)))
+        print(check_json(_document(each, selection) for each in reports))
     elif args.sarif:
         from diskchain.report.sarif import sarif
 
-        pairs = [(each.name, finding) for each in reports for finding in each.findings]
-        print(sarif(pairs, {id: kind.title for id, kind in KINDS.items()}))
+        pairs = [(each.name, found) for each in reports for found in each.findings if selection.matters(found)]
+        print(sarif(pairs, {id: kind.title for id, kind in KINDS.items()}, selection.ignored))
     else:
-        style = style_of(sys.stdout, environ=dict(os.environ))
         shown = monotonic()
-        for each in reports:
-            print("\n".join(report_lines(each, style)))
+        for each in reports if screen.host is None else worst_first(reports, selection):
+            for line in screen.lines(each):
+                print(line)
             if (now := monotonic()) - shown > _BETWEEN:  # into a pipe or a file, too
                 sys.stdout.flush()
                 shown = now
+        for line in screen.closing_lines():
+            print(line)
 
 
-def _document(report: TargetReport) -> "TargetDocument":
+def _document(report: TargetReport, selection: Selection) -> "TargetDocument":
     from diskchain.schema.check import WalkedDocument, target_document
 
     walked = report.walked
-    if walked is None:
-        return target_document(report.name, report.findings)
-    below = WalkedDocument(walked.images, walked.documents, walked.unread, dict(walked.passed_over))
-    return target_document(report.name, report.findings, below)
+    below = None
+    if walked is not None:
+        below = WalkedDocument(walked.images, walked.documents, walked.unread, dict(walked.passed_over))
+    ignored = selection.counts(report.findings).ignored
+    return target_document(report.name, filter(selection.shows, report.findings), below, ignored)

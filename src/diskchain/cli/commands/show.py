@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from diskchain.actions.show import show
+from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_directory_argument,
@@ -37,6 +38,7 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Options of ``show``."""
     add_target_arguments(parser, directory=True)
     add_remote_arguments(parser)
+    add_findings_arguments(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -48,6 +50,7 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def run(args: "argparse.Namespace") -> int:
     """Look and print."""
+    selection = selection_of(args, whole=args.json)
     with reader_for(args) as reader:
         settings = settings_of(args, reader)
         try:
@@ -57,28 +60,29 @@ def run(args: "argparse.Namespace") -> int:
                 raise
             from diskchain.cli.options.forest import show_forest
 
-            return show_forest(args, settings)
+            return show_forest(args, settings, selection)
         if reader is not None:
             reader.keys.check_fit()
     if args.json:
+        from diskchain.checks.annotate import kept
         from diskchain.schema import ChainDocument, disk_document, finding_document, to_json
 
         disks = tuple(
             disk_document(
                 disk.title,
-                disk.chain,
+                kept(disk.chain, selection.shows),
                 disk.first,
                 names=[name.shown for name in disk.names[disk.first :]],
                 disk=disk.name if disk.target.attached else None,
             )
             for disk in found.disks
         )
-        said = tuple(map(finding_document, found.said))
+        said = tuple(map(finding_document, filter(selection.shows, found.said)))
         print(to_json(ChainDocument(target=args.target, disks=disks, findings=said)))
     else:
         from diskchain.report.style import style_of
         from diskchain.report.tree import target_lines
 
-        for line in target_lines(found, style_of(sys.stdout, environ=dict(os.environ))):
+        for line in target_lines(found, selection, style_of(sys.stdout, environ=dict(os.environ))):
             print(line)
-    return exit_code(found.findings)
+    return exit_code(filter(selection.shows, found.findings))

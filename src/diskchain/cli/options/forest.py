@@ -11,22 +11,23 @@ from diskchain.cli.progress import Progress
 from diskchain.findings import Finding
 from diskchain.report.findings import exit_code
 from diskchain.report.forest import forest_lines
+from diskchain.report.selection import Selection
 from diskchain.report.style import style_of
 
 
-def show_forest(args: argparse.Namespace, settings: Settings) -> int:
+def show_forest(args: argparse.Namespace, settings: Settings, selection: Selection) -> int:
     """Look through the directory that the arguments name, print what is there, and say how bad it is."""
     with Progress() as progress:
         found = forest(target_name(args), settings, tell=progress.tell)
     if args.json:
-        print(_json(args.target, found))
+        print(_json(args.target, found, selection))
     else:
-        for line in forest_lines(args.target, found, style_of(sys.stdout, environ=dict(os.environ))):
+        for line in forest_lines(args.target, found, selection, style_of(sys.stdout, environ=dict(os.environ))):
             print(line)
-    return exit_code(found.findings)
+    return exit_code(filter(selection.shows, found.findings))
 
 
-def _json(directory: str, found: Forest) -> str:
+def _json(directory: str, found: Forest, selection: Selection) -> str:
     from diskchain.schema import ForestDocument, finding_document, image_document, to_json
     from diskchain.schema.check import WalkedDocument, target_document
     from diskchain.schema.forest import UserDocument
@@ -39,13 +40,14 @@ def _json(directory: str, found: Forest) -> str:
             overlays=image.overlays,
             users=tuple(UserDocument(document, disk) for document, disk in image.users),
             found=image.is_target,
-            findings=tuple(map(finding_document, image.findings)),
+            findings=tuple(map(finding_document, filter(selection.shows, image.findings))),
         )
         for image in found.images
     )
     others: dict[str, list[Finding]] = {}
     for name, said in found.said:
-        others.setdefault(name, []).append(said)
+        if selection.shows(said):
+            others.setdefault(name, []).append(said)
     walked = WalkedDocument(
         found.walked.images, found.walked.documents, found.walked.unread, dict(found.walked.passed_over)
     )
