@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from diskchain.actions.front_door import layer_map as layer_map
     from diskchain.actions.front_door import open_chain as open_chain
     from diskchain.actions.front_door import strip as strip
+    from diskchain.actions.job_front_door import plan_commit as plan_commit
+    from diskchain.actions.job_front_door import plan_snapshot as plan_snapshot
+    from diskchain.actions.job_front_door import run as run
     from diskchain.actions.keys import KeyPlaces as KeyPlaces
     from diskchain.actions.open import Serving as Serving
     from diskchain.discover import BackingChain as BackingChain
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from diskchain.findings import Stops as Stops
     from diskchain.findings import Verdict as Verdict
     from diskchain.guest.disk import Disk as Disk
+    from diskchain.jobs.events import JobPaused as JobPaused
+    from diskchain.jobs.events import JobRefused as JobRefused
+    from diskchain.jobs.events import JobStopped as JobStopped
     from diskchain.libvirtxml.codec import format_backing_store as format_backing_store
     from diskchain.libvirtxml.codec import format_data_store as format_data_store
     from diskchain.libvirtxml.codec import format_disk as format_disk
@@ -111,6 +117,9 @@ _HOMES = {
     "layer_map": "actions.front_door",
     "open_chain": "actions.front_door",
     "strip": "actions.front_door",
+    "plan_commit": "actions.job_front_door",
+    "plan_snapshot": "actions.job_front_door",
+    "run": "actions.job_front_door",
     "Report": "actions.front_door",
     "LIBVIRT": "readers.policy",
     "STRICT": "readers.policy",
@@ -131,6 +140,9 @@ _HOMES = {
     "Verdict": "findings",
     "KeyPlaces": "actions.keys",
     "Serving": "actions.open",
+    "JobRefused": "jobs.events",
+    "JobStopped": "jobs.events",
+    "JobPaused": "jobs.events",
     "UsageError": "errors",
     "LayerNotFound": "errors",
     "MissingExtra": "errors",

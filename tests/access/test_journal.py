@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from diskchain.access.grants.changes import AddEntry, AddMode, Change, FileState, SetOwner, read_changes, write_changes
 from diskchain.access.grants.file_state import FileIdentity
 from diskchain.access.grants.journal import Journal
-from diskchain.access.grants.journal_file import state_directory
 from diskchain.access.grants.journal_schema import FileRecord, Phase
 from diskchain.access.requirements import Access
 from diskchain.errors import ParseError
+from diskchain.system.journal_file import state_directory
 from diskchain.system.posix_acl import encode
 from diskchain.system.process import Holder
 from tests.access.strategies import acls

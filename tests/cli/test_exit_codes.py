@@ -33,6 +33,8 @@ TAKE_A_TARGET: Final = {
     "access": ["access", "{}", "--as", "+60123:+60123"],
     "grant": ["grant", "{}", "--as", "+60123:+60123", "--state", "/nowhere"],
 }
+#: Verbs that work on jobs, or make one: for what they want of a target see ``tests/jobs/test_usage.py``.
+JOBS: Final = {"snapshot", "commit", "jobs", "resume", "rollback", "cancel"}
 #: How each of them that can is told to print JSON.
 JSON: Final = {
     "show": ["--json"],
@@ -79,7 +81,7 @@ def alike(code: int) -> dict[str, int]:
 
 
 def test_every_verb_that_takes_a_target_is_asked() -> None:
-    assert set(VERBS) - set(TAKE_A_TARGET) == {"revert", "completion"}
+    assert set(VERBS) - set(TAKE_A_TARGET) == {"revert", "completion", *JOBS}
 
 
 @pytest.mark.parametrize("name", ["absent.qcow2", "absent.xml", "absent/absent.qcow2", "absent\udcff"])

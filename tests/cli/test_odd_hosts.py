@@ -50,6 +50,12 @@ def commands(place: Path, verb: str) -> list[list[str]]:
         "access": [[image, "--as", "nobody"]],
         "grant": [[image, "--as", "nobody", *state], [image, "--as", "nobody", *state, "--apply"]],
         "revert": [state, ["--list", *state]],
+        "snapshot": [[image, "--plan"], [document, "--plan"]],
+        "commit": [[str(place / "base.qcow2"), "--plan"]],
+        "jobs": [state],
+        "resume": [state],
+        "rollback": [],
+        "cancel": [],
         "completion": [["bash"]],
     }[verb]
 

@@ -89,6 +89,12 @@ def words(verb: str, target: str, directory: str) -> list[list[str]]:
         "access": [["access", target, "--as", "nobody"], ["access", target, "--as", target]],
         "grant": [["grant", target, "--as", "nobody", *state], ["grant", target, "--as", target, *state]],
         "revert": [["revert", "--list", *state], ["revert", target, *state], ["revert", "--state", target]],
+        "snapshot": [["snapshot", target, "--plan"], ["snapshot", target, f"{directory}/new", *state]],
+        "commit": [["commit", target, "--plan"], ["commit", target, "--top", target, "--plan"]],
+        "jobs": [["jobs", *state], ["jobs", "--all", "--state", target]],
+        "resume": [["resume", *state], ["resume", target]],
+        "rollback": [["rollback", "1", *state], ["rollback", target]],
+        "cancel": [["cancel", "1", *state], ["cancel", target]],
         "completion": [["completion", target]],
     }[verb]
 

@@ -1,0 +1,1 @@
+"""Jobs against the real qemu tools."""

@@ -11,13 +11,13 @@ from diskchain.access.audit import audit_rights
 from diskchain.access.audit_values import DomainUse, HostState
 from diskchain.access.evidence import examine_all
 from diskchain.access.grants.journal import Journal, journal_exists
-from diskchain.access.grants.journal_file import FILE_NAME, state_directory
-from diskchain.access.grants.journal_schema import EMPTY, Contents, describe_damage
+from diskchain.access.grants.journal_schema import EMPTY, KIND, Contents, describe_damage
 from diskchain.access.requirements import needs
 from diskchain.access.security.saved_labels import boot_times
 from diskchain.errors import JournalError, UsageError
 from diskchain.findings import Finding, finding
 from diskchain.system.deadline import DEFAULT_DEADLINE
+from diskchain.system.journal_file import state_directory
 from diskchain.system.process_rights import open_files
 
 
@@ -66,7 +66,7 @@ def journal_state(state: Path | None = None, seconds: float = DEFAULT_DEADLINE) 
     problems = [describe_damage(damage) for damage in contents.damage]
     if unwritable is not None:
         problems.append(
-            f"{directory / FILE_NAME}: nothing can be given back: the journal cannot be changed: {unwritable}"
+            f"{directory / KIND.name}: nothing can be given back: the journal cannot be changed: {unwritable}"
         )
     return JournalState(directory, contents, tuple(problems))
 

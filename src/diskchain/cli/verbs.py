@@ -21,6 +21,12 @@ VERBS: Final[dict[str, str]] = {
     "access": "who may touch which layer: needed against present",
     "grant": "plan or apply the least rights an operation needs",
     "revert": "give back every right that was granted",
+    "snapshot": "a new overlay over a disk that no guest uses",
+    "commit": "merge layers into the one below; the disk reads the same at every instant",
+    "jobs": "the jobs on chains that are not finished",
+    "resume": "carry on with jobs that were paused or killed",
+    "rollback": "the chain as it was before a job",
+    "cancel": "give up a job that is copying",
     "completion": "print the completion script for a shell",
 }
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -165,6 +165,43 @@ class StorageDaemon:
         self.execute("job-dismiss", {"id": id})
         if "error" in job:
             raise QmpRefused(job["error"], command=command)
+
+    @contextlib.contextmanager
+    def events(self) -> Iterator[Callable[[float], Mapping[str, Any] | None]]:
+        """What waits so many seconds for the next event; None when there was none. Events since the beginning of the block count.
+
+        Raises as :meth:`execute`.
+        """
+        from qemu.qmp import QMPError
+
+        if self._client is None:
+            raise self._dead()
+        with self._client.listener() as listener:
+
+            def next_event(seconds: float) -> Mapping[str, Any] | None:
+                try:
+                    return wait_for(listener.get(), seconds)
+                except TimeoutError:
+                    if self._running().poll() is not None:
+                        raise self._dead() from None
+                    return None
+                except (QMPError, EOFError, ConnectionError) as error:
+                    raise self._dead() from error
+
+            yield next_event
+
+    def quit(self, seconds: float) -> int:
+        """Have it flush and end, and return its exit code, negative after a signal. Raises StorageTimeout after so many ``seconds``."""
+        process = self._running()
+        try:
+            self.execute("quit")
+        except PeerError:
+            if process.poll() is None:
+                raise
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise StorageTimeout(f"it did not end in {seconds:g} s", path=PROGRAM) from None
 
     def add_secret(self, id: str, value: bytes | bytearray | memoryview) -> None:
         """Make the ``secret`` object ``id``. The value travels encrypted. Raises as :meth:`execute`."""

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from diskchain.schema.forest import ForestDocument, image_document
     from diskchain.schema.grant import GrantDocument, grant_document
     from diskchain.schema.info import InfoDocument, info_document
+    from diskchain.schema.job import (
+        JobEventDocument,
+        JobPlanDocument,
+        JobsDocument,
+        end_document,
+        event_document,
+        jobs_document,
+        plan_document,
+    )
     from diskchain.schema.json_schema import schema
     from diskchain.schema.map import MapDocument, map_disk_document, map_document
     from diskchain.schema.open import OpenDocument, open_document
@@ -44,6 +53,9 @@ _HOMES: Final = {
     "InfoDocument": "info",
     "OpenDocument": "open",
     "MapDocument": "map",
+    "JobEventDocument": "job",
+    "JobPlanDocument": "job",
+    "JobsDocument": "job",
     "RevertDocument": "revert",
     "SecretsDocument": "secrets",
     "access_disk_document": "access",
@@ -54,7 +66,9 @@ _HOMES: Final = {
     "diff_document": "diff",
     "disk_document": "chain",
     "edit_document": "edit",
+    "end_document": "job",
     "error_document": "error",
+    "event_document": "job",
     "finding_document": "base",
     "grant_document": "grant",
     "image_document": "forest",
@@ -62,6 +76,8 @@ _HOMES: Final = {
     "open_document": "open",
     "map_disk_document": "map",
     "map_document": "map",
+    "jobs_document": "job",
+    "plan_document": "job",
     "read": "reader",
     "read_as": "reader",
     "revert_document": "revert",
@@ -86,6 +102,9 @@ __all__ = [
     "ForestDocument",
     "GrantDocument",
     "InfoDocument",
+    "JobEventDocument",
+    "JobPlanDocument",
+    "JobsDocument",
     "MapDocument",
     "OpenDocument",
     "RevertDocument",
@@ -98,14 +117,18 @@ __all__ = [
     "diff_document",
     "disk_document",
     "edit_document",
+    "end_document",
     "error_document",
+    "event_document",
     "finding_document",
     "grant_document",
     "image_document",
     "info_document",
+    "jobs_document",
     "map_disk_document",
     "map_document",
     "open_document",
+    "plan_document",
     "read",
     "read_as",
     "revert_document",

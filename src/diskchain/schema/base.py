@@ -56,3 +56,10 @@ def to_json(document: msgspec.Struct) -> str:
     except UnicodeError:  # what is not ASCII has to be escaped, which takes ten times as long
         text = json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=True)
     return text.replace("\x7f", "\\u007f")  # it moves a terminal's cursor
+
+
+def to_json_line(document: msgspec.Struct) -> str:
+    """ASCII JSON on one line, for documents that come one after the other."""
+    return json.dumps(msgspec.to_builtins(document), ensure_ascii=True, separators=(",", ":")).replace(
+        "\x7f", "\\u007f"
+    )

@@ -23,6 +23,14 @@ from diskchain.schema.error import ERROR_SCHEMA, ErrorDocument
 from diskchain.schema.forest import FOREST_SCHEMA, ForestDocument
 from diskchain.schema.grant import GRANT_SCHEMA, GrantDocument
 from diskchain.schema.info import INFO_SCHEMA, InfoDocument
+from diskchain.schema.job import (
+    JOB_EVENT_SCHEMA,
+    JOB_PLAN_SCHEMA,
+    JOBS_SCHEMA,
+    JobEventDocument,
+    JobPlanDocument,
+    JobsDocument,
+)
 from diskchain.schema.map import MAP_SCHEMA, MapDocument
 from diskchain.schema.open import OPEN_SCHEMA, OpenDocument
 from diskchain.schema.revert import REVERT_SCHEMA, RevertDocument
@@ -42,6 +50,9 @@ Document = (
     | InfoDocument
     | OpenDocument
     | MapDocument
+    | JobEventDocument
+    | JobPlanDocument
+    | JobsDocument
     | RevertDocument
     | SecretsDocument
 )
@@ -61,6 +72,9 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     INFO_SCHEMA: InfoDocument,
     OPEN_SCHEMA: OpenDocument,
     MAP_SCHEMA: MapDocument,
+    JOB_EVENT_SCHEMA: JobEventDocument,
+    JOB_PLAN_SCHEMA: JobPlanDocument,
+    JOBS_SCHEMA: JobsDocument,
     REVERT_SCHEMA: RevertDocument,
     SECRETS_SCHEMA: SecretsDocument,
 }

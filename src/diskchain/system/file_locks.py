@@ -1,6 +1,7 @@
-"""Locks that other processes hold on a file: byte ranges that belong to an open file (OFD locks), fcntl(2).
+"""Locks on byte ranges of a file that belong to an open file (OFD locks), fcntl(2): asked about, and taken.
 
-Asking takes no lock and disturbs nobody. Knows nothing of what a locked byte means.
+Asking takes no lock and disturbs nobody. A lock is gone with the last descriptor of its open file, however a process ends. Knows nothing
+of what a locked byte means.
 """
 
 import fcntl
@@ -20,3 +21,16 @@ def is_locked(descriptor: int, offset: int) -> bool:
     except OSError:
         return False
     return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def take_lock(descriptor: int, offset: int, *, exclusive: bool) -> bool:
+    """Lock the byte at ``offset`` for this open file; False where another open file holds a lock that conflicts. Raises OSError.
+
+    ``exclusive`` needs a descriptor that may write.
+    """
+    kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, offset, 1, 0))
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by system
+        return False
+    return True

@@ -18,13 +18,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Self, TypeVar
 
-from diskchain.access.grants import journal_file
 from diskchain.access.grants.changes import Change, FileState, write_changes
 from diskchain.access.grants.file_state import FileIdentity
-from diskchain.access.grants.journal_file import FILE_NAME, Mode, errors_of, transaction
 from diskchain.access.grants.journal_read import read_contents
 from diskchain.access.grants.journal_schema import (
     FILE_COLUMNS,
+    KIND,
     Contents,
     Damage,
     FileRecord,
@@ -37,7 +36,9 @@ from diskchain.access.grants.journal_schema import (
 )
 from diskchain.access.requirements import Access
 from diskchain.errors import JournalError, StorageTimeout
+from diskchain.system import journal_file
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
+from diskchain.system.journal_file import Mode, errors_of, transaction
 from diskchain.system.process import Holder
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ _left_behind: list[sqlite3.Connection] = []
 
 def journal_exists(directory: Path, *, seconds: float = DEFAULT_DEADLINE) -> bool:
     """Whether there is a journal, whatever it is like. ``seconds``: for its answer. Raises JournalError when that cannot be told."""
-    return _answer(directory, lambda: journal_file.exists(directory), seconds)
+    return _answer(directory, lambda: journal_file.exists(KIND, directory), seconds)
 
 
 class Journal:
@@ -61,7 +62,7 @@ class Journal:
 
     def __init__(self, directory: Path, mode: Mode = "create", *, seconds: float = DEFAULT_DEADLINE) -> None:
         self.directory = directory
-        self.path = directory / FILE_NAME
+        self.path = directory / KIND.name
         self._seconds = seconds
         #: It gave no answer. A thread may still be using the database, so nothing else may.
         self._no_answer = False
@@ -69,8 +70,8 @@ class Journal:
             self._ask(lambda: journal_file.make_directory(directory))
             if not journal_exists(directory, seconds=seconds):
                 with self.exclusive():
-                    self._ask(lambda: journal_file.make_file(directory))
-        opened = self._ask(lambda: journal_file.open_file(directory, mode, seconds))
+                    self._ask(lambda: journal_file.make_file(KIND, directory))
+        opened = self._ask(lambda: journal_file.open_file(KIND, directory, mode, seconds))
         self._database, self.unwritable = opened.database, opened.unwritable
 
     def __enter__(self) -> Self:
@@ -236,7 +237,7 @@ class _NoAnswer(JournalError):
 
 def _answer(directory: Path, question: Callable[[], T], seconds: float) -> T:
     """What ``question`` says, within so many ``seconds``. Raises JournalError."""
-    path = directory / FILE_NAME
+    path = directory / KIND.name
     with errors_of(path):
         try:
             return within(seconds, str(directory), question)

@@ -13,6 +13,7 @@ from diskchain.access.grants.changes import Change, FileState, read_changes
 from diskchain.access.grants.file_state import FileIdentity
 from diskchain.access.requirements import Access
 from diskchain.errors import ParseError
+from diskchain.system.journal_file import Kind
 from diskchain.system.posix_acl import decode
 from diskchain.system.process import Holder
 
@@ -47,6 +48,8 @@ CREATE TABLE hold (
 MIGRATIONS: Final = {
     1: ("ALTER TABLE job RENAME TO grant", "ALTER TABLE hold RENAME COLUMN job TO grant"),
 }
+#: The journal as a file.
+KIND: Final = Kind("rights.db", "granted rights", SCHEMA, VERSION, MIGRATIONS)
 #: The columns of each table, in the order in which :func:`grant_of`, :func:`file_of` and :func:`hold_of` take them.
 GRANT_COLUMNS: Final = "id, created, target, operation, uid, gid, holder_pid, holder_started, holder_boot"
 HOLD_COLUMNS: Final = "id, grant, file, changes, access, phase, after_uid, after_gid, after_mode, after_acl"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from diskchain.access.grants.journal_file import state_directory
+from diskchain.system.journal_file import state_directory
 
 
 def add_state_argument(parser: argparse.ArgumentParser) -> None:

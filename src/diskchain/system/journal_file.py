@@ -1,8 +1,8 @@
-"""The journal as a file: where it is, whether it can be used, and how it is made. Knows no record in it.
+"""A journal as a file: where it is, whether it can be used, and how it is made. Knows no record in it.
 
 It is made whole, under a name of its own, and renamed: a journal that is there and empty is never one of ours. What is there and
-cannot be used is an error with its reason, never the same as no journal. The journal says which files get which owner, so it is not
-believed where another user could have written it. Runs SQLite (``sqlite.org/c3ref``, ``sqlite.org/uri.html``); every function may
+cannot be used is an error with its reason, never the same as no journal. A journal says which files get which owner, and which are
+deleted, so it is not believed where another user could have written it. Runs SQLite (``sqlite.org/c3ref``, ``sqlite.org/uri.html``); every function may
 wait for storage.
 """
 
@@ -10,23 +10,32 @@ import errno
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
-from diskchain.access.grants.journal_schema import MIGRATIONS, SCHEMA, VERSION
 from diskchain.errors import JournalError, ParseError, UsageError
 
-FILE_NAME: Final = "rights.db"
-_NEW_NAME: Final = "rights.db.new"
+_NEW: Final = ".new"
 _ROLLBACK: Final = "-journal"  # what SQLite calls the file it undoes a transaction with
 _LONGEST_WAIT: Final = 30.0  # seconds for another process to end its transaction
 
 #: ``read``: changes nothing, not even the schema of an older version. ``change``: what is there. ``create``: made when it is not.
 Mode = Literal["read", "change", "create"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of journal. ``name``: of its file; ``holds``: what is lost with it, in words; ``migrations``: from each older version to the next."""
+
+    name: str
+    holds: str
+    schema: str
+    version: int
+    migrations: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +62,38 @@ def state_directory() -> Path:
         raise UsageError("there is no home directory to keep a journal in: --state DIR says where it is") from error
 
 
-def exists(directory: Path) -> bool:
+def exists(kind: Kind, directory: Path) -> bool:
     """Whether there is a journal, whatever it is like. Raises JournalError when that cannot be told."""
-    path = directory / FILE_NAME
+    path = directory / kind.name
     with errors_of(path):
         try:
             path.lstat()
         except FileNotFoundError:
-            _refuse_remains(directory)
+            _refuse_remains(path)
             return False
     return True
 
 
-def _refuse_remains(directory: Path) -> None:
+def _refuse_remains(path: Path) -> None:
     """Something is left of a journal, or of the way to it: then there was one."""
-    rollback = directory / (FILE_NAME + _ROLLBACK)
+    directory = path.parent
+    rollback = directory / (path.name + _ROLLBACK)
     with suppress(FileNotFoundError):
         rollback.lstat()
         raise JournalError(f"it is gone, but what undoes its last change is there: {rollback}", path=str(directory))
     for part in (directory, *directory.absolute().parents):
         if part.is_symlink() and not part.exists():
-            raise JournalError(f"{part} is a symbolic link to nothing", path=str(directory / FILE_NAME))
+            raise JournalError(f"{part} is a symbolic link to nothing", path=str(path))
 
 
-def open_file(directory: Path, mode: Mode, wait: float) -> OpenFile:
+def open_file(kind: Kind, directory: Path, mode: Mode, wait: float) -> OpenFile:
     """Opens the journal; ``wait``: seconds for another process to end its transaction.
 
     Raises JournalError when it cannot be used, or cannot be changed in another mode than ``read``.
     """
-    path = directory / FILE_NAME
+    path = directory / kind.name
     with errors_of(path):
-        _refuse_unusable(path)
+        _refuse_unusable(path, kind.holds)
         unwritable = _why_unwritable(path)
         if unwritable is not None and mode != "read":
             raise JournalError(f"it cannot be changed: {unwritable}", path=str(path))
@@ -92,14 +102,14 @@ def open_file(directory: Path, mode: Mode, wait: float) -> OpenFile:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 raise JournalError("it is a database, but no journal of diskchain", path=str(path))
-            if version != VERSION and version not in MIGRATIONS:
+            if version != kind.version and version not in kind.migrations:
                 raise JournalError(
-                    f"it has version {version}, and this diskchain knows version {VERSION}", path=str(path)
+                    f"it has version {version}, and this diskchain knows version {kind.version}", path=str(path)
                 )
-            if version != VERSION and mode == "read":
+            if version != kind.version and mode == "read":
                 database = _in_memory(database)
-            if version != VERSION:
-                _migrate(database)
+            if version != kind.version:
+                _migrate(database, kind.migrations)
         except BaseException:
             database.close()
             raise
@@ -108,25 +118,25 @@ def open_file(directory: Path, mode: Mode, wait: float) -> OpenFile:
 
 def make_directory(directory: Path) -> None:
     """Makes the directory, for its user alone, unless it is there. Raises JournalError."""
-    with errors_of(directory / FILE_NAME):
+    with errors_of(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(directory)
 
 
-def make_file(directory: Path) -> None:
+def make_file(kind: Kind, directory: Path) -> None:
     """Makes an empty journal, unless there is one. The caller keeps other processes out. Raises JournalError."""
-    path, new = directory / FILE_NAME, directory / _NEW_NAME
-    if exists(directory):
+    path, new = directory / kind.name, directory / (kind.name + _NEW)
+    if exists(kind, directory):
         return
     with errors_of(path):
-        for remains in (new, directory / (_NEW_NAME + _ROLLBACK)):
+        for remains in (new, directory / (new.name + _ROLLBACK)):
             remains.unlink(missing_ok=True)
         database = _connect(new, "rwc", _LONGEST_WAIT)
         try:
             with transaction(database):
-                for statement in SCHEMA.split(";"):
+                for statement in kind.schema.split(";"):
                     database.execute(statement)
-                database.execute(f"PRAGMA user_version = {VERSION}")
+                database.execute(f"PRAGMA user_version = {kind.version}")
         finally:
             database.close()
         new.rename(path)
@@ -174,7 +184,7 @@ def _connect(path: Path, mode: str, wait: float) -> sqlite3.Connection:
     return database
 
 
-def _refuse_unusable(path: Path) -> None:
+def _refuse_unusable(path: Path, holds: str) -> None:
     """Raises OSError or JournalError for what is no journal, or not ours."""
     try:
         status = path.stat()
@@ -184,7 +194,7 @@ def _refuse_unusable(path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise JournalError("it is no regular file", path=str(path))
     if status.st_size == 0:
-        raise JournalError("it is empty: what it said about granted rights is lost", path=str(path))
+        raise JournalError(f"it is empty: what it said about {holds} is lost", path=str(path))
     _refuse_others(path.parent)
     _refuse_others(path)
     if not os.access(path, os.R_OK, effective_ids=True):
@@ -220,12 +230,12 @@ def _in_memory(database: sqlite3.Connection) -> sqlite3.Connection:
     return copy
 
 
-def _migrate(database: sqlite3.Connection) -> None:
+def _migrate(database: sqlite3.Connection, migrations: Mapping[int, tuple[str, ...]]) -> None:
     """Brings a journal of an older version to this one, in one transaction."""
     with transaction(database):
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        while version in MIGRATIONS:
-            for statement in MIGRATIONS[version]:
+        while version in migrations:
+            for statement in migrations[version]:
                 database.execute(statement)
             version += 1
             database.execute(f"PRAGMA user_version = {version}")

@@ -1,0 +1,40 @@
+"""Writes what a job means for a document: a file, or the persistent definition of a domain; and takes it back.
+
+Nothing is written over what somebody else has changed since the job was planned.
+"""
+
+from diskchain.errors import StorageError, UsageError
+from diskchain.jobs.plan import DocumentChange
+from diskchain.system.atomic_write import replace_file, state_of
+
+
+def write(change: DocumentChange) -> str | None:
+    """Have the document be the new one. Returns why it is not, None when it is. Raises StorageError, PeerError."""
+    return _write(change.origin, change.uri, change.old, change.new)
+
+
+def take_back(change: DocumentChange) -> str | None:
+    """Have the document be the old one again. Returns why it is not, None when it is. Raises StorageError, PeerError."""
+    return _write(change.origin, change.uri, change.new, change.old)
+
+
+def _write(origin: str, uri: str | None, old: bytes, new: bytes) -> str | None:
+    if uri is not None:
+        from diskchain.hypervisor.define import replace_definition
+
+        return replace_definition(uri, origin, old, new)
+    seen = state_of(origin)
+    try:
+        with open(origin, "rb") as file:
+            now = file.read()
+    except OSError as error:
+        raise StorageError(error.strerror or "cannot be read", path=origin) from error
+    if now == new:
+        return None
+    if now != old:
+        return f"{origin} was changed since the job was planned, so it was not written"
+    try:
+        replace_file(origin, new, seen)
+    except UsageError as error:
+        return str(error)
+    return None
