@@ -107,7 +107,12 @@ class Run:
                 target = target.with_parts(target.disks, target.said + self.rights(connect, target.disks))
             except DiskchainError as error:
                 return Examined(target.name, error=error)
-        return self._at_hand(target)
+        target = self._at_hand(target)
+        if self.settings.places is None and not self.settings.evidence:
+            return target
+        from diskchain.actions.evidence import of_another_host
+
+        return of_another_host(target, self.settings)
 
     def _all_judged(self, target: Examined, used: "dict[FileIdentity, Use]", quiet: "Quiet") -> Examined:
         disks = tuple([self._judged(disk, used, quiet, target) for disk in target.disks])
@@ -134,9 +139,17 @@ class Run:
         if self.settings.reader is not None or self.settings.declared:
             return None
         try:
-            return Source(FileLocation(absolute_path(name.name)))
+            top = Source(FileLocation(absolute_path(name.name)))
         except DiskchainError:
             return None
+        self._keep(top)
+        return top
+
+    def _keep(self, top: Source) -> None:
+        """Let an image that a user named be that of this host; one below where another host's paths lie is confined as what it names is."""
+        places, path = self.settings.places, local_path(top.location)
+        if places is not None and path is not None and places.here(path) != path:
+            places.keep(path)
 
     def _judged(self, disk: DiskChain, used: "dict[FileIdentity, Use]", quiet: "Quiet", of: Examined) -> DiskChain:
         """``disk`` of a target with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
@@ -151,7 +164,7 @@ class Run:
             from diskchain.actions.domain_findings import as_attached
 
             chain = as_attached(target, chain)
-        if target.host is None and any(map(_has_cure, chain.findings)):
+        if settings.places is None and target.host is None and any(map(_has_cure, chain.findings)):
             chain = self._with_cures(target, chain, None if of.view is None else of.view.document)
         return disk if chain is disk.whole else disk._replace(whole=chain)
 
@@ -169,7 +182,7 @@ class Run:
         try:
             if walked is not None and self._is_image(*walked):
                 source, chain = walked
-                disks = (DiskChain(Target(name.name, source, probe=True), chain),)
+                disks = (DiskChain(Target(name.name, source, probe=True), chain, places=self.settings.places),)
                 return Examined(name.name, disks, found_in=name.found_in)
             from diskchain.actions.read_document import document_of
 
@@ -177,6 +190,7 @@ class Run:
             if document is not None:
                 return self._document(document, name.found_in)
             target = image_target(name)
+            self._keep(target.source)
             return Examined(name.name, (self._discovered(target, self._discoverer([target])),), found_in=name.found_in)
         except DiskchainError as error:
             if name.found_in is None:
@@ -237,7 +251,9 @@ class Run:
 
     def _new_discoverer(self, elsewhere: "OpenElsewhere | None") -> Discoverer:
         settings = self.settings
-        return Discoverer(settings.policy, elsewhere, seconds=settings.timeout, closer=self._look_closer)
+        return Discoverer(
+            settings.policy, elsewhere, seconds=settings.timeout, closer=self._look_closer, places=settings.places
+        )
 
     def _look_closer(self, step: "PartialLayer", image: "Image") -> None:
         """What a discoverer shows each image to, while it is open."""
@@ -250,12 +266,13 @@ class Run:
         whole = chain_of(discoverer, target, declared=declared)
         source = target.source
         if not target.attached or target.host is not None or declared:
-            return DiskChain(target, whole)
+            return DiskChain(target, whole, places=self.settings.places)
         if source.backing is UNKNOWN and source.data_file is None:
-            return DiskChain(target, whole)
+            return DiskChain(target, whole, places=self.settings.places)
         from diskchain.checks.compare import undeclared
 
-        return DiskChain(target, whole, headers=discoverer.discover(undeclared(source)))
+        headers = discoverer.discover(undeclared(source))
+        return DiskChain(target, whole, headers=headers, places=self.settings.places)
 
 
 def _has_cure(found: "Finding") -> bool:

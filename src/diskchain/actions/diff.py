@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from diskchain.actions.chains import DEFAULT, DiskChain, Examined, Settings, examine_one
 from diskchain.actions.document import disk_targets
@@ -14,6 +15,7 @@ from diskchain.discover import Discoverer
 from diskchain.errors import LayerNotFound, StorageError, UsageError, printable
 from diskchain.findings import Finding, Verdict, verdict
 from diskchain.libvirtxml.edit.completion import declared_disks
+from diskchain.readers.places import Places
 from diskchain.storage.source import Source
 from diskchain.system.paths import real_path
 
@@ -87,7 +89,7 @@ def _compared(disk: DiskChain, running: dict[str, Target] | None) -> DiskDiffere
     headers = (disk.headers or disk.whole).source
     runs = (running or {}).get(disk.name)
     live = None if runs is None else runs.kept or runs.source
-    rows = compare(disk.target.source, headers, live, live=running is not None, resolve=_file_of)
+    rows = compare(disk.target.source, headers, live, live=running is not None, resolve=partial(_file_of, disk.places))
     found = tuple(disk.findings())
     if runs is not None and runs.kept is not None and not disk.first:
         found += (transient_overlay(runs.source, runs.kept)._replace(disk=disk.name),)
@@ -97,13 +99,13 @@ def _compared(disk: DiskChain, running: dict[str, Target] | None) -> DiskDiffere
 def _of_running(name: str, live: Source, settings: Settings) -> DiskDifference:
     """A disk that was plugged in while the domain runs, and is in no definition."""
     headers = Discoverer(settings.policy, seconds=settings.timeout).discover(undeclared(live))
-    rows = compare(None, headers.source, live, live=True, resolve=_file_of)
+    rows = compare(None, headers.source, live, live=True, resolve=partial(_file_of, None))
     return DiskDifference(name, tuple(rows), tuple(headers.findings))
 
 
-def _file_of(path: str) -> str:
-    """What ``path`` leads to; the path itself, tidied up, where that cannot be told in time."""
+def _file_of(places: Places | None, path: str) -> str:
+    """What ``path`` leads to, on this host or in ``places``; the path itself, tidied up, where that cannot be told in time."""
     try:
-        return real_path(path)
+        return real_path(path if places is None else places.opened(path))
     except (StorageError, ValueError):
         return os.path.normpath(path)

@@ -7,10 +7,11 @@ from diskchain.actions.target import Target
 from diskchain.discover.chain import BackingChain
 from diskchain.errors import DiskchainError
 from diskchain.findings import Finding, about
+from diskchain.readers.places import Places
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.location import local_path
 from diskchain.storage.lookup import LayerName, layer_names, shown_name
-from diskchain.storage.source import files, layers
+from diskchain.storage.source import Source, files, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
 from diskchain.versions import Versions
 
@@ -39,7 +40,8 @@ class Settings(NamedTuple):
     hosts; None: they are not looked at. ``persistent``: of a domain, its persistent definition instead of what it has now.
     ``rights``: of a domain, what is wrong with the rights on its files is found, too. ``declared``: only what a document says, no file
     of a disk is opened. ``search``: directories in which missing files are looked for. ``one_file_system``: of a directory, what is mounted
-    below it is left out.
+    below it is left out. ``places``: where another host's paths lie here. ``as_opened``: layers are called as they are opened here, for what is
+    done with them here. ``evidence``: no command that writes is suggested.
     """
 
     policy: OpenPolicy = LIBVIRT
@@ -53,6 +55,9 @@ class Settings(NamedTuple):
     declared: bool = False
     search: tuple[str, ...] = ()
     one_file_system: bool = False
+    places: Places | None = None
+    as_opened: bool = False
+    evidence: bool = False
 
 
 DEFAULT: Final = Settings()
@@ -62,13 +67,22 @@ class DiskChain(NamedTuple):
     """One disk of a target and its chain.
 
     ``first``: the position of the layer that was asked for, and what is below it. ``headers``: the chain as the headers alone have it,
-    where the document says more than the top image; None: it is the same.
+    where the document says more than the top image; None: it is the same. ``places``: where another host's paths lie here.
     """
 
     target: Target
     whole: BackingChain
     first: int = 0
     headers: BackingChain | None = None
+    places: Places | None = None
+
+    def opened(self, source: Source) -> str | None:
+        """The file of this host that is opened for ``source``, where that is not what its path says."""
+        path = local_path(source.location) if self.places is not None else None
+        if self.places is None or path is None:
+            return None
+        here = self.places.here(path)
+        return here if here != path else None
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ from diskchain.errors import LayerNotFound, UsageError, printable
 from diskchain.findings import Finding, Verdict, verdict
 from diskchain.guest.disk import Disk
 from diskchain.qemu.policy import LIBVIRT_11, profile_named
+from diskchain.readers.places import Places
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.location import describe_location
@@ -53,6 +54,7 @@ class How(TypedDict, total=False):
     ``connect``: a target is the name or UUID of a domain of this libvirt connection. ``format``: it is an image of this format; default:
     look. ``disk``, ``disks``: only these disks, or the layers of these names and what is below them. ``policy``: what a header may make
     us open. ``timeout``: seconds for each answer of storage. ``one_file_system``: of a directory, what is mounted below it is left out.
+    ``map``, ``root``: where the paths of another host lie here, as pairs of a path there and one here, and the directory that is its ``/``.
     """
 
     connect: str | None
@@ -62,6 +64,8 @@ class How(TypedDict, total=False):
     policy: OpenPolicy
     timeout: float
     one_file_system: bool
+    map: Sequence[tuple[str, str]]
+    root: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,15 @@ def _look(how: How) -> _Look:
         policy=how.get("policy", LIBVIRT),
         timeout=how.get("timeout", DEFAULT_DEADLINE),
         one_file_system=how.get("one_file_system", False),
+        places=_places(how),
     )
     disks = (*(() if disk is None else (disk,)), *how.get("disks", ()))
     return _Look(how.get("connect"), how.get("format"), disks, settings)
+
+
+def _places(how: How) -> Places | None:
+    maps, root = tuple(how.get("map", ())), how.get("root")
+    return Places(maps, root) if maps or root is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +217,7 @@ def blockdev(
     secret is a placeholder. Raises UsageError for what QEMU cannot be told.
     """
     look = _look(how)
-    settings = look.settings._replace(declared=declared, rights=False)
+    settings = look.settings._replace(declared=declared, rights=False, as_opened=True)
     return list_nodes(
         _examined(target, look, settings), profile_named(profile), look.disks, seconds=look.settings.timeout
     )
@@ -252,7 +262,11 @@ def open_chain(
     target = TargetName(os.fspath(name), look.connect, look.format, look.settings.timeout)
     places = keys or KeyPlaces(libvirt=look.connect)
     with opening.open_chain(
-        target, look.disks, settings=look.settings, keys=places, serving=serving or opening.Serving()
+        target,
+        look.disks,
+        settings=look.settings._replace(as_opened=True),
+        keys=places,
+        serving=serving or opening.Serving(),
     ) as opened:
         yield opened
 

@@ -7,7 +7,7 @@ from typing import Final
 from diskchain.actions.target import TargetName, is_document, is_stream
 from diskchain.errors import UsageError, printable
 from diskchain.hypervisor.connection import Connection, DomainDocument
-from diskchain.readers.local import open_local, storage_error
+from diskchain.readers.local import LocalImage, open_local, storage_error
 from diskchain.storage.terms import StorageType
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
 from diskchain.versions import Versions
@@ -79,7 +79,7 @@ def _file(target: str) -> bytes:
     with open_local(target) as image:
         if image.facts.type is StorageType.DIR:
             raise UsageError(f"{printable(target)} is a directory, not a document")
-        return image.head if image.facts.size <= len(image.head) else _whole(target, image.facts.size)
+        return image.head if image.facts.size <= len(image.head) else _whole(target, image)
 
 
 def _standard_input(most: int) -> bytes:
@@ -97,8 +97,8 @@ def _stream(target: str, most: int) -> bytes:
         raise storage_error(error, target) from error
 
 
-def _whole(target: str, size: int) -> bytes:
+def _whole(target: str, image: LocalImage) -> bytes:
+    size = image.facts.size
     if size > LARGEST_DOCUMENT:
         raise UsageError(f"{printable(target)} is larger than any domain: {size >> 20} MiB")
-    with open(target, "rb") as file:
-        return file.read(LARGEST_DOCUMENT + 1)
+    return image.pread(0, LARGEST_DOCUMENT + 1)

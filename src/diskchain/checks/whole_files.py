@@ -14,7 +14,6 @@ from diskchain.discover.partial_layer import PartialLayer
 from diskchain.errors import ImageError, StorageError
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect, missing_areas
-from diskchain.storage.location import local_path
 from diskchain.storage.terms import Format
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _read_in_full(step: PartialLayer, image: "Image", header: ImageHeader, *, cu
 
 def _look_beside(step: PartialLayer) -> None:
     """Whether a Parallels image is all of its disk, by the descriptor in its directory."""
-    path = local_path(step.source.location)
+    path = step.path
     if path is None:
         return
     from diskchain.checks.parallels_bundle import place_in_bundle

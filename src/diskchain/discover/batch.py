@@ -49,7 +49,7 @@ def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Generator[Back
             took = sorted(discoverer.took) or [inf]  # the first did not answer
             del batch[:FIRST]
             usually = took[len(took) // 2]
-            if usually > _SLOW and batch:
+            if usually > _SLOW and batch and discoverer.places is None:  # scouts know no other host
                 follow = discoverer.files_met - met > FIRST
                 _Scouts(discoverer.policy, batch, _MANY if usually > _FAR else _FEW, follow=follow)
             yield from discoverer.discover_each(batch)

@@ -4,11 +4,12 @@ Knows how far a walk has got, by looking at it now and then; who walks is the bu
 another host is left to its reader, which has a deadline of its own.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from itertools import islice
 from math import inf
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.chain import BackingChain, Layer, Origin
@@ -18,9 +19,12 @@ from diskchain.discover.walk import Walker
 from diskchain.errors import StorageError
 from diskchain.findings import Finding
 from diskchain.readers.policy import LIBVIRT, OpenPolicy
-from diskchain.storage.location import describe_location, local_path
+from diskchain.storage.location import describe_location
 from diskchain.storage.source import Source
 from diskchain.system.deadline import DEFAULT_DEADLINE, Question, deadline_for, is_open, left_behind
+
+if TYPE_CHECKING:
+    from diskchain.readers.places import Places
 
 #: Seconds between two looks at how a walk gets on.
 _GLANCE: Final = 0.05
@@ -40,7 +44,8 @@ class Discoverer:
     ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked
     at. What was read is not read again: make a new one to look afresh. Every file on this host has so many ``seconds`` to answer;
     with ``inf`` there is no deadline, and the calling thread walks. What does not answer is a ``timeout`` finding of its layer, the
-    last of its chain. ``closer`` looks closer at every image that could be read: :mod:`diskchain.checks.closer` has one.
+    last of its chain. ``closer`` looks closer at every image that could be read: :mod:`diskchain.checks.closer` has one. ``places``: where the paths of
+    another host lie here.
     """
 
     def __init__(
@@ -50,12 +55,15 @@ class Discoverer:
         *,
         seconds: float = DEFAULT_DEADLINE,
         closer: Closer | None = None,
+        places: "Places | None" = None,
     ) -> None:
         self.policy = policy
+        self.places = places
         self._elsewhere = elsewhere
         self._seconds = seconds
         self._closer = closer
-        self._walker = Walker(policy, elsewhere, closer=closer)
+        self._walker = Walker(policy, elsewhere, closer=closer, places=places)
+        self._set_reader(read_layer)
         #: Seconds that each of the first images took that were walked last, by the thread that walked them.
         self.took: list[float] = []
 
@@ -96,7 +104,7 @@ class Discoverer:
         if self._seconds == inf:
             walk.run()
             return walk.chains
-        self._walker.read = _read_if_answering if left_behind() else read_layer
+        self._set_reader(_read_if_answering if left_behind() else read_layer)
         try:
             question = Question(describe_location(tops[0][0].location), walk.run)
         except StorageError as error:
@@ -115,7 +123,14 @@ class Discoverer:
             raise
         finally:
             if walk.abandoned:
-                self._walker = Walker(self.policy, self._elsewhere, self._walker, self._closer)
+                self._walker = Walker(self.policy, self._elsewhere, self._walker, self._closer, self.places)
+
+    def _set_reader(self, read: "Callable[..., None]") -> None:
+        if self.places is not None:
+            from diskchain.discover.mapped import read_mapped
+
+            read = partial(read_mapped, self.places, read)
+        self._walker.read = read
 
     def _held_up(self, walk: "_Walk", question: Question) -> "tuple[str, float, _Progress] | None":
         """What holds up the walk, for how many seconds, and where it is; None: it is through."""
@@ -148,7 +163,7 @@ class _Progress:
     @property
     def path(self) -> str | None:
         """The file on this host that the walk has to do with, if any."""
-        return self.resolving or local_path(self.step.source.location)
+        return self.resolving or self.step.path
 
     @property
     def referrer(self) -> str | None:
@@ -239,7 +254,7 @@ def _read_if_answering(
     headed: bool = True,
 ) -> None:
     """As :func:`read_layer`, but for what is waited for already, and would cost another thread."""
-    path = local_path(step.source.location)
+    path = step.path
     if path is not None and is_open(path):
         step.stop(notes.timeout(path, step.referrer, "has not answered before, or many others of its mount have not"))
     else:

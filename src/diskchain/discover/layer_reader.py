@@ -12,6 +12,7 @@ from diskchain.errors import (
     ImageError,
     LoginRefused,
     NotStorage,
+    PolicyRefusal,
     StorageDenied,
     StorageError,
     StorageMissing,
@@ -69,7 +70,7 @@ def read_layer(
     """
     source, format = step.source, step.format
     location = source.location
-    path = location.path if isinstance(location, FileLocation) else local_path(location)
+    path = step.opened or (location.path if isinstance(location, FileLocation) else local_path(location))
     if path is None:
         if elsewhere is None or not isinstance(location, NetworkLocation):
             step.stop(notes.not_inspected(step.name, step.referrer))
@@ -78,7 +79,8 @@ def read_layer(
         return
     try:
         length = _SHORT_HEAD if format is _QCOW2 or format is None else HEAD
-        fd, facts, head = begin(path, length) if guard is None else _begin_guarded(step, path, length, guard)
+        free = guard is None and step.root is None
+        fd, facts, head = begin(path, length) if free else _begin_guarded(step, path, length, guard)
     except StorageError as error:
         step.stop(_why_not(error, step))
         return
@@ -119,10 +121,12 @@ def _guessed(step: PartialLayer, fd: int, head: bytes, size: int) -> ImageHeader
     return header
 
 
-def _begin_guarded(step: PartialLayer, path: str, length: int, policy: "OpenPolicy") -> tuple[int, ImageFacts, bytes]:
-    """As :func:`diskchain.readers.local.begin`, under a narrow policy: it has a say where a header names the file.
+def _begin_guarded(
+    step: PartialLayer, path: str, length: int, policy: "OpenPolicy | None"
+) -> tuple[int, ImageFacts, bytes]:
+    """As :func:`diskchain.readers.local.begin`, of a copy that must lie in its root, or under a narrow policy.
 
-    ``step`` learns its ``home``, the top from where it is. Raises PolicyRefusal as well.
+    The policy has a say where a header names the file. ``step`` learns its ``home``, the top from where it is. Raises PolicyRefusal as well.
     """
     from diskchain.readers.open_beneath import begin_pinned
     from diskchain.readers.policy import refusal_of_file
@@ -130,6 +134,16 @@ def _begin_guarded(step: PartialLayer, path: str, length: int, policy: "OpenPoli
     def learn(real: str, type: StorageType | None) -> None:  # noqa: ARG001
         step.home = dirname(real)
 
+    if step.root is not None:
+        from diskchain.readers.open_beneath import begin_inside
+
+        step.home = dirname(path) if step.above is None else step.above.home
+        if policy is not None and step.source.detected and policy.asks_for_the_file:
+            rule = refusal_of_file(policy, path, None, step.home)
+            if rule is not None:
+                raise PolicyRefusal(f"{path}: {rule}", reference=path, rule=rule)
+        return begin_inside(path, step.root, length)
+    assert policy is not None  # noqa: S101 (else nothing is guarded)
     if step.above is None:
         return begin(path, length) if policy.directories != () else begin_pinned(path, length, learn)
     step.home = step.above.home
@@ -280,7 +294,7 @@ def looks_like(path: str, rules: "Rules" = "libvirt") -> Format | None:
 
 def _why_not(error: DiskchainError, step: PartialLayer) -> Finding:
     name, referrer = step.name, step.referrer
-    path = local_path(step.source.location)
+    path = step.path
     problem: str = getattr(error, "problem", str(error))
     if isinstance(error, StorageMissing):
         return notes.missing(name, referrer, _why_missing(path, step))

@@ -7,7 +7,7 @@ from diskchain.discover.chain import Layer, Origin
 from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
 from diskchain.readers.file_facts import ImageFacts
-from diskchain.storage.location import Location, describe_location
+from diskchain.storage.location import Location, describe_location, local_path
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, Unknown
 
@@ -26,13 +26,14 @@ class PartialLayer:
 
     ``asked``: as it was declared or named; ``source``: the same, with what reading it settled. ``format``: what it was read as.
     ``above``: the layer that names it. ``fault``: nothing below it can be known. ``home``: the directory of the chain's top, without
-    symlinks, where a policy wants to know. ``believed``: where it was read, elsewhere, without what only a header says about whom to
+    symlinks, where a policy wants to know. ``opened``: the file that is opened instead of the one it is stored as, ``root``: what that must
+    lie in, both for copies of another host. ``believed``: where it was read, elsewhere, without what only a header says about whom to
     trust.
     """
 
     __slots__ = (
-        "above", "asked", "believed", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "origin",
-        "source",
+        "above", "asked", "believed", "data_file", "extents", "facts", "fault", "findings", "format", "header", "home", "opened",
+        "origin", "root", "source",
     )  # fmt: skip
 
     def __init__(self, source: Source, format: Format | None, origin: Origin, above: "PartialLayer | None") -> None:
@@ -47,12 +48,19 @@ class PartialLayer:
         self.data_file: Layer | None = None
         self.extents: tuple[Layer, ...] = ()
         self.home: str | None = None
+        self.opened: str | None = None
+        self.root: str | None = None
         self.believed: Location | None = None
 
     @property
     def name(self) -> str:
         """How findings call this layer."""
         return describe_location(self.source.location)
+
+    @property
+    def path(self) -> str | None:
+        """The file of this host that is opened for it, None where it is on another."""
+        return self.opened or local_path(self.source.location)
 
     @property
     def referrer(self) -> str | None:

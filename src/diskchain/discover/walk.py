@@ -12,7 +12,7 @@ Walks in whatever thread it is called by, and notes how far it has got; that it 
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diskchain.discover import messages as notes
 from diskchain.discover.cache import Tails
@@ -25,9 +25,12 @@ from diskchain.findings import Finding
 from diskchain.image.header import ImageHeader
 from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.policy import OpenPolicy, refusal
-from diskchain.storage.location import DirLocation, local_path
+from diskchain.storage.location import DirLocation, FileLocation, local_path
 from diskchain.storage.source import DETECTED_TERMINATOR, UNKNOWN, Source, Terminator, with_backing
 from diskchain.storage.terms import BACKING_FORMATS, Format, StorageType, Unknown
+
+if TYPE_CHECKING:
+    from diskchain.readers.places import Places
 
 _RECORDED: Final = Origin.RECORDED
 _DECLARED: Final = Origin.DECLARED
@@ -41,7 +44,8 @@ class Walker:
 
     ``policy`` says what a header may make us open; ``elsewhere`` opens what is on another host, which without it is not looked at.
     ``top``: where the walk began; ``seen``: the layers it has been through, top first; ``step``: what it reads, or has just read;
-    ``image``: the layer that names that, if it is no layer itself. ``closer`` sees each image that could be read.
+    ``image``: the layer that names that, if it is no layer itself. ``closer`` sees each image that could be read. ``places``: where another
+    host's paths lie here, for :func:`diskchain.discover.mapped.read_mapped`.
     """
 
     def __init__(
@@ -50,8 +54,10 @@ class Walker:
         elsewhere: OpenElsewhere | None,
         before: "Walker | None" = None,
         closer: Closer | None = None,
+        places: "Places | None" = None,
     ) -> None:
         """``before``: one whose memory to start with. It may go on: what it is held up by may answer yet."""
+        self.places = places
         self.policy = policy
         self.elsewhere = elsewhere
         self.read: Callable[..., None] = read_layer
@@ -144,7 +150,7 @@ class Walker:
         return step
 
     def _note_assumption(self, seen: PartialLayer) -> None:
-        path = local_path(seen.source.location)
+        path = seen.path
         try:
             guess = None if seen.header is None or path is None else looks_like(path, self.policy.probing)
         except AmbiguousImage as error:
@@ -197,7 +203,7 @@ class Walker:
             self._note_claims(seen, text, child, what)
         if self.guard is not None:
             self.resolving = local_path(child.location)
-            rule = self._rule_against(seen, child, format)
+            rule = self._rule_against(seen, self._here(child), format)
             self.resolving = None
             if rule is not None:
                 return seen.stop(notes.refused(text, seen.name, rule))
@@ -215,6 +221,15 @@ class Walker:
         claimed = claims(text)
         if claimed:
             seen.note(notes.trust_in_header(seen.name, what, claimed, handed_on=weakened(child.location)))
+
+    def _here(self, child: Source) -> Source:
+        """``child`` where it lies on this host."""
+        path = local_path(child.location)
+        return (
+            child
+            if self.places is None or path is None
+            else child._replace(location=FileLocation(self.places.here(path)))
+        )
 
     def _rule_against(self, seen: PartialLayer, child: Source, format: Format | None) -> str | None:
         """Why the policy does not let ``child`` be followed, which ``seen`` names; None when it does."""

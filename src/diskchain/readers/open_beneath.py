@@ -9,9 +9,10 @@ from collections.abc import Callable
 from stat import S_IFBLK, S_IFDIR, S_IFMT, S_IFREG
 from typing import Final
 
-from diskchain.errors import PolicyRefusal, StorageError, StorageMissing
+from diskchain.errors import PolicyRefusal, StorageDenied, StorageError, StorageMissing
 from diskchain.readers.file_facts import ImageFacts
 from diskchain.readers.local import begin, storage_error
+from diskchain.readers.places import is_below
 from diskchain.storage.terms import StorageType
 
 _HOLD: Final = os.O_PATH | os.O_CLOEXEC
@@ -47,3 +48,19 @@ def begin_pinned(path: str, length: int, against: Against) -> tuple[int, ImageFa
     finally:
         if hold >= 0:
             os.close(hold)
+
+
+def begin_inside(path: str, root: str, length: int) -> tuple[int, ImageFacts, bytes]:
+    """As :func:`diskchain.readers.local.begin`, if ``path`` is a file below ``root`` in the end. Raises StorageDenied when it is not.
+
+    A block device is one of this host, wherever its node lies.
+    """
+
+    def against(real: str, type: StorageType | None) -> str | None:
+        if not is_below(real, root):
+            raise StorageDenied(f"it leads out of {root}", path=path)
+        if type is StorageType.BLOCK:
+            raise StorageDenied("it is a block device of this host", path=path)
+        return None
+
+    return begin_pinned(path, length, against)

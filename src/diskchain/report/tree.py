@@ -40,6 +40,9 @@ def chain_lines(disk: DiskChain, selection: Selection, style: Style) -> Iterator
             name.position[prefix:] if name.by_index is None else f"{name.by_index[prefix:]} {name.position[prefix:]}"
         )
         yield f"{style.tee}{style.bold(f'{number} {printable(describe_location(layer.source.location))}')}"
+        opened = disk.opened(layer.source)
+        if opened is not None:
+            yield f"{style.bar}opened as {printable(opened)}"
         for line in _layer_lines(layer, selection, style.narrower(3)):
             yield style.bar + line
     yield style.elbow + _end(layers[-1])

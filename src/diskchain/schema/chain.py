@@ -1,6 +1,6 @@
 """``diskchain show --json``: schema ``diskchain/chain/1``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -9,7 +9,7 @@ from diskchain.discover.chain import BackingChain, Layer, Origin
 from diskchain.schema.base import FindingDocument, finding_document
 from diskchain.storage.location import describe_location
 from diskchain.storage.reference import redacted
-from diskchain.storage.source import Terminator
+from diskchain.storage.source import Source, Terminator
 
 CHAIN_SCHEMA = "diskchain/chain/1"
 
@@ -40,7 +40,8 @@ class ExtentDocument(msgspec.Struct, frozen=True, rename="kebab"):
 class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     """One layer. ``position`` counts from 0 at the top; ``index`` is libvirt's, in live domains only.
 
-    ``name``: the layer as every verb takes it.
+    ``name``: the layer as every verb takes it. ``opened``: the file of this host that was opened for it, where that is another, as with
+    ``--root``.
     ``format-origin``: declared, recorded, probed or assumed. ``reference``: the string the overlay's header holds.
     ``backing-filename``: the string this layer's header holds. Passwords in either are replaced by ``…``. ``size``: length of the
     container.
@@ -67,6 +68,7 @@ class LayerDocument(msgspec.Struct, frozen=True, rename="kebab"):
     findings: tuple[FindingDocument, ...]
     extents: tuple[ExtentDocument, ...] = ()
     name: str | None = None
+    opened: str | None = None
 
 
 class DiskDocument(msgspec.Struct, frozen=True):
@@ -88,11 +90,17 @@ class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def disk_document(
-    name: str, chain: BackingChain, first: int = 0, *, names: Sequence[str] = (), disk: str | None = None
+    name: str,
+    chain: BackingChain,
+    first: int = 0,
+    *,
+    names: Sequence[str] = (),
+    disk: str | None = None,
+    opened: Callable[[Source], str | None] | None = None,
 ) -> DiskDocument:
     """The JSON form of one disk's chain; ``first``: the position of its top in the chain it is the lower part of.
 
-    ``names``: of its layers, as every verb takes them. ``disk``: the target of the disk, None where it is that of no domain.
+    ``names``: of its layers, as every verb takes them. ``disk``: the target of the disk, None where it is that of no domain. ``opened``: which file is opened for a source, where that is not what its path says.
     """
     layers = tuple(chain.layers)
     backing = layers[-1].source.backing
@@ -100,13 +108,19 @@ def disk_document(
     end = ("detected" if backing.detected else "declared") if isinstance(backing, Terminator) else "unknown"
     called = names or (None,) * len(layers)
     found = tuple(
-        _layer(position, layer, disk, name)
+        _layer(position, layer, disk, name, opened)
         for position, (layer, name) in enumerate(zip(layers, called, strict=True), start=first)
     )
     return DiskDocument(name, chain.complete, end, found)
 
 
-def _layer(position: int, layer: Layer, disk: str | None, name: str | None) -> LayerDocument:
+def _layer(
+    position: int,
+    layer: Layer,
+    disk: str | None,
+    name: str | None,
+    opened: Callable[[Source], str | None] | None,
+) -> LayerDocument:
     source, header, facts = layer.source, layer.header, layer.facts
     return LayerDocument(
         position=position,
@@ -130,6 +144,7 @@ def _layer(position: int, layer: Layer, disk: str | None, name: str | None) -> L
         findings=_findings(layer, disk, name),
         extents=tuple(_extent(extent, disk, name) for extent in layer.extents),
         name=name,
+        opened=opened(source) if opened is not None else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from diskchain.actions.blockdev_list import ListedDisk, list_nodes
 from diskchain.actions.chains import examine_one
 from diskchain.behaviours import UNKNOWN, nodes_profile
+from diskchain.cli.options.places import add_places_arguments, with_places
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
@@ -34,6 +35,7 @@ exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``blockdev``."""
     add_target_arguments(parser)
+    add_places_arguments(parser, evidence=False)
     add_secret_arguments(parser)
     parser.add_argument(
         "--secrets",
@@ -62,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build and print."""
     profile = profile_named(args.profile or QSD.name) if args.profile or args.form == "qsd" else None
-    target = examine_one(target_name(args), settings_of(args)._replace(declared=args.declared, rights=False))
+    settings = with_places(args, settings_of(args))._replace(declared=args.declared, rights=False, as_opened=True)
+    target = examine_one(target_name(args), settings)
     profile = profile or PROFILES[nodes_profile(target.versions or UNKNOWN)]
     found = list_nodes(
         target, profile, wanted_disks(args), keys=key_places(args), secrets=args.secrets, seconds=args.timeout

@@ -11,6 +11,7 @@ from diskchain.actions.chains import DEPTH_WARNING
 from diskchain.actions.check import TargetReport, check, domains_of
 from diskchain.behaviours import versions_named
 from diskchain.cli.options.findings import add_findings_arguments, selection_of
+from diskchain.cli.options.places import add_places_arguments, places_line, with_places
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_directory_argument,
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_directory_argument(parser)
     add_findings_arguments(parser, verbose="show notes, too, and name targets that are clean")
+    add_places_arguments(parser)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/check/1)")
     output.add_argument("--sarif", action="store_true", help="print a SARIF 2.1.0 log")
@@ -90,9 +92,11 @@ def run(args: argparse.Namespace) -> int:
     selection = selection_of(args, whole=args.json or args.sarif)
     code = CheckCode(selection)
     with reader_for(args) as reader, Progress() as progress:
-        settings = settings_of(args, reader)._replace(
+        settings = with_places(args, settings_of(args, reader))._replace(
             profile=profile, versions=versions, depth_warning=args.depth, search=tuple(args.search)
         )
+        if settings.places is not None and args.search:
+            raise UsageError("--search does not go with --root or --map: say with these where things lie")
         targets = [target_name(args, name) for name in names]
         reports = check(targets, wanted_disks(args), settings, host=host, tell=progress.tell)
         screen = CheckScreen(
@@ -102,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
             only=names[0] if len(names) == 1 else None,
         )
         _print(args, code.counting(reports), selection, screen)
+        if (closing := places_line(settings)) is not None and not (args.json or args.sarif):
+            print(closing)
         if reader is not None and (problem := reader.keys.misfit()) is not None:
             print(f"diskchain: warning: {problem}", file=sys.stderr)
     return code.code

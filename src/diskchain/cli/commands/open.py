@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from diskchain.actions.open import OpenChain, Serving, open_chain
+from diskchain.cli.options.places import add_places_arguments, with_places
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import (
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``open``."""
     parser.usage = "diskchain open [options] TARGET [-- COMMAND …]"
     add_target_arguments(parser)
+    add_places_arguments(parser, evidence=False)
     add_secret_arguments(parser)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--read-only", action="store_true", help="refuse writes (the default)")
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             with open_chain(
                 target_name(args),
                 wanted_disks(args),
-                settings=settings_of(args),
+                settings=with_places(args, settings_of(args))._replace(as_opened=True),
                 keys=key_places(args),
                 serving=serving,
                 tell=_tell,

@@ -7,6 +7,7 @@ from typing import Final
 
 from diskchain.actions.chains import examine_one
 from diskchain.actions.secrets import KeyRow, needed_keys
+from diskchain.cli.options.places import add_places_arguments, with_places
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
@@ -31,6 +32,7 @@ _COLUMNS: Final = ("layer", "kind", "cipher", "slots", "secret", "found", "opens
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``secrets``."""
     add_target_arguments(parser)
+    add_places_arguments(parser)
     add_secret_arguments(parser)
     parser.add_argument("--try", dest="attempt", action="store_true", help="find out whether each key opens its layer")
     parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/secrets/1)")
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, perhaps try, and print."""
-    target = examine_one(target_name(args), settings_of(args)._replace(rights=False))
+    target = examine_one(target_name(args), with_places(args, settings_of(args))._replace(rights=False, as_opened=True))
     found = needed_keys(target, key_places(args), wanted_disks(args), attempt=args.attempt, seconds=args.timeout)
     if args.json:
         from diskchain.schema import secrets_document, to_json

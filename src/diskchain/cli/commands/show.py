@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from diskchain.actions.show import show
 from diskchain.cli.options.findings import add_findings_arguments, selection_of
+from diskchain.cli.options.places import add_places_arguments, places_line, with_places
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_directory_argument,
@@ -46,13 +47,14 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     )
     add_policy_argument(parser)
     add_directory_argument(parser)
+    add_places_arguments(parser)
 
 
 def run(args: "argparse.Namespace") -> int:
     """Look and print."""
     selection = selection_of(args, whole=args.json)
     with reader_for(args) as reader:
-        settings = settings_of(args, reader)
+        settings = with_places(args, settings_of(args, reader))
         try:
             found = show(target_name(args), wanted_disks(args), settings)
         except IsDirectory:
@@ -74,6 +76,7 @@ def run(args: "argparse.Namespace") -> int:
                 disk.first,
                 names=[name.shown for name in disk.names[disk.first :]],
                 disk=disk.name if disk.target.attached else None,
+                opened=disk.opened if disk.places is not None else None,
             )
             for disk in found.disks
         )
@@ -85,4 +88,6 @@ def run(args: "argparse.Namespace") -> int:
 
         for line in target_lines(found, selection, style_of(sys.stdout, environ=dict(os.environ))):
             print(line)
+        if (closing := places_line(settings)) is not None:
+            print(closing)
     return exit_code(filter(selection.shows, found.findings))

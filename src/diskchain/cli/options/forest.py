@@ -6,6 +6,7 @@ import sys
 
 from diskchain.actions.examined import Settings
 from diskchain.actions.forest import Forest, forest
+from diskchain.cli.options.places import places_line
 from diskchain.cli.options.target import target_name
 from diskchain.cli.progress import Progress
 from diskchain.findings import Finding
@@ -24,6 +25,8 @@ def show_forest(args: argparse.Namespace, settings: Settings, selection: Selecti
     else:
         for line in forest_lines(args.target, found, selection, style_of(sys.stdout, environ=dict(os.environ))):
             print(line)
+        if (closing := places_line(settings)) is not None:
+            print(closing)
     return exit_code(filter(selection.shows, found.findings))
 
 
