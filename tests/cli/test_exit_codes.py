@@ -81,7 +81,7 @@ def alike(code: int) -> dict[str, int]:
 
 
 def test_every_verb_that_takes_a_target_is_asked() -> None:
-    assert set(VERBS) - set(TAKE_A_TARGET) == {"revert", "completion", *JOBS}
+    assert set(VERBS) - set(TAKE_A_TARGET) == {"explain", "revert", "completion", *JOBS}
 
 
 @pytest.mark.parametrize("name", ["absent.qcow2", "absent.xml", "absent/absent.qcow2", "absent\udcff"])

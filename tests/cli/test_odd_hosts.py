@@ -56,6 +56,7 @@ def commands(place: Path, verb: str) -> list[list[str]]:
         "resume": [state],
         "rollback": [],
         "cancel": [],
+        "explain": [["missing"], []],
         "completion": [["bash"]],
     }[verb]
 

@@ -95,6 +95,7 @@ def words(verb: str, target: str, directory: str) -> list[list[str]]:
         "resume": [["resume", *state], ["resume", target]],
         "rollback": [["rollback", "1", *state], ["rollback", target]],
         "cancel": [["cancel", "1", *state], ["cancel", target]],
+        "explain": [["explain", target]],
         "completion": [["completion", target]],
     }[verb]
 

@@ -12,11 +12,11 @@ _HEAD = """\
 # Findings
 
 A finding is one thing that `diskchain` has to say about a file or a document. It has an id that never changes, a severity, the file,
-who names that file, and, where there is one, the command that would mend it. diskchain never runs that command.
+who names that file, and, where there is one, the command that would mend it. diskchain never runs that command. `diskchain explain ID` prints the page of a finding.
 
 * **error**: the domain will not start, or loses data.
 * **warning**: it may.
-* **info**: good to know. These do not count for the [exit code](../exit-codes.md).
+* **info**: good to know; called a note on the screen. These do not count for the [exit code](../exit-codes.md).
 
 The severity below is the usual one; a page says when it differs. "3" marks what only means that diskchain could not tell.
 

@@ -10,6 +10,7 @@ VERBS: Final[dict[str, str]] = {
     "show": "the chain of an image, a document or a domain, as a tree",
     "info": "everything one image header says; nothing it names is opened",
     "check": "all that is wrong with images, documents and domains",
+    "explain": "what a finding means, how it comes about and how to mend it",
     "diff": "what document, headers and running domain say, side by side",
     "complete": "fill in every <backingStore> of a document, or take it out",
     "edit": "write into a document where a layer is, or its format",

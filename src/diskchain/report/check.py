@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from diskchain.actions.check import TargetReport
 from diskchain.actions.walked import Walked
 from diskchain.errors import printable
-from diskchain.findings import Severity
+from diskchain.findings import Finding, Severity
 from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS, OF_FAULT
 from diskchain.report.findings import counted, exit_code, finding_lines, number_of
 from diskchain.report.selection import Counts, Selection, severity_rank
@@ -31,6 +31,7 @@ class CheckScreen:
         self._targets = 0
         self._lines = 0
         self._with_errors: list[str] = []
+        self._worst: str | None = None
 
     def lines(self, report: TargetReport) -> Iterator[str]:
         """What is wrong with a target, worst first, below what it comes to."""
@@ -40,6 +41,8 @@ class CheckScreen:
         self._targets += is_target
         if counts.errors:
             self._with_errors.append(report.name)
+            if self._worst is None:
+                self._worst = next((each.id for each in report.findings if self._is_error(each)), None)
         if report.walked is not None:
             self._only = None
         shown = self._selection.of(report.findings)
@@ -53,7 +56,12 @@ class CheckScreen:
                 yield from self._counting(f"  {line}")
 
     def closing_lines(self) -> Iterator[str]:
-        """What all targets come to. The only one has said so itself."""
+        """What all targets come to; the only one has said so itself. After an error, where to read on."""
+        yield from self._totals()
+        if self._worst is not None:
+            yield self._style.dim(f"what it means and how to mend it: diskchain explain {self._worst}")
+
+    def _totals(self) -> Iterator[str]:
         if self._only is not None:
             return
         if self._with_errors and self._lines > _SCREEN:
@@ -62,6 +70,9 @@ class CheckScreen:
             yield f"errors in {named}{f' and {left:,} more' if left > 0 else ''}"
         said = counted(self._total, self._style, self._least)
         yield f"{said} in {number_of(self._targets, 'file' if self.host is None else 'domain')}"
+
+    def _is_error(self, found: Finding) -> bool:
+        return found.severity is Severity.ERROR and self._selection.shows(found)
 
     def _counting(self, line: str) -> Iterator[str]:
         self._lines += 1

@@ -47,6 +47,12 @@ def marked(severity: Severity, text: str, style: Style) -> str:
     return style.paint(text, _COLOURS[severity])
 
 
+def mark_of(severity: Severity, style: Style, width: int = 0) -> str:
+    """What a severity is called, in its colour and so many columns."""
+    label = _LABELS[severity]
+    return marked(severity, label, style) + " " * (width - len(label))
+
+
 def mark(findings: Iterable[Finding], style: Style) -> str:
     """What the worst of ``findings`` is called, in its colour; nothing where there are none."""
     severities = {found.severity for found in findings}

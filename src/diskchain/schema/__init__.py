@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diskchain.schema.diff import DiffDocument, diff_document
     from diskchain.schema.edit import EditDocument, edit_document
     from diskchain.schema.error import ErrorDocument, error_document, unexpected_document
+    from diskchain.schema.explain import ExplainDocument, explain_document
     from diskchain.schema.forest import ForestDocument, image_document
     from diskchain.schema.grant import GrantDocument, grant_document
     from diskchain.schema.info import InfoDocument, info_document
@@ -47,6 +48,7 @@ _HOMES: Final = {
     "Document": "reader",
     "EditDocument": "edit",
     "ErrorDocument": "error",
+    "ExplainDocument": "explain",
     "FindingDocument": "base",
     "ForestDocument": "forest",
     "GrantDocument": "grant",
@@ -69,6 +71,7 @@ _HOMES: Final = {
     "end_document": "job",
     "error_document": "error",
     "event_document": "job",
+    "explain_document": "explain",
     "finding_document": "base",
     "grant_document": "grant",
     "image_document": "forest",
@@ -98,6 +101,7 @@ __all__ = [
     "Document",
     "EditDocument",
     "ErrorDocument",
+    "ExplainDocument",
     "FindingDocument",
     "ForestDocument",
     "GrantDocument",
@@ -120,6 +124,7 @@ __all__ = [
     "end_document",
     "error_document",
     "event_document",
+    "explain_document",
     "finding_document",
     "grant_document",
     "image_document",

@@ -20,6 +20,7 @@ from diskchain.schema.complete import COMPLETE_SCHEMA, CompleteDocument
 from diskchain.schema.diff import DIFF_SCHEMA, DiffDocument
 from diskchain.schema.edit import EDIT_SCHEMA, EditDocument
 from diskchain.schema.error import ERROR_SCHEMA, ErrorDocument
+from diskchain.schema.explain import EXPLAIN_SCHEMA, ExplainDocument
 from diskchain.schema.forest import FOREST_SCHEMA, ForestDocument
 from diskchain.schema.grant import GRANT_SCHEMA, GrantDocument
 from diskchain.schema.info import INFO_SCHEMA, InfoDocument
@@ -45,6 +46,7 @@ Document = (
     | DiffDocument
     | EditDocument
     | ErrorDocument
+    | ExplainDocument
     | ForestDocument
     | GrantDocument
     | InfoDocument
@@ -67,6 +69,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     DIFF_SCHEMA: DiffDocument,
     EDIT_SCHEMA: EditDocument,
     ERROR_SCHEMA: ErrorDocument,
+    EXPLAIN_SCHEMA: ExplainDocument,
     FOREST_SCHEMA: ForestDocument,
     GRANT_SCHEMA: GrantDocument,
     INFO_SCHEMA: InfoDocument,
