@@ -56,7 +56,7 @@ test-oldest: test-packages $(OLDEST)/stamp ## what leans on dependencies, with t
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(PYTEST_ARGS)
 
 test-peers: ## the live tests in a tree of Debian 13, with its libvirtd, QEMU and Python; the tree is made once
-	scripts/peers run make test VENV=/opt/venv PYTEST_ARGS='-m live $(PYTEST_ARGS)'
+	scripts/peers run scripts/test-twice VENV=/opt/venv PYTEST_ARGS='-m live $(PYTEST_ARGS)'
 
 lint: $(VENV)/stamp-dev ## style, types and layer contracts
 	@failed=0; for check in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \
