@@ -58,6 +58,10 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
         Behaviour("QEMU", "does not open it for writing until it is repaired", until=(7, 2), stops=Stops.START),
         Behaviour("QEMU", "repairs it when it opens it for writing", since=(10, 0), severity=_I),
     ),
+    "truncated/parallels": (
+        Behaviour("QEMU", "keeps what is left", until=(7, 2)),
+        Behaviour("QEMU", "discards what is left when it opens the image for writing", since=(10, 0)),
+    ),
     "data-file-reference/alone": (
         Behaviour("libvirt", "knows nothing of the second, which QEMU opens by itself, unlabelled", until=(10, 9)),
         Behaviour("libvirt", "knows both", since=(10, 10)),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.checks.whole_images import FORMATS, RECIPES, Recipe, cuts, harmed, make
 from tests.cli.commands import diskchain
-from tests.live.storage import QemuImg
+from tests.live.storage import QemuImg, run
 
+from diskchain.behaviours import for_versions
 from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
 from diskchain.discover import Discoverer
@@ -121,6 +122,41 @@ def test_a_data_file_is_as_long_as_the_disk(qemu_img: QemuImg, tmp_path: Path) -
         os.truncate(data, (3 << 20) - 512)
         found = only(path, "qcow2")
         assert (found.id, found.severity, found.file, found.referrer) == ("truncated", severity, str(data), str(path))
+
+
+def test_what_is_left_of_a_parallels_block_is_kept_or_discarded_as_the_message_says(
+    qemu_img: QemuImg, tmp_path: Path
+) -> None:
+    path = tmp_path / "disk.hds"
+    qemu_img("create", "-q", "-f", "parallels", path, "3M")
+    run("qemu-io", "-f", "parallels", "-c", "write -P 7 0 64k", path)
+    os.truncate(path, path.stat().st_size - 4096)
+    found = for_versions(only(path, "parallels"), qemu_img.versions)
+    assert (found.severity, found.stops) == (Severity.ERROR, None)
+    assert _reads_sevens(path)
+    run("qemu-io", "-f", "parallels", "-c", "read 0 512", path)  # opens it for writing
+    kept = _reads_sevens(path)
+    assert ("keeps what is left" in found.message, "discards what is left" in found.message) == (kept, not kept)
+
+
+def _reads_sevens(path: Path) -> bool:
+    command: list[str | Path] = ["qemu-io", "-r", "-f", "parallels", "-c", "read -P 7 0 64k", path]
+    read = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "65536/65536 bytes" in read.stdout
+    return "failed" not in read.stdout
+
+
+def test_a_parallels_image_without_data_that_ends_before_the_place_for_them_loses_nothing(
+    qemu_img: QemuImg, tmp_path: Path
+) -> None:
+    path = tmp_path / "disk.hds"
+    qemu_img("create", "-q", "-f", "parallels", path, "3M")
+    os.truncate(path, path.stat().st_size - 1)  # the last sector counts as a whole one
+    assert faults(path, "parallels") == []
+    os.truncate(path, path.stat().st_size - 4096)
+    found = only(path, "parallels")
+    assert (found.id, found.severity) == ("truncated", Severity.WARNING)
+    assert "no data of the disk are lost" in found.message
 
 
 def test_an_extent_of_a_split_vmdk_is_whole_as_well(qemu_img: QemuImg, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from diskchain.behaviours import statement
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.image.areas import Area, Effect
+from diskchain.storage.terms import Format
 from diskchain.system.shell_words import file_word, shell_word
 
 #: What QEMU 7.2 does, worst first.
@@ -37,13 +39,15 @@ def _worst(areas: Sequence[Area]) -> Effect:
     return min((area.effect for area in areas), key=_WORST.index)
 
 
-def truncated(path: str, size: int, areas: Sequence[Area], *, opens: bool, written: bool) -> Finding:
+def truncated(path: str, format: Format, size: int, areas: Sequence[Area], *, opens: bool, written: bool) -> Finding:
     """The file has ``size`` bytes, which is not enough for ``areas``.
 
     ``opens`` False: another finding says why QEMU does not open it. ``written``: a running domain writes to it.
     """
     effect = _worst(areas)
     message = f"{printable(path)} was cut short, or its tables are damaged: {too_short(size, areas, opens=opens)}"
+    if format is Format.PARALLELS and effect is Effect.ZEROS and opens:
+        message += f". Of a block that is there in part, {statement('truncated/parallels')}"
     severity = _HARMLESS.get(effect)
     if written and effect not in _HARMLESS:
         message += ". A running domain writes to it: what is missing may be about to be written. Check it again"

@@ -38,7 +38,8 @@ def examine_file(step: PartialLayer, image: "Image") -> None:
         areas = missing_areas(window, header.format)
         if areas:
             opens = not refused_by_qemu(header)
-            step.note(words.truncated(step.name, window.size, areas, opens=opens, written=image.is_written))
+            cut = words.truncated(step.name, header.format, window.size, areas, opens=opens, written=image.is_written)
+            step.note(cut)
         if header.format is Format.PARALLELS:
             _look_beside(step)
         if header.format is not _QCOW2 or _has_more(header):

@@ -103,11 +103,15 @@ def _read_bitmaps(window: Window, at: int, length: int) -> tuple[Bitmap, ...]:
 
 def missing_areas(window: Window) -> list[Area]:
     """The areas of an image :func:`parse` can read that end behind the file. Raises ImageError, StorageError."""
-    magic, _, _, _, cluster_sectors, clusters, _, _, _, _, extension_at = _HEADER.unpack(window.read(0, _HEADER.size))
+    (
+        magic, _, _, _, cluster_sectors, clusters, _, _, data_at, _, extension_at,
+    ) = _HEADER.unpack(window.read(0, _HEADER.size))  # fmt: skip
     length, cluster = clusters * _ENTRY, cluster_sectors * _SECTOR
     last = max((max(numbers(piece, "<I")) for _, piece in pieces(window, _HEADER.size, length, _ENTRY)), default=0)
     areas = [Area("its block table", _HEADER.size + length, Effect.ZEROS)]
     areas += [Area("its format extension", extension_at * _SECTOR + cluster, Effect.EXTRAS)] if extension_at else []
     unit = cluster if magic == MAGIC_EXTENDED else _SECTOR
     areas += [Area("its data", last * unit + cluster, Effect.ZEROS)] if last else []
+    # Reserved, and of no use without data. QEMU 10.0 counts sectors, and calls it an error where the first of data is behind the end.
+    areas += [Area("the room before its data", (data_at - 1) * _SECTOR + 1, Effect.NOTHING)] if data_at else []
     return beyond(window, areas)
