@@ -581,12 +581,16 @@ def test_without_the_storage_daemon_its_package_is_named(plain: Path, monkeypatc
 
 _WHAT_CHILDREN_HAVE = """
 import os, resource
+from contextlib import suppress
 from pathlib import Path
-daemons = [p for p in Path("/proc").glob("[0-9]*") if (p / "comm").read_text().startswith("qemu-storage")]
-for daemon in daemons:
-    if (daemon / "stat").read_text().rpartition(")")[2].split()[1] == str(os.getppid()):
-        core, = [line for line in (daemon / "limits").read_text().splitlines() if "core" in line]
-        print(b"DISKCHAIN_TEST_KEY" in (daemon / "environ").read_bytes(), core.split()[4])
+def facts(process):
+    with suppress(OSError):  # others' processes end meanwhile
+        if (process / "stat").read_text().rpartition(")")[2].split()[1] == str(os.getppid()):
+            if (process / "comm").read_text().startswith("qemu-storage"):
+                core, = [line for line in (process / "limits").read_text().splitlines() if "core" in line]
+                print(b"DISKCHAIN_TEST_KEY" in (process / "environ").read_bytes(), core.split()[4])
+for process in Path("/proc").glob("[0-9]*"):
+    facts(process)
 print("DISKCHAIN_TEST_KEY" in os.environ, resource.getrlimit(resource.RLIMIT_CORE))
 """
 

@@ -27,6 +27,18 @@ while True:
         print("replaced", flush=True)
 """
 
+REPLACE_SLOWLY = """
+import os, sys
+from diskchain.system.atomic_write import replace_file
+def wait(descriptor):
+    os.fsync = real
+    print("written", flush=True)
+    sys.stdin.readline()
+path = sys.argv[1]
+real, os.fsync = os.fsync, wait
+replace_file(path, b"new", os.stat(path))
+"""
+
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
@@ -176,6 +188,23 @@ def test_a_signal_leaves_the_old_or_the_new_document_and_no_third_file(
     assert child.returncode == -number
     assert names(old.parent) == ["vm.xml"]
     assert old.read_bytes() in (b"a" * 300_000, b"b" * 300_000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_new_document_is_on_its_way_to_the_disk_waits_until_it_is_in_place(
+    old: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", REPLACE_SLOWLY, old]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"written\n"
+        child.send_signal(number)
+        child.stdin.write(b"synced\n")
+        child.stdin.close()
+    assert child.returncode == -number
+    assert names(old.parent) == ["vm.xml"]
+    assert old.read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("change", ["content", "size kept", "mode", "another file", "gone"])

@@ -22,6 +22,7 @@ from diskchain.readers.local import expect
 from diskchain.readers.policy import OpenPolicy
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import Source
+from diskchain.system.deadline import without_signals
 
 _BATCH: Final = 4096
 #: Seconds for one image, from which scouts are worth it. With everything cached it takes 15 µs, on a solid-state disk 90.
@@ -75,7 +76,7 @@ class _Scouts:
         self._to_open, self._to_follow = iter(batch), iter(batch if follow else ())
         for _ in range(threads):
             try:
-                start_new_thread(self._run, ())
+                without_signals(lambda: start_new_thread(self._run, ()))
             except RuntimeError:  # there can be no more of them: it goes without
                 return
 

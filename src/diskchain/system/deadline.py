@@ -6,6 +6,7 @@ its place. A process that has left one behind ends by :func:`os._exit`. Built on
 thread at the end, and takes a millisecond to import.
 """
 
+import _signal  # type: ignore[import-not-found]  # the signal module takes a millisecond to import, and makes enums of numbers
 import os
 from _thread import allocate_lock, get_native_id, start_new_thread
 from collections.abc import Callable
@@ -25,6 +26,9 @@ SHORT_DEADLINE: Final = 0.1
 MOST_OPEN: Final = 64
 _ENDS_WITHIN: Final = 1000  # looks at a thread that has nothing left to do but end …
 _INSTANT: Final = 1e-4  # … and seconds between them
+
+#: What the main thread alone gets: where it puts them off, another thread would take them, and the process would end there and then.
+_MAIN_GETS: Final = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 
 #: Workers that wait for a question.
 _idle: list["_Worker"] = []
@@ -101,7 +105,7 @@ class _Worker:
         self._question: Question | None = None
         self._handed = allocate_lock()
         self._handed.acquire()
-        start_new_thread(self._serve, ())
+        without_signals(lambda: start_new_thread(self._serve, ()))
 
     def take(self, question: Question | None) -> None:
         """Ask ``question``; None: end."""
@@ -123,6 +127,15 @@ class _Worker:
             del question
             if replaced:
                 return
+
+
+def without_signals(start: Callable[[], object]) -> None:
+    """Call ``start``, which starts a thread: no signal that ends the process comes to that one."""
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _MAIN_GETS)
+    try:
+        start()
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
 def within(seconds: float, path: str, ask: Callable[[], T]) -> T:

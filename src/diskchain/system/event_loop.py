@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
+from diskchain.system.deadline import without_signals
+
 T = TypeVar("T")
 
 _lock = threading.Lock()
@@ -33,7 +35,8 @@ def _loop() -> asyncio.AbstractEventLoop:
         if not _loops:
             loop = asyncio.new_event_loop()
             try:
-                threading.Thread(target=loop.run_forever, name="diskchain-readers", daemon=True).start()
+                thread = threading.Thread(target=loop.run_forever, name="diskchain-readers", daemon=True)
+                without_signals(thread.start)
             except RuntimeError as error:
                 loop.close()
                 raise OSError(errno.EAGAIN, "no thread can be started for it") from error
