@@ -58,6 +58,10 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
         Behaviour("QEMU", "does not open it for writing until it is repaired", until=(7, 2), stops=Stops.START),
         Behaviour("QEMU", "repairs it when it opens it for writing", since=(10, 0), severity=_I),
     ),
+    "access-denied/leftover": (
+        Behaviour("libvirt", "refuses to start the domain", until=(9, 0), stops=Stops.START),
+        Behaviour("libvirt", "writes over it", since=(11, 3)),
+    ),
     "truncated/parallels": (
         Behaviour("QEMU", "keeps what is left", until=(7, 2)),
         Behaviour("QEMU", "discards what is left when it opens the image for writing", since=(10, 0)),
@@ -98,6 +102,12 @@ def behaviours(subject: str, versions: Versions = UNKNOWN) -> tuple[Behaviour, .
         if version is None or row.may_hold(version) or _is_beside_gap(rows, number, version):
             found.append(row)
     return tuple(found)
+
+
+def refuses(subject: str, versions: Versions) -> bool | None:
+    """Whether the peer at hand refuses to define or start the domain; None where some versions do, and this one is not known."""
+    told = {row.stops is not None for row in behaviours(subject, versions)}
+    return told.pop() if len(told) == 1 else None
 
 
 def _is_beside_gap(rows: tuple[Behaviour, ...], number: int, version: Version) -> bool:

@@ -29,7 +29,9 @@ def test_a_dangling_link_names_what_is_not_there(qemu_img: QemuImg, tmp_path: Pa
 
 
 def test_the_first_directory_that_is_absent_is_named(qemu_img: QemuImg, tmp_path: Path) -> None:
-    assert said(qemu_img, tmp_path, "/mnt/absent-nas/images/base") == ": there is no directory /mnt/absent-nas"
+    (tmp_path / "other-nas").mkdir()
+    told = said(qemu_img, tmp_path, f"{tmp_path}/absent-nas/images/base")
+    assert told == f": there is no directory {tmp_path}/absent-nas"
 
 
 def test_nothing_more_is_said_of_a_plain_name(qemu_img: QemuImg, tmp_path: Path) -> None:

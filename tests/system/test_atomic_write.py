@@ -194,7 +194,7 @@ def test_a_signal_leaves_the_old_or_the_new_document_and_no_third_file(
 def test_a_signal_while_the_new_document_is_on_its_way_to_the_disk_waits_until_it_is_in_place(
     old: Path, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-c", REPLACE_SLOWLY, old]
+    command: list[str | Path] = [sys.executable, "-c", REPLACE_SLOWLY, old]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdin is not None
         assert child.stdout is not None

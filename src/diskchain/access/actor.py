@@ -39,7 +39,8 @@ class Libvirtd:
 
     ``gives``: whether it changes owners at all (``dynamic_ownership``), None when nobody could tell, and ``because`` of what.
     ``remembers``: whether it notes the former owner (``remember_owner``). ``knows_data_files``: whether it labels the data files of
-    qcow2 images, as libvirt does since 10.10.0; None: its version is not known.
+    qcow2 images, ``refuses_leftovers``: whether it starts no domain whose transient disk's overlay is there already; None: its version
+    is not known.
     """
 
     identity: Identity = ROOT
@@ -47,6 +48,7 @@ class Libvirtd:
     because: str = ""
     remembers: bool = True
     knows_data_files: bool | None = None
+    refuses_leftovers: bool | None = None
 
     def give(self, inode: Inode, uid: int, gid: int) -> Giving:
         """What becomes of ``inode`` when it is to be given to ``uid`` and ``gid``."""

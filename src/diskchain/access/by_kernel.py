@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from diskchain.access.actor import Actor
+from diskchain.access.actor import Actor, Libvirtd
 from diskchain.access.evidence import Present
 from diskchain.access.fixes import Fix, fix_for, with_fix
 from diskchain.access.grants.changes import Change
@@ -25,6 +25,7 @@ from diskchain.access.kernel.open_check import (
 from diskchain.access.kernel.path_facts import Inode, Kind
 from diskchain.access.requirements import Need
 from diskchain.access.security.relabelled import Adjust, Outlook
+from diskchain.behaviours import statement
 from diskchain.system.posix_acl import Entry, Tag, permission_of, show_permission
 
 #: A path has 4,096 bytes at most; more cures than this make no answer for a person.
@@ -62,6 +63,8 @@ def making(need: Need, there: Present, actor: Actor) -> list[Hindrance]:
         if actor.libvirtd is not None and need.fresh:
             reason = f"{file.path} exists already, and libvirt makes that file itself"
             return [Hindrance("exists", reason, file.path)]
+        if actor.libvirtd is not None and need.leftover:
+            return _leftover(file.path, actor.libvirtd)
         if actor.libvirtd is None or need.reuse or not full:
             return []
         reason = f"{file.path} exists and is not empty; libvirt writes there only when told to (--reuse-external)"
@@ -72,6 +75,15 @@ def making(need: Need, there: Present, actor: Actor) -> list[Hindrance]:
     return [
         _hindrance(obstacle, fix_for(obstacle, maker), maker) for obstacle in creation_obstacles(there.facts, maker)
     ]
+
+
+def _leftover(path: str, libvirtd: Libvirtd) -> list[Hindrance]:
+    """What becomes of a transient disk's overlay that is left of an earlier start."""
+    if libvirtd.refuses_leftovers is False:
+        return []
+    if libvirtd.refuses_leftovers:
+        return [Hindrance("exists", f"{path} exists already, and libvirt makes that file itself", path)]
+    return [Hindrance("exists", f"{path} exists already: {statement('access-denied/leftover')}", path, unknown=True)]
 
 
 def made_by(there: Present, maker: Identity) -> Present:

@@ -43,7 +43,7 @@ class Need:
 
     ``depth`` is its position, or that of the image it belongs to; None for a destination. ``shared``: other writers are
     welcome (libvirt's ``<shareable/>``). ``new``: it may have to be created first; ``reuse``: what is there already is taken;
-    ``fresh``: nothing may be there, not even an empty file.
+    ``fresh``: nothing may be there, not even an empty file; ``leftover``: what is there is left of an earlier start.
     """
 
     source: Source
@@ -55,6 +55,7 @@ class Need:
     new: bool = False
     reuse: bool = False
     fresh: bool = False
+    leftover: bool = False
 
     @property
     def path(self) -> str | None:
@@ -77,7 +78,7 @@ def needs(chain: Source, operation: Operation) -> tuple[Need, ...]:
         found += _destination(operation.destination, "the copy is written there", reuse=operation.reuse)
     elif isinstance(operation, Start) and operation.overlay is not None:
         made = _destination(operation.overlay, "libvirt keeps there what the guest writes", reuse=False)
-        found += [replace(need, fresh=need.new) for need in made]
+        found += [replace(need, leftover=need.new) for need in made]
     elif isinstance(operation, Backup):
         made = _destination(operation.file, "the backup writes there", reuse=operation.reuse)
         found += [replace(need, fresh=need.new and not need.reuse) for need in made]

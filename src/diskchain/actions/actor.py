@@ -11,7 +11,7 @@ from diskchain.access.actor import Actor, Libvirtd, Origin
 from diskchain.access.judge import UNCONFINED, Confinement
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, Capability, Identity, identify, user_name
 from diskchain.access.security.libvirt_labels import DomainLabel
-from diskchain.behaviours import UNKNOWN, can
+from diskchain.behaviours import UNKNOWN, can, refuses
 from diskchain.errors import PeerError, UsageError
 from diskchain.hypervisor.daemon import SYSTEM_STATE, Daemon, noted_process
 from diskchain.hypervisor.qemu_conf import QemuConf, read_qemu_conf
@@ -142,6 +142,10 @@ def _identity(seen: Credentials) -> Identity:
 
 
 def _libvirtd(host: Host) -> Libvirtd:
+    return replace(_giver(host), refuses_leftovers=refuses("access-denied/leftover", host.versions))
+
+
+def _giver(host: Host) -> Libvirtd:
     daemon = host.daemon
     if daemon is not None and daemon.is_session:
         own = identify(f"+{daemon.uid}:+{daemon.gid}", capabilities=False)
