@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from diskchain.actions.front_door import open_chain as open_chain
     from diskchain.actions.front_door import strip as strip
     from diskchain.actions.job_front_door import plan_commit as plan_commit
+    from diskchain.actions.job_front_door import plan_copy as plan_copy
+    from diskchain.actions.job_front_door import plan_pull as plan_pull
+    from diskchain.actions.job_front_door import plan_rebase as plan_rebase
+    from diskchain.actions.job_front_door import plan_relocate as plan_relocate
     from diskchain.actions.job_front_door import plan_snapshot as plan_snapshot
     from diskchain.actions.job_front_door import run as run
     from diskchain.actions.keys import KeyPlaces as KeyPlaces
@@ -118,6 +122,10 @@ _HOMES = {
     "open_chain": "actions.front_door",
     "strip": "actions.front_door",
     "plan_commit": "actions.job_front_door",
+    "plan_copy": "actions.job_front_door",
+    "plan_pull": "actions.job_front_door",
+    "plan_rebase": "actions.job_front_door",
+    "plan_relocate": "actions.job_front_door",
     "plan_snapshot": "actions.job_front_door",
     "run": "actions.job_front_door",
     "Report": "actions.front_door",

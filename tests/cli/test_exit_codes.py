@@ -34,7 +34,7 @@ TAKE_A_TARGET: Final = {
     "grant": ["grant", "{}", "--as", "+60123:+60123", "--state", "/nowhere"],
 }
 #: Verbs that work on jobs, or make one: for what they want of a target see ``tests/jobs/test_usage.py``.
-JOBS: Final = {"snapshot", "commit", "jobs", "resume", "rollback", "cancel"}
+JOBS: Final = {"snapshot", "commit", "pull", "copy", "rebase", "relocate", "jobs", "resume", "rollback", "cancel"}
 #: How each of them that can is told to print JSON.
 JSON: Final = {
     "show": ["--json"],

@@ -168,7 +168,7 @@ def test_without_the_proof_the_disk_reads_the_same_too(tree: Tree) -> None:
 
 def test_one_layer_is_nothing_to_do(tree: Tree) -> None:
     done = commit(tree, tree.path("base"))
-    assert (done.code, done.out) == (0, "nothing to do: there is nothing below to merge\n")
+    assert (done.code, done.out) == (0, "nothing to do: the chain is as it shall be\n")
     assert not Path(tree.state).exists()
 
 

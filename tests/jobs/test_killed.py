@@ -45,6 +45,21 @@ CASES = {
     "commit the active layer of a document, delete it": Case(
         lambda tree: ["commit", str(tree.document()), "--delete"], "base", {}, gone=("top", "low", "mid"), document=True
     ),
+    "pull down to the last layer": Case(
+        lambda tree: ["pull", tree.top, "--base", tree.path("base")], "top", {"top": "base.qcow2", "low": "mid.qcow2"}
+    ),
+    "pull all": Case(lambda tree: ["pull", tree.top], "top", {"low": "mid.qcow2"}),
+    "copy of a document's disk, pivoted": Case(
+        lambda tree: ["copy", str(tree.document()), tree.path("new"), "--pivot"],
+        "new",
+        {"top": "low.qcow2"},
+        document=True,
+    ),
+    "rebase onto another chain": Case(
+        lambda tree: ["rebase", tree.top, "--onto", tree.path("other")],
+        "top",
+        {"top": "other.qcow2", "low": "mid.qcow2"},
+    ),
     "snapshot of a document": Case(
         lambda tree: ["snapshot", str(tree.document()), tree.path("new")], "new", {"new": "top.qcow2"}, document=True
     ),

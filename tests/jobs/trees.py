@@ -18,7 +18,7 @@ DISK = (
 
 @dataclass(frozen=True)
 class Tree:
-    """base <- mid <- low <- top, all with data of their own, some over each other's; and where the journal is."""
+    """base <- mid <- low <- top, all with data of their own, some over each other's; other, which has nothing to do with them; the journal."""
 
     place: Path
     names: tuple[str, ...] = ("top", "low", "mid", "base")
@@ -54,6 +54,8 @@ def make(qemu_img: QemuImg, place: Path, size: str = "8M") -> Tree:
         write(tree.path(name), number + 65, f"{5 * 1024 + number * 64}k", "64k")
         below = f"{name}.qcow2"
     zero(tree.path("low"), "1M", "64k")
+    qemu_img("create", "-q", "-f", "qcow2", tree.path("other"), size)
+    write(tree.path("other"), 77, "0", "7M")
     return tree
 
 

@@ -1,7 +1,7 @@
 """Jobs as a program makes them: ``plan = diskchain.plan_commit(…)``; ``with diskchain.run(plan) as job: for event in job``."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ from diskchain.actions.examined import DEFAULT
 from diskchain.actions.job_plans import JobWishes, PlannedJob
 from diskchain.actions.target import TargetName
 from diskchain.jobs.events import Event
+from diskchain.jobs.planning.relocate import Moves
 from diskchain.storage.terms import Format
 from diskchain.system.journal_file import state_directory
 
@@ -57,6 +58,75 @@ def plan_snapshot(
     return job_plans.snapshot(
         name, () if disk is None else (disk,), overlay=None if overlay is None else os.fspath(overlay)
     )
+
+
+def plan_pull(
+    target: str | os.PathLike[str],
+    *,
+    base: str | None = None,
+    disk: str | None = None,
+    connect: str | None = None,
+    format: Format | None = None,
+    verify: bool = True,
+    bandwidth: int = 0,
+) -> PlannedJob:
+    """The active layer takes in what is between it and ``base`` (default: all that is below); nothing is changed. As :func:`plan_commit`."""
+    name, wishes = TargetName(os.fspath(target), connect, format), JobWishes(verify, bandwidth)
+    return job_plans.pull(name, () if disk is None else (disk,), base=base, wishes=wishes)
+
+
+def plan_copy(  # noqa: PLR0913 - the same
+    target: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    shallow: bool = False,
+    pivot: bool = False,
+    output_format: Format | None = None,
+    disk: str | None = None,
+    connect: str | None = None,
+    format: Format | None = None,
+    verify: bool = True,
+    bandwidth: int = 0,
+) -> PlannedJob:
+    """The disk, or with ``shallow`` its active layer alone, in the new file ``destination``; nothing is changed. As :func:`plan_commit`.
+
+    ``pivot``: the document names the copy then.
+    """
+    name, wishes = TargetName(os.fspath(target), connect, format), JobWishes(verify, bandwidth)
+    disks = () if disk is None else (disk,)
+    return job_plans.copy(
+        name, os.fspath(destination), disks, shallow=shallow, pivot=pivot, output_format=output_format, wishes=wishes
+    )
+
+
+def plan_rebase(  # noqa: PLR0913 - the same
+    target: str | os.PathLike[str],
+    onto: str | os.PathLike[str],
+    *,
+    metadata_only: bool = False,
+    disk: str | None = None,
+    connect: str | None = None,
+    format: Format | None = None,
+    verify: bool = True,
+    bandwidth: int = 0,
+) -> PlannedJob:
+    """The active layer over the image ``onto``, reading the same; nothing is changed. As :func:`plan_commit`.
+
+    ``metadata_only``: no data are copied, so both chains have to read the same as they are.
+    """
+    name, wishes = TargetName(os.fspath(target), connect, format), JobWishes(verify, bandwidth)
+    disks = () if disk is None else (disk,)
+    return job_plans.rebase(name, os.fspath(onto), disks, metadata_only=metadata_only, wishes=wishes)
+
+
+def plan_relocate(
+    target: str | os.PathLike[str], moves: Mapping[str, str], *, root: str = "", connect: str | None = None
+) -> PlannedJob:
+    """New names for files that were moved, by old path, in the headers of a chain and in a document; nothing is changed.
+
+    ``root``: names begin at this directory. As :func:`plan_commit`.
+    """
+    return job_plans.relocate(TargetName(os.fspath(target), connect), Moves(dict(moves), root))
 
 
 class RunningJob:

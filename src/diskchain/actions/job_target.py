@@ -93,6 +93,8 @@ def _changed(text: bytes, disk: int, plan: Plan, origin: str) -> bytes:
     first = next((place for place in range(1, len(old)) if place >= len(new) or old[place] != new[place]), len(old))
     if first >= declared:
         return text
+    if any(place not in old for place in new):
+        return remove_backing(text, disk, first - 1, origin)
     gone = [place for place in range(first, len(old)) if old[place] not in new]
     if gone[-1] + 1 < declared or len(new) > first:
         return without_layers(text, disk, gone[0], gone[-1], origin)

@@ -69,7 +69,10 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file that the job makes. ``backing``: the string it will hold; ``like``: whose owner, group and mode it gets."""
+    """A file that the job makes. ``backing``: the string it will hold; ``like``: whose owner, group and mode it gets.
+
+    ``temporary``: it is made anew each time data are copied, and goes at the end.
+    """
 
     layer: int
     path: str
@@ -79,6 +82,7 @@ class NewFile:
     backing: str | None = None
     backing_format: str | None = None
     options: tuple[str, ...] = ()
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,11 @@ class Work:
     """What an engine copies. Places in ``Plan.layers``.
 
     ``commit``: what ``top`` and the layers down to ``base``, which gets it, hold. ``stream``: what is between ``top``, which gets it, and
-    ``base`` (None: all that is below). ``mirror``: ``top`` into ``target``; ``shallow``: without what is below it.
+    ``base`` (None: all that is below). ``mirror``: ``top`` into ``target``; ``shallow``: without what is below it. ``difference``: what
+    ``top`` reads as and ``base`` does not, by way of the temporary image ``target``, into ``top``.
     """
 
-    kind: Literal["commit", "stream", "mirror"]
+    kind: Literal["commit", "stream", "mirror", "difference"]
     top: int
     base: int | None = None
     target: int | None = None

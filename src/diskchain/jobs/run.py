@@ -100,6 +100,8 @@ class Runner:
         detail = ""
         if plan.work is not None:
             self.journal.note(self.job.id, State.COPYING, "intent", f"{plan.work.kind} by a storage daemon")
+            if plan.creates is not None and plan.creates.temporary:
+                files.fill(plan.creates)
             numbers: list[int] = []
             try:
                 copying = self.engine.copy(
@@ -113,7 +115,8 @@ class Runner:
                     yield Event("progress", self.job.id, State.COPYING, "", copied.done, copied.total)
             except EngineFailed as error:
                 raise self._stopped(finding("job-engine-failed", str(error), file=self._changed_file())) from error
-            for path in plan.written:
+            made = () if plan.creates is None else (plan.creates.path,)
+            for path in (*plan.written, *made):
                 files.sync(path)
         yield self._reached(State.DATA_DURABLE, detail)
 
@@ -201,6 +204,10 @@ class Runner:
         plan = self.job.plan
         planned = {seen.path: seen for seen in plan.files}
         gone = [path for path in plan.delete if self._delete_one(path, planned[path])]
+        new = plan.creates
+        made = None if new is None or not new.temporary else self.journal.file(self.job.id, "made", new.path)
+        if made is not None:
+            self._delete_one(made.seen.path, made.seen)
         yield self._reached(State.CLEANED, f"deleted {', '.join(gone)}" if gone else "")
 
     def _delete_one(self, path: str, expected: SeenFile) -> bool:

@@ -6,7 +6,7 @@ The commands do not do what the job does: they compare nothing, and where they a
 from dataclasses import dataclass
 from typing import Literal
 
-from diskchain.jobs.plan import Plan, Repoint
+from diskchain.jobs.plan import NewFile, Plan, Repoint
 from diskchain.system.shell_words import file_word, shell_word
 from diskchain.units import human_size
 
@@ -23,7 +23,7 @@ class PlanStep:
 def plan_steps(plan: Plan) -> list[PlanStep]:
     """What is done, in its order."""
     steps = []
-    if plan.creates is not None:
+    if plan.creates is not None and not plan.creates.temporary:
         new = plan.creates
         over = f" over {new.backing}" if new.backing is not None else ""
         steps.append(PlanStep("make", f"make {new.path} ({new.format}, {human_size(new.capacity)}){over}", new.path))
@@ -59,6 +59,10 @@ def _copy(plan: Plan) -> list[PlanStep]:
     if work.kind == "stream":
         below = "all that is below" if work.base is None else f"what is between it and {plan.layers[work.base].name}"
         return [PlanStep("copy", f"copy {below} into {top.name}, {amount}", top.name)]
+    if work.kind == "difference":
+        base, way = plan.layers[work.base or 0], plan.layers[work.target or 0]
+        words = f"copy into {top.name} what it reads as and {base.name} does not, by way of {way.name}, {amount}"
+        return [PlanStep("copy", words, top.name)]
     target = plan.layers[work.target or 0]
     return [PlanStep("copy", f"copy {top.name} into {target.name}, {amount}", target.name)]
 
@@ -80,6 +84,8 @@ def pointer_words(pointer: Repoint) -> str:
 def nearest_commands(plan: Plan) -> list[str]:
     """What comes nearest to the plan, of qemu-img (7.2); empty where nothing does."""
     work, commands = plan.work, []
+    if plan.verb == "relocate":
+        return [_rebase(pointer) for pointer in plan.repoints]
     if plan.creates is not None and plan.creates.backing is not None and work is None:
         new = plan.creates
         below = f"-b {shell_word(new.backing or '')} -F {shell_word(new.backing_format or 'raw')}"
@@ -90,8 +96,22 @@ def nearest_commands(plan: Plan) -> list[str]:
             return []
         commands.append(f"qemu-img commit -d -b {shell_word(_named_below(plan, work.base))} {file_word(top.path)}")
         commands += [_rebase(pointer) for pointer in plan.repoints]
+    if plan.verb == "rebase" or (work is not None and work.kind == "stream"):
+        pointer = plan.repoints[0]
+        named = f"-b {shell_word(pointer.new or '')}" + (f" -F {pointer.new_format}" if pointer.new else "")
+        unsafe = "" if work is not None else "-u "
+        commands.append(f"qemu-img rebase {unsafe}{named} {file_word(pointer.path)}")
+    if work is not None and work.kind == "mirror" and plan.creates is not None:
+        commands += _convert(plan, plan.creates)
     commands += [f"rm -- {file_word(path)}" for path in plan.delete if commands]
     return commands
+
+
+def _convert(plan: Plan, new: NewFile) -> list[str]:
+    top = plan.layers[plan.old[0]]
+    if top.path is None or new.backing is not None:
+        return []  # of one layer alone qemu-img makes no copy
+    return [f"qemu-img convert -O {new.format} {file_word(top.path)} {file_word(new.path)}"]
 
 
 def _named_below(plan: Plan, base: int) -> str:

@@ -18,7 +18,7 @@ from diskchain.units import human_size
 def plan_lines(plan: Plan | None, findings: tuple[Finding, ...], style: Style, *, refused: bool) -> Iterator[str]:
     """What would be done, what stands in the way, and what comes nearest of other tools."""
     if plan is not None and plan.nothing_to_do:
-        yield "nothing to do: there is nothing below to merge"
+        yield "nothing to do: the chain is as it shall be"
     elif plan is not None:
         yield f"{plan.verb} {printable(plan.target)}"
         for number, step in enumerate(plan_steps(plan), 1):
@@ -54,11 +54,13 @@ def event_line(event: Event) -> str | None:
 def end_lines(plan: Plan, job: int, state: State) -> Iterator[str]:
     """What the user may do next with a job that is done."""
     left = [plan.layers[place].name for place in plan.old if place not in plan.new]
+    if plan.verb == "copy" and plan.document is None:
+        return
     if state is State.CLEANED and left and not plan.delete:
         yield f"no longer part of the chain: {', '.join(map(printable, left))}"
         yield f"diskchain rollback {job} takes the job back as long as they are there"
     top = plan.layers[plan.new[0]].name
-    if state is State.CLEANED and plan.new[0] != plan.old[0] and plan.document is None and plan.verb != "copy":
+    if state is State.CLEANED and plan.new[0] != plan.old[0] and plan.document is None:
         yield f"the disk is {printable(top)} now: no document was given that could be changed"
 
 

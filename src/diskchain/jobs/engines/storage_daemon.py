@@ -16,7 +16,7 @@ from diskchain.jobs.plan import Plan, Work, source_of
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
 from diskchain.qemu.emission import Emission
-from diskchain.qemu.images import Stopped
+from diskchain.qemu.images import Stopped, run
 from diskchain.qemu.nodes import Numbering
 from diskchain.qemu.open_nodes import open_nodes
 from diskchain.qemu.policy import LIBVIRT_11, NodePolicy
@@ -43,6 +43,8 @@ class StorageDaemonEngine:
         if work is None:
             return
         try:
+            if work.kind == "difference":
+                yield from _gathered(plan, work, stop)
             with StorageDaemon() as daemon:
                 began(daemon.pid)
                 yield from self._copied(daemon, plan, work, stop)
@@ -57,6 +59,8 @@ class StorageDaemonEngine:
 
     def _copied(self, daemon: StorageDaemon, plan: Plan, work: Work, stop: Callable[[], bool]) -> Iterator[Copied]:
         chain = plan.old[plan.old.index(work.top) :]
+        if work.kind == "difference" and work.target is not None:
+            chain = (work.target, *chain)
         writable = frozenset({work.top}) if work.kind == "stream" else frozenset[int]()
         source = Numbering().chain(source_of(plan, chain, writable=writable))
         emission = blockdev(source, NodePolicy(), LIBVIRT_11)
@@ -86,6 +90,9 @@ def _command(plan: Plan, work: Work, nodes: Mapping[int, str]) -> tuple[str, dic
     if work.kind == "commit":
         assert work.base is not None  # noqa: S101 (a commit has one)
         return "block-commit", {**common, "device": top, "base-node": nodes[work.base]}
+    if work.kind == "difference":
+        assert work.target is not None  # noqa: S101 (it has one)
+        return "block-commit", {**common, "device": nodes[work.target], "base-node": top}
     if work.kind == "stream":
         named: dict[str, Any] = {}
         if work.base is not None:
@@ -93,6 +100,25 @@ def _command(plan: Plan, work: Work, nodes: Mapping[int, str]) -> tuple[str, dic
         return "block-stream", {**common, "device": top, **named, "auto-finalize": False}
     sync = "top" if work.shallow else "full"
     return "blockdev-mirror", {**common, "device": top, "target": nodes[-1], "sync": sync}
+
+
+def _gathered(plan: Plan, work: Work, stop: Callable[[], bool]) -> Iterator[Copied]:
+    """Have the temporary image hold what the top reads as and the new base does not. Raises Stopped, ImageToolFailed."""
+    assert work.target is not None  # noqa: S101 (it has one)
+    base, target = plan.layers[work.base or 0], plan.layers[work.target]
+    yield Copied(0, 0)
+    words = (
+        "rebase",
+        "-q",
+        "-f",
+        "qcow2",
+        "-b",
+        base.path or base.name,
+        "-F",
+        str(base.format),
+        target.path or target.name,
+    )
+    run(words, stop=stop)
 
 
 def _attended(
