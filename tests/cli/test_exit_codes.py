@@ -33,6 +33,8 @@ TAKE_A_TARGET: Final = {
     "access": ["access", "{}", "--as", "+60123:+60123"],
     "grant": ["grant", "{}", "--as", "+60123:+60123", "--state", "/nowhere"],
 }
+#: Verbs that ask a catalogue, or make one: tests/catalogue/test_verbs.py.
+FLEET: Final = {"scan", "catalogue", "dependents", "unreferenced", "what-if"}
 #: Verbs that work on jobs, or make one: for what they want of a target see ``tests/jobs/test_usage.py``.
 JOBS: Final = {"snapshot", "commit", "pull", "copy", "rebase", "relocate", "jobs", "resume", "rollback", "cancel"}
 #: How each of them that can is told to print JSON.
@@ -81,7 +83,7 @@ def alike(code: int) -> dict[str, int]:
 
 
 def test_every_verb_that_takes_a_target_is_asked() -> None:
-    assert set(VERBS) - set(TAKE_A_TARGET) == {"explain", "revert", "completion", *JOBS}
+    assert set(VERBS) - set(TAKE_A_TARGET) == {"explain", "revert", "completion", *FLEET, *JOBS}
 
 
 @pytest.mark.parametrize("name", ["absent.qcow2", "absent.xml", "absent/absent.qcow2", "absent\udcff"])

@@ -21,7 +21,18 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "json.md"
 #: A command, and the document it prints.
 EXAMPLE: Final = re.compile(r"```sh\ndiskchain ([^\n]*)\n```\n\n```json\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: What is another on every machine: file systems, QEMU's versions, and who runs this.
-_MACHINES: Final = {"actual-size", "size", "uid", "gid"}
+_MACHINES: Final = {
+    "actual-size",
+    "allocated",
+    "bytes",
+    "complete",
+    "gid",
+    "host",
+    "hosts-without-domains",
+    "size",
+    "started",
+    "uid",
+}
 
 _DISK: Final = "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{source}'{inside}<target dev='{target}' bus='virtio'/></disk>"
 _ENCRYPTED: Final = "><encryption format='luks'><secret type='passphrase' uuid='0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f'/></encryption></source>"
@@ -55,6 +66,10 @@ def images() -> Iterator[Path]:
         create("qcow2", "-b", "base.qcow2", "-F", "qcow2", lab / "one.qcow2")
         _domain(lab / "one.xml", _DISK.format(source=lab / "one.qcow2", inside="/>", target="vda"))
         (lab / "notes.txt").write_text("two machines\n")
+        fleet = place / "fleet"
+        fleet.mkdir()
+        loaded = diskchain("scan", ".", "--db", "sqlite:///fleet/catalogue.db", directory=place)
+        assert loaded.code == 0, loaded.err
         yield place
 
 

@@ -25,6 +25,7 @@ ANYTHING = st.recursive(
 _PLAIN = {
     inspect.StrType: TEXT,
     inspect.IntType: NUMBERS,
+    inspect.FloatType: st.floats(allow_nan=False, allow_infinity=False),
     inspect.BoolType: st.booleans(),
     inspect.NoneType: st.none(),
     inspect.AnyType: ANYTHING,

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import jsonschema
@@ -84,7 +85,7 @@ def test_a_type_no_document_has_had_is_no_guess() -> None:
     class Odd(msgspec.Struct):
         """Odd."""
 
-        when: float
+        when: datetime
 
     with pytest.raises(TypeError, match="say here what its schema is"):
         schema(Odd)

@@ -32,6 +32,11 @@ VERBS: Final[dict[str, str]] = {
     "resume": "carry on with jobs that were paused or killed",
     "rollback": "the chain as it was before a job",
     "cancel": "give up a job that is copying",
+    "scan": "what a host has: its images, and its domains with every file they need",
+    "catalogue": "the scans of many hosts in one place: load them, and see how well each place was seen",
+    "dependents": "what relies on a file: overlays, snapshots and domains, on all hosts that were scanned",
+    "unreferenced": "files that nothing needs, with sizes; deletes nothing",
+    "what-if": "what becomes invalid when a file is deleted, moved or merged",
     "completion": "print the completion script for a shell",
 }
 

@@ -30,6 +30,15 @@ class DomainDocument:
         return self.live or self.inactive or b""
 
 
+@dataclass(frozen=True, slots=True)
+class DomainRecord:
+    """What libvirt keeps beside a domain. ``kind``: ``snapshot`` or ``checkpoint``."""
+
+    kind: str
+    name: str
+    document: bytes
+
+
 class Connection:
     """A read-only connection to ``uri``. Use as a context manager.
 
@@ -124,6 +133,19 @@ class Connection:
                 if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                     raise PeerError(f"{self.uri}: {error}") from error
         return documents
+
+    def records(self, uuid: str) -> list[DomainRecord]:
+        """The snapshots and checkpoints of a domain. Raises PeerError; of a domain that is gone there are none."""
+        libvirt = self._libvirt
+        try:
+            domain = self._connection.lookupByUUIDString(uuid)
+            found = [("snapshot", each) for each in domain.listAllSnapshots()]
+            found += [("checkpoint", each) for each in domain.listAllCheckpoints()]
+            return [DomainRecord(kind, each.getName(), each.getXMLDesc().encode()) for kind, each in found]
+        except libvirt.libvirtError as error:
+            if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_SUPPORT):
+                return []
+            raise PeerError(f"{self.uri}: {error}") from error
 
     def _document(self, domain: "libvirt.virDomain") -> DomainDocument:
         inactive_flag = self._libvirt.VIR_DOMAIN_XML_INACTIVE

@@ -15,6 +15,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _WORDS: Final = {
     inspect.StrType: "string",
     inspect.IntType: "integer",
+    inspect.FloatType: "number",
     inspect.BoolType: "boolean",
     inspect.NoneType: "null",
 }
@@ -64,12 +65,16 @@ def _object(type: inspect.StructType, definitions: dict[str, Any]) -> dict[str, 
 
 def _field(field: inspect.Field, definitions: dict[str, Any]) -> dict[str, Any]:
     if field.name == "schema":
-        return {"const": field.default}
+        return {"const": _default(field)}
     found = _schema(field.type, definitions)
     if field.required:
         return found
-    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    default = _default(field)
     return {**found, "default": msgspec.to_builtins(default)}
+
+
+def _default(field: inspect.Field) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _union(members: list[dict[str, Any]]) -> dict[str, Any]:

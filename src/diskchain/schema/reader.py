@@ -14,6 +14,16 @@ import msgspec
 from diskchain.errors import JsonError, NewerSchema, OtherSchema, UnknownSchema
 from diskchain.schema.access import ACCESS_SCHEMA, AccessDocument
 from diskchain.schema.blockdev import BLOCKDEV_SCHEMA, BlockdevDocument
+from diskchain.schema.catalogue import (
+    DEPENDENTS_SCHEMA,
+    STATUS_SCHEMA,
+    UNREFERENCED_SCHEMA,
+    WHAT_IF_SCHEMA,
+    DependentsDocument,
+    StatusDocument,
+    UnreferencedDocument,
+    WhatIfDocument,
+)
 from diskchain.schema.chain import CHAIN_SCHEMA, ChainDocument
 from diskchain.schema.check import CHECK_SCHEMA, CheckDocument
 from diskchain.schema.complete import COMPLETE_SCHEMA, CompleteDocument
@@ -35,6 +45,7 @@ from diskchain.schema.job import (
 from diskchain.schema.map import MAP_SCHEMA, MapDocument
 from diskchain.schema.open import OPEN_SCHEMA, OpenDocument
 from diskchain.schema.revert import REVERT_SCHEMA, RevertDocument
+from diskchain.schema.scan import SCAN_SCHEMA, ScanLine
 from diskchain.schema.secrets import SECRETS_SCHEMA, SecretsDocument
 
 Document = (
@@ -43,6 +54,7 @@ Document = (
     | ChainDocument
     | CheckDocument
     | CompleteDocument
+    | DependentsDocument
     | DiffDocument
     | EditDocument
     | ErrorDocument
@@ -56,7 +68,11 @@ Document = (
     | JobPlanDocument
     | JobsDocument
     | RevertDocument
+    | ScanLine
     | SecretsDocument
+    | StatusDocument
+    | UnreferencedDocument
+    | WhatIfDocument
 )
 
 #: Every document by its schema.
@@ -66,6 +82,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     CHAIN_SCHEMA: ChainDocument,
     CHECK_SCHEMA: CheckDocument,
     COMPLETE_SCHEMA: CompleteDocument,
+    DEPENDENTS_SCHEMA: DependentsDocument,
     DIFF_SCHEMA: DiffDocument,
     EDIT_SCHEMA: EditDocument,
     ERROR_SCHEMA: ErrorDocument,
@@ -79,7 +96,11 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     JOB_PLAN_SCHEMA: JobPlanDocument,
     JOBS_SCHEMA: JobsDocument,
     REVERT_SCHEMA: RevertDocument,
+    SCAN_SCHEMA: ScanLine,
     SECRETS_SCHEMA: SecretsDocument,
+    STATUS_SCHEMA: StatusDocument,
+    UNREFERENCED_SCHEMA: UnreferencedDocument,
+    WHAT_IF_SCHEMA: WhatIfDocument,
 }
 
 #: Characters, or bytes: more than the findings of 100,000 images take.

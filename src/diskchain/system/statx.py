@@ -19,6 +19,7 @@ _ATTR_APPEND: Final = 0x20
 # stx_mask, stx_attributes; stx_uid, stx_gid, stx_mode; stx_ino, stx_size; stx_attributes_mask; stx_btime; stx_rdev_*; stx_dev_*;
 # stx_mnt_id
 _HEAD: Final = struct.Struct("=I4xQ4xIIH2xQQ")
+_MASK: Final = struct.Struct("=I")
 _ATTRIBUTES_MASK: Final = (56, struct.Struct("=Q"))
 _BIRTH: Final = (80, struct.Struct("=qI"))
 _RDEV: Final = (128, struct.Struct("=II"))
@@ -67,6 +68,13 @@ def statx(descriptor: int) -> Status:
         size=size,
         rdev=os.makedev(*_at(_RDEV, buffer)),
     )
+
+
+def birth(descriptor: int) -> int | None:
+    """When an open file was made, in nanoseconds since 1970; None where that is not recorded. Raises OSError."""
+    buffer = libc.statx(descriptor, _BTIME)
+    seconds, nanoseconds = _at(_BIRTH, buffer)
+    return seconds * 1_000_000_000 + nanoseconds if _MASK.unpack_from(buffer)[0] & _BTIME else None
 
 
 def _at(field: tuple[int, struct.Struct], buffer: bytes) -> tuple[Any, ...]:
