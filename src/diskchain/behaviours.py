@@ -82,6 +82,10 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
         Behaviour("QEMU", "goes by the geometry", until=(9, 2)),
         Behaviour("QEMU", "goes by the size", since=(10, 0)),
     ),
+    "hosts-ignored": (
+        Behaviour("libvirt", "takes the first and does not mention the others", until=(9, 0)),
+        Behaviour("libvirt", "refuses to start the domain", since=(11, 3), severity=_E, stops=Stops.START),
+    ),
     "protocol-sheepdog": (
         Behaviour("libvirt", "refuses to start the domain", until=(9, 0), stops=Stops.START),
         Behaviour("libvirt", "refuses to define the domain", since=(11, 3), stops=Stops.DEFINE),

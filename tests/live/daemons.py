@@ -36,6 +36,11 @@ class Libvirtd:
         """Of itself and its QEMU."""
         return Versions(from_number(self.connection.getLibVersion()), from_number(self.connection.getVersion()))
 
+    def qemu_arguments(self, domain: str) -> list[str]:
+        """What the QEMU of a running domain was started with."""
+        pid = int((self.run / "qemu" / f"{domain}.pid").read_text())
+        return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
 
 def open_kvm_to_its_group() -> None:
     """Gives /dev/kvm the group and mode that udev would give it, if root alone may open it.

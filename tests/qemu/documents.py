@@ -26,7 +26,8 @@ class DiskWriter:
         kind, source = self._source(format, top=True)
         below = self._below(self._random.choice((0, 0, 1, 2, 4))) if format in ("qcow2", "qed", "vmdk") else ""
         readonly = "<readonly/>" if kind == "dir" else self._maybe("<readonly/>", 0.15)
-        shareable = self._maybe("<shareable/>", 0.2) if format == "raw" and not readonly else ""
+        is_shareable = format == "raw" and not readonly and "<encryption" not in source
+        shareable = self._maybe("<shareable/>", 0.2) if is_shareable else ""
         if kind == "dir":
             format, below = "fat", ""
         cache = "<metadata_cache><max_size unit='KiB'>64</max_size></metadata_cache>"

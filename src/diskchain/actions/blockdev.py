@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from diskchain.actions.chains import Examined
-from diskchain.actions.node_policy import NodeDisk, policy_of
+from diskchain.actions.node_policy import NodeDisk, has_nodes, is_listed, policy_of
 from diskchain.actions.numbering import NumberedChain, number_chains
 from diskchain.actions.select_layer import places
 from diskchain.discover import BackingChain
-from diskchain.findings import Finding
+from diskchain.errors import printable
+from diskchain.findings import Finding, finding
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.emission import Emission, ObjectItem
 from diskchain.qemu.policy import Profile
-from diskchain.storage.source import Source
+from diskchain.storage.location import VolumeLocation, describe_location
+from diskchain.storage.source import Source, layers
 from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
@@ -42,16 +44,24 @@ class DiskNodes:
     emission: Emission
 
 
-def pick(target: Examined, wanted: Sequence[str] = (), seconds: float = DEFAULT_DEADLINE) -> Picked:
-    """The disks and layers of ``target`` that ``wanted`` names, numbered as in the whole domain. Raises LayerNotFound."""
+def pick(
+    target: Examined, wanted: Sequence[str] = (), seconds: float = DEFAULT_DEADLINE, *, data_files: bool = True
+) -> Picked:
+    """The disks and layers of ``target`` that ``wanted`` names, numbered as in the whole domain. Raises LayerNotFound.
+
+    ``data_files``: they take numbers, too, as libvirt 9.0 does not have it.
+    """
     found: list[tuple[NodeDisk, BackingChain | None]]
     if target.view is None:
         found = [(NodeDisk(disk.name, disk.target.source), disk.whole) for disk in target.disks]
         numbered = number_chains([disk for disk, _ in found], [disk.whole.source for disk in target.disks])
     else:
-        found, numbered = _of_document(target.view, {disk.name: disk.whole for disk in target.disks})
+        chains = {disk.name: disk.whole for disk in target.disks}
+        found, numbered = _of_document(target.view, chains, seconds, data_files=data_files)
     by_name = {disk.name: chain for disk, chain in found if chain is not None}
     known = [each for each in numbered if each.disk in by_name]
+    unknown = [] if wanted else [each for each in known if _volume_of(each.source) is not None]
+    known = [each for each in known if each not in unknown]
     at = places([(each.disk, by_name[each.disk].source) for each in known], wanted, seconds)
     chosen = [known[place.disk].below(place.position) for place in at]
     whole = [_below(by_name[known[place.disk].disk], place.position) for place in at]
@@ -59,11 +69,24 @@ def pick(target: Examined, wanted: Sequence[str] = (), seconds: float = DEFAULT_
     others = tuple(disk for disk, _ in found if disk.name not in entire)
     names = {each.disk for each in chosen}
     firsts = {known[place.disk].disk: place.position for place in at}
-    findings = [each for each in target.said if each.disk is None or each.disk in names]
+    findings = [each for each in target.said if not wanted or each.disk is None or each.disk in names]
     for disk in target.disks:
         if disk.name in firsts:
             findings += disk._replace(first=firsts[disk.name]).findings()
+    findings += [_left_out(each.disk, volume) for each in unknown if (volume := _volume_of(each.source))]
     return Picked(tuple(chosen), tuple(whole), others, tuple(findings))
+
+
+def _volume_of(chain: Source) -> VolumeLocation | None:
+    """The first layer that is a volume of which nobody said what it is."""
+    volumes = (layer.location for layer in layers(chain) if isinstance(layer.location, VolumeLocation))
+    return next((volume for volume in volumes if volume.actual is None), None)
+
+
+def _left_out(disk: str, volume: VolumeLocation) -> Finding:
+    name = printable(describe_location(volume))
+    message = f"disk {disk} is on {name}, a volume that only libvirt can find, so its nodes are not known"
+    return finding("not-inspected", message, file=name)._replace(disk=disk)
 
 
 def _below(chain: "BackingChain", position: int) -> "BackingChain":
@@ -71,7 +94,7 @@ def _below(chain: "BackingChain", position: int) -> "BackingChain":
 
 
 def _of_document(
-    view: "DocumentView", chains: "Mapping[str, BackingChain]"
+    view: "DocumentView", chains: "Mapping[str, BackingChain]", seconds: float, *, data_files: bool
 ) -> "tuple[list[tuple[NodeDisk, BackingChain | None]], list[NumberedChain]]":
     """All disks in libvirt's order, with libvirt's defaults filled in, and their chains numbered."""
     from diskchain.actions.document import disk_name
@@ -91,14 +114,18 @@ def _of_document(
         NodeDisk(
             names[at],
             None if declared[at].is_empty else declared[at].source,
-            policy_of(declared[at], groups),
+            policy_of(declared[at], groups, seconds),
             declared[at].throttle_filters,
+            numbered=has_nodes(declared[at]),
+            listed=is_listed(declared[at]),
         )
         for at in order
     ]
     sources: list[Source | None] = [None if complete[at].is_empty else complete[at].source for at in order]
-    numbered = number_chains(disks, sources)
-    return [(disk, chains.get(disk.name) if disk.source is not None else None) for disk in disks], numbered
+    numbered = number_chains(disks, sources, data_files=data_files)
+    return [
+        (disk, chains.get(disk.name) if disk.source is not None and disk.listed else None) for disk in disks
+    ], numbered
 
 
 def block_nodes(picked: Picked, profile: Profile, tls_directory: str) -> tuple[DiskNodes, ...]:

@@ -65,7 +65,7 @@ def list_nodes(
     Raises LayerNotFound; UsageError for what QEMU cannot be told and for a key that fits nothing; SecretMissing for a secret without
     a file.
     """
-    picked = pick(target, wanted, seconds)
+    picked = pick(target, wanted, seconds, data_files=profile.newer)
     with open_keys(keys) as known:
         disks = block_nodes(picked, profile, keys.tls_directory)
         for each in disks:
@@ -97,7 +97,7 @@ def _properties(nodes: DiskNodes, item: Item, keys: Keys, secrets: SecretsAs) ->
 
 def _file(nodes: DiskNodes, item: SecretItem, keys: Keys) -> str:
     names = (*nodes.chain.names[item.layer], item.id)
-    path = file_of(keys.place(names if item.purpose != "cookie" else (item.id,), item.reference) or "")
+    path = file_of(keys.place(names if item.purpose not in ("cookie", "tls") else (item.id,), item.reference) or "")
     if path is None:
         raise SecretMissing(f"no --secret WHICH=file:PATH names the file of {item.id}", layer=names[0])
     return os.path.abspath(path)

@@ -74,7 +74,7 @@ def gathered(
     keys.check_fit()
     try:
         for item in emission.items:
-            if isinstance(item, SecretItem) and item.purpose != "cookie":
+            if isinstance(item, SecretItem) and item.purpose not in ("cookie", "tls"):
                 found[item.id] = keys.get((*names[item.layer], item.id), item.reference)
         yield found
     finally:
@@ -87,7 +87,7 @@ def want_all(emission: Emission, names: Sequence[tuple[str, ...]], keys: Keys) -
     for item in emission.items:
         if isinstance(item, SecretItem):
             called = names[item.layer]
-            keys.want((*called, item.id) if item.purpose != "cookie" else (item.id,), item.reference)
+            keys.want((*called, item.id) if item.purpose not in ("cookie", "tls") else (item.id,), item.reference)
 
 
 def pass_over(disks: Iterable[NodeDisk], keys: Keys) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from diskchain.actions.node_policy import NodeDisk
 from diskchain.errors import StorageTimeout
-from diskchain.qemu.nodes import Numbering, highest_number
+from diskchain.qemu.nodes import DescriptorSets, Numbering, highest_number
 from diskchain.qemu.policy import NodePolicy, ThrottleFilter
 from diskchain.storage import lookup
-from diskchain.storage.location import local_path
+from diskchain.storage.location import FileLocation, VhostVdpaLocation, local_path
 from diskchain.storage.source import Source, chain_end, layers, stack
 from diskchain.storage.terms import Format
 from diskchain.system.paths import real_path
@@ -30,22 +30,31 @@ class NumberedChain:
         return replace(self, source=list(layers(self.source))[position], names=self.names[position:])
 
 
-def number_chains(disks: Sequence[NodeDisk], chains: Sequence[Source | None]) -> list[NumberedChain]:
+def number_chains(
+    disks: Sequence[NodeDisk], chains: Sequence[Source | None], *, data_files: bool = True
+) -> list[NumberedChain]:
     """The discovered ``chains`` of ``disks`` with the numbers a start of the domain gives them; without empty drives.
 
-    First whatever the document declares, from the last disk to the first, then whatever was detected.
+    First whatever the document declares, from the last disk to the first, then whatever was detected. ``data_files``: they get some.
     """
-    numbering = Numbering(1 + max((highest_number(chain) for chain in chains if chain is not None), default=0))
+    first = 1 + max((highest_number(chain) for chain in chains if chain is not None), default=0)
+    numbering, passed = Numbering(first, data_files=data_files), DescriptorSets()
     declared: list[tuple[Source | None, NodePolicy]] = []
     for disk in reversed(disks):
-        source = numbering.chain(disk.source) if disk.source is not None else None
-        if source is None:
+        source = None
+        if disk.numbered and disk.source is not None:
+            source = passed.chain(numbering.chain(disk.source), FileLocation)
+        elif disk.numbered:
             numbering.take()
         policy = disk.policy
         if not policy.throttle_filters:
             new = [ThrottleFilter(group, f"libvirt-{numbering.take()}-filter") for group in disk.throttle_groups]
             policy = replace(policy, throttle_filters=tuple(new))
         declared.append((source, policy))
+    for place in range(len(declared) - 1, -1, -1):  # backwards here is forwards in the domain
+        source, policy = declared[place]
+        if source is not None:
+            declared[place] = (passed.chain(source, VhostVdpaLocation), policy)
     done: list[NumberedChain] = []
     for disk, chain, (source, policy) in zip(reversed(disks), reversed(chains), declared, strict=True):
         if chain is not None and source is not None:
@@ -64,10 +73,12 @@ def _as_declared(declared: Source, chain: Source) -> Source:
     for position, (layer, old) in enumerate(zip(all_layers, said, strict=False)):
         data_file = layer.data_file
         if data_file is not None and old.data_file is not None:
-            data_file = data_file._replace(chain_index=old.data_file.chain_index)
+            data_file = data_file._replace(chain_index=old.data_file.chain_index, runtime=old.data_file.runtime)
         plain = old.format is Format.RAW and old.encryption is None
         encryption = None if plain else layer.encryption
-        all_layers[position] = layer._replace(chain_index=old.chain_index, data_file=data_file, encryption=encryption)
+        all_layers[position] = layer._replace(
+            chain_index=old.chain_index, data_file=data_file, encryption=encryption, runtime=old.runtime
+        )
     return stack(all_layers, chain_end(chain))
 
 

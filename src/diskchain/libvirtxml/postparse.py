@@ -52,7 +52,8 @@ def post_parse(disks: Sequence[Disk], profile: Profile = Profile.QEMU) -> tuple[
 
     Bus, then address from the target's name; read-only CD-ROMs; no snapshots of what cannot be written; ``/0`` for an
     iSCSI name without a LUN; ports. A disk in a throttling group without limits takes those of the first in the group
-    that has some, which is why the disks come together. ``QEMU``: driver name, raw, who decrypts.
+    that has some, which is why the disks come together. ``QEMU``: driver name, raw, who decrypts;
+    objects of a running domain that an older libvirt named after the device.
     """
     filled = [_with_defaults(disk if profile is Profile.GENERIC else _with_qemu_defaults(disk)) for disk in disks]
     groups = {
@@ -171,7 +172,28 @@ def _with_qemu_defaults(disk: Disk) -> Disk:
         disk = replace(disk, source=disk.source._replace(format=Format.RAW))
     if disk.mirror is not None and disk.mirror.source.format is None:
         disk = replace(disk, mirror=replace(disk.mirror, source=disk.mirror.source._replace(format=Format.RAW)))
-    return replace(disk, source=_each_layer(disk.source, _decrypted_by_qemu))
+    source = _each_layer(disk.source, _decrypted_by_qemu)
+    return replace(disk, source=_with_older_aliases(source, disk.info.alias) if disk.info.alias else source)
+
+
+def _with_older_aliases(top: Source, alias: str) -> Source:
+    """The top image of the device called ``alias``, with the objects that a status document of an older libvirt leaves to follow from that.
+
+    As libvirt 9.0 and 11.3 read one (``qemuDomainDeviceDiskDefPostParseRestoreSecAlias``, ``qemuAliasTLSObjFromSrcAlias``).
+    """
+    runtime = top.runtime
+    if runtime is None:
+        return top  # of no status document
+    objects = runtime.objects
+    location, encryption = top.location, top.encryption
+    if top.auth is not None and objects.auth is None:
+        objects = replace(objects, auth=f"{alias}-secret0")
+    decrypted = encryption is not None and encryption.secrets and encryption.engine is not EncryptionEngine.LIBRBD
+    if decrypted and not objects.encryption:
+        objects = replace(objects, encryption=(f"{alias}-luks-secret0",))
+    if isinstance(location, NetworkLocation) and location.tls and objects.tls_credentials is None:
+        objects = replace(objects, tls_credentials=f"obj{alias}_tls0")
+    return top if objects == runtime.objects else top._replace(runtime=replace(runtime, objects=objects))
 
 
 def _decrypted_by_qemu(layer: Source) -> Source:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.protocol_options import Cookie
 
-Purpose = Literal["encryption", "auth", "cookie"]
+Purpose = Literal["encryption", "auth", "cookie", "tls"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,11 @@ def is_plain_raw(source: Source) -> bool:
     return source.format in (None, Format.RAW) and not decrypted_by_qemu(source)
 
 
-def check_encryption(source: Source, *, legacy: bool) -> None:
-    """Raise UsageError for an encryption QEMU cannot undo. ``legacy``: AES as in qcow is taken, which libvirt refuses."""
+def check_encryption(source: Source, *, legacy: bool, newer: bool = True) -> None:
+    """Raise UsageError for an encryption QEMU cannot undo. ``legacy``: AES as in qcow is taken, which libvirt refuses.
+
+    ``newer``: so is what libvirt 9.0 does not know.
+    """
     encryption = source.encryption
     if encryption is None:
         return
@@ -55,6 +58,8 @@ def check_encryption(source: Source, *, legacy: bool) -> None:
             raise UsageError("librbd decrypts rbd images only")
         if encryption.format in (EncryptionFormat.DEFAULT, EncryptionFormat.QCOW):
             raise UsageError(f"librbd knows no encryption {encryption.format}")
+        if encryption.format is EncryptionFormat.LUKS_ANY and not newer:
+            raise UsageError("libvirt 9.0 knows no encryption luks-any, only luks and luks2")
         return
     if encryption.format in (EncryptionFormat.LUKS2, EncryptionFormat.LUKS_ANY):
         raise UsageError(f"QEMU cannot decrypt {encryption.format}, only LUKS version 1; cryptsetup and the kernel can")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from diskchain.errors import UsageError, printable
-from diskchain.storage.location import NetworkHost, NetworkLocation
+from diskchain.storage.location import NetworkHost, NetworkLocation, without_brackets
 from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.reference.writer import url
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
@@ -62,17 +62,26 @@ class Login:
     encryption: tuple[str, tuple[str, ...]] | None = None
 
 
-def network_node(location: NetworkLocation, login: Login, *, newer: bool = True, namespaces: bool = True) -> Properties:
+def network_node(location: NetworkLocation, login: Login, *, newer: bool = True, ours: bool = True) -> Properties:
     """``driver`` and what belongs to it. ``newer``: also what libvirt 9 does not know. Raises UsageError.
 
-    ``namespaces``: those of rbd, which QEMU knows and libvirt (11.3) does not: it leaves them in the name of the image.
+    ``ours``: for a QEMU of our own, and not as libvirt (11.3) does it. That leaves namespaces of rbd in the name of the image, and the
+    brackets of an IPv6 address in the name of the host, where QEMU finds no such host.
     """
+    plain = location._replace(hosts=tuple(map(without_brackets, location.hosts)))
+    if ours:
+        location = plain
+    elif not newer and location.protocol is Protocol.ISCSI:
+        location = location._replace(hosts=location.hosts[:1])  # libvirt 9.0 does not look at the others
     build = _BUILDERS.get(location.protocol)
     if build is None:
         raise UsageError(f"QEMU has no driver for {location.protocol}")
     node: Properties = {"driver": str(location.protocol)}
     build(node, location, login)
-    if namespaces and location.protocol is Protocol.RBD and "/" in node["image"]:
+    if not ours and "url" in node and location != plain:
+        name = plain.hosts[0].name
+        node["url"] = node["url"].replace(f"[{name}]", f"[[{name}]]", 1)  # as libvirt 9.0 and 11.3 do
+    if ours and location.protocol is Protocol.RBD and "/" in node["image"]:
         node["namespace"], _, node["image"] = node["image"].partition("/")
     if newer and isinstance(location.options, NbdOptions) and location.options.reconnect_delay:
         node["reconnect-delay"] = location.options.reconnect_delay
@@ -104,9 +113,15 @@ def _address(host: NetworkHost, protocol: Protocol) -> Properties:
     return {"type": "inet", **_inet(host, protocol)}
 
 
+def _name(location: NetworkLocation) -> str:
+    if not location.name:
+        raise UsageError(f"{location.protocol} needs a path")
+    return location.name
+
+
 def _pair(location: NetworkLocation, what: str) -> tuple[str, str]:
-    first, slash, rest = (location.name or "").partition("/")
-    if not slash or not first:
+    first, _, rest = (location.name or "").partition("/")
+    if not rest or not first:
         raise UsageError(f"{location.protocol} needs {what}")
     return first, rest
 
@@ -144,9 +159,11 @@ def _nbd(node: Properties, location: NetworkLocation, login: Login) -> None:
 def _iscsi(node: Properties, location: NetworkLocation, login: Login) -> None:
     host = _only_host(location)
     address = _inet(host, Protocol.ISCSI)
-    target, _, unit = (location.name or "").partition("/")
-    if unit and not (unit.isascii() and unit.isdecimal()):
-        raise UsageError(f"the unit of an iSCSI target must be a number, not {printable(unit)}")
+    target, slash, unit = (location.name or "").partition("/")
+    if not target:
+        raise UsageError("iscsi needs the name of a target")
+    if slash and not (unit.isascii() and unit.isdecimal()):
+        raise UsageError(f"the unit of an iSCSI target must be a number, not {printable(unit or 'nothing')}")
     name = f"[{address['host']}]" if _is_v6(address["host"]) else address["host"]
     node |= {"portal": f"{name}:{address['port']}", "target": target, "lun": int(unit or 0), "transport": "tcp"}
     if login.secret is not None:
@@ -194,7 +211,7 @@ def _gluster(node: Properties, location: NetworkLocation, _login: Login) -> None
 
 
 def _ssh(node: Properties, location: NetworkLocation, _login: Login) -> None:
-    node["path"] = location.name or ""
+    node["path"] = _name(location)
     node["server"] = _inet(_only_host(location), Protocol.SSH)
     if isinstance(location.options, SshOptions):
         if location.options.username:
@@ -208,7 +225,7 @@ def _nfs(node: Properties, location: NetworkLocation, _login: Login) -> None:
     if host.transport is not Transport.TCP or host.port is not None:
         raise UsageError("nfs takes a TCP host without a port")
     node["server"] = {"host": host.name, "type": "inet"}
-    node["path"] = location.name or ""
+    node["path"] = _name(location)
     if isinstance(location.options, NfsOptions):
         import grp
         import pwd

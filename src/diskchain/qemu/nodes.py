@@ -1,14 +1,15 @@
 """Names of block nodes, and the numbers in them, as libvirt gives them out. Pure.
 
-Source: libvirt 11.3.0 ``qemuDomainPrepareStorageSourceBlockdevNodename``, ``qemuDomainStorageIDNew``.
+Source: libvirt 11.3.0 ``qemuDomainPrepareStorageSourceBlockdevNodename``, ``qemuDomainStorageIDNew``, ``qemuDomainPrepareStorageSourceFDs``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from diskchain.errors import UsageError, printable
+from diskchain.storage.location import FileLocation, Location, VhostVdpaLocation
 from diskchain.storage.runtime import Runtime
-from diskchain.storage.source import Backing, Source, layers, stack
+from diskchain.storage.source import Backing, Source, chain_end, files, layers, stack
 
 #: QEMU ``bdrv_assign_node_name``: 31 bytes and a NUL.
 NODE_NAME_MAX: Final = 31
@@ -46,11 +47,12 @@ class Numbering:
     """Gives out the numbers of one domain, from ``first``. Nothing is ever given out twice.
 
     A start goes from the last disk to the first; in each the image, its data file, then what is below, then its throttle
-    filters. An empty drive takes a number, too.
+    filters. An empty drive takes a number, too. ``data_files``: whether this libvirt knows them (9.0 does not).
     """
 
-    def __init__(self, first: int = 1) -> None:
+    def __init__(self, first: int = 1, *, data_files: bool = True) -> None:
         self._next = first
+        self._data_files = data_files
 
     def take(self) -> int:
         """The next number."""
@@ -65,11 +67,45 @@ class Numbering:
         while isinstance(layer, Source):
             if layer.chain_index is None:
                 layer = layer._replace(chain_index=self.take())
-            if layer.data_file is not None and layer.data_file.chain_index is None:
+            if self._data_files and layer.data_file is not None and layer.data_file.chain_index is None:
                 layer = layer._replace(data_file=layer.data_file._replace(chain_index=self.take()))
             done.append(layer)
             layer = layer.backing
         return stack(done, layer)
+
+
+class DescriptorSets:
+    """Numbers of the sets of file descriptors that QEMU gets for one domain, from 0: of files passed by an application and of vDPA devices.
+
+    libvirt 9.0 and 11.3 number files with the nodes, from the last disk to the first, and then devices, from the first to the last.
+    What has no disk comes after.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def chain(self, top: Source, kind: type[FileLocation | VhostVdpaLocation]) -> Source:
+        """``top`` with a set for every layer and data file whose location is of that ``kind`` and that has none."""
+        if not any(_is_passed(each.location, kind) for layer in layers(top) for each in files(layer)):
+            return top
+        done = []
+        for layer in layers(top):
+            numbered = self._numbered(layer, kind)
+            if numbered.data_file is not None:
+                numbered = numbered._replace(data_file=self._numbered(numbered.data_file, kind))
+            done.append(numbered)
+        return stack(done, chain_end(top))
+
+    def _numbered(self, source: Source, kind: type[FileLocation | VhostVdpaLocation]) -> Source:
+        runtime = source.runtime or Runtime()
+        if runtime.fdset is not None or not _is_passed(source.location, kind):
+            return source
+        number, self._next = self._next, self._next + 1
+        return source._replace(runtime=replace(runtime, fdset=number))
+
+
+def _is_passed(location: Location, kind: type[FileLocation | VhostVdpaLocation]) -> bool:
+    return isinstance(location, kind) and (not isinstance(location, FileLocation) or location.fdgroup is not None)
 
 
 def highest_number(top: Source) -> int:

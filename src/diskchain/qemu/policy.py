@@ -30,9 +30,9 @@ class NodePolicy:
     """What a disk says about all nodes of its chain; None: not said.
 
     ``direct`` (bypass the host's page cache) and ``no_flush`` are two thirds of ``cache=``; the third belongs to the device.
-    ``detect_zeroes`` and ``discard_no_unref`` concern the top image alone. ``copy_on_read`` is the disk's target, which
+    ``discard_no_unref`` concerns the top image alone; so does ``detect_zeroes`` with libvirt 9.0, and all layers with 11.3. ``copy_on_read`` is the disk's target, which
     names the node. ``throttle_filters``: the one nearest the guest last; ``throttle_groups``: theirs, where the document has them.
-    ``floppy``: a directory is shown as one. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's
+    ``floppy``: a directory is shown as one. ``host_cdrom``: the top image is a device that answers as a CD-ROM drive does. ``tls_directory`` holds the certificates; ``helper_directory`` the socket of libvirt's
     own reservation helper.
     """
 
@@ -46,6 +46,7 @@ class NodePolicy:
     throttle_filters: tuple[ThrottleFilter, ...] = ()
     throttle_groups: tuple[ThrottleGroup, ...] = ()
     floppy: bool = False
+    host_cdrom: bool = False
     tls_directory: str = TLS_DIRECTORY
     helper_directory: str = "/var/lib/libvirt/qemu"
 
@@ -55,7 +56,7 @@ class Profile:
     """Whose nodes these are.
 
     ``raw_nodes``: a plain raw image has a format node of its own. ``raw_slices``: the format node of a raw image does the
-    slicing itself. ``cache_last``: an order of keys. ``newer``: knows NBD reconnection, data files, discard without unref.
+    slicing itself. ``cache_last``: an order of keys. ``newer``: knows NBD reconnection, data files, discard without unref; looks for zeroes in all layers.
     ``read_only``: every node is, and nothing of the policy matters: for looking at an image. ``share``: also when someone
     else is writing it.
     """

@@ -15,6 +15,7 @@ from diskchain.storage.location import (
     NetworkLocation,
     describe_location,
     local_path,
+    without_brackets,
 )
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
@@ -64,7 +65,7 @@ def _direct(location: NetworkLocation, timeout: float, credentials: Credentials 
         case Protocol.NBD if not location.tls and len(location.hosts) == 1 and credentials is None:
             from diskchain.readers.nbd import open_nbd
 
-            host = location.hosts[0]
+            host = without_brackets(location.hosts[0])
             name = describe_location(location)
             if host.transport is Transport.UNIX and host.socket:
                 return open_nbd(host.socket, location.name or "", name=name, timeout=timeout)

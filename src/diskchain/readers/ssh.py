@@ -19,7 +19,7 @@ from diskchain.errors import (
 )
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.remote import TIMEOUT, RemoteImage
-from diskchain.storage.location import NetworkLocation, describe_location
+from diskchain.storage.location import NetworkLocation, describe_location, without_brackets
 from diskchain.storage.protocol_options import SshOptions
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 from diskchain.system.event_loop import wait_for
@@ -92,7 +92,7 @@ class _Session:
     def _arguments(self) -> dict[str, Any]:
         location = self._location
         options = location.options if isinstance(location.options, SshOptions) else SshOptions()
-        host = location.hosts[0] if len(location.hosts) == 1 else None
+        host = without_brackets(location.hosts[0]) if len(location.hosts) == 1 else None
         if host is None or host.transport is not Transport.TCP or not host.name:
             raise StorageError("ssh takes exactly one TCP host", path=self.name)
         arguments: dict[str, Any] = {

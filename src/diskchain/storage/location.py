@@ -52,6 +52,14 @@ class NetworkHost(NamedTuple):
     transport: Transport = Transport.TCP
 
 
+def without_brackets(host: NetworkHost) -> NetworkHost:
+    """``host``, an IPv6 address without the brackets that URIs put around it: ``[::1]`` and ``::1`` are one host."""
+    name = host.name
+    if name is None or not (name.startswith("[") and name.endswith("]") and ":" in name):
+        return host
+    return host._replace(name=name[1:-1])
+
+
 @named_late(ProtocolOptions="diskchain.storage.protocol_options")
 class NetworkLocation(NamedTuple):
     """Storage QEMU reaches over a network protocol.
@@ -169,7 +177,7 @@ def describe_location(location: Location) -> str:
             server = host.socket or ""
         else:
             name = host.name or ""
-            server = f"[{name}]" if ":" in name else name
+            server = f"[{name}]" if ":" in name and not name.startswith("[") else name
             if host.port is not None:
                 server += f":{host.port}"
         suffix = "" if host.transport is Transport.TCP else f"+{host.transport}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from diskchain.errors import UsageError
-from diskchain.storage.location import Location, NetworkLocation, local_path
+from diskchain.storage.location import Location, NetworkHost, NetworkLocation, local_path, without_brackets
 from diskchain.storage.protocol_options import HttpOptions
 from diskchain.storage.reference.uri_parts import CURL
 from diskchain.storage.reference.value import is_file_name, is_relative
@@ -85,11 +85,15 @@ def relative_path(overlay: Location, base: Location, directory: Callable[[str], 
     return text if is_file_name(text) else f"./{text}"
 
 
+def _hosts(location: NetworkLocation) -> tuple[NetworkHost, ...]:
+    return tuple(map(without_brackets, location.hosts))
+
+
 def _paths_on_one_server(overlay: Location, base: Location) -> tuple[str, str]:
     """Both names as absolute paths. Raises UsageError unless one server, and one gluster volume, has both."""
     if not isinstance(overlay, NetworkLocation) or not isinstance(base, NetworkLocation):
         raise UsageError("no relative backing string leads from one kind of storage to another")
-    if overlay.protocol not in _PATH_PROTOCOLS or (overlay.protocol, overlay.hosts) != (base.protocol, base.hosts):
+    if overlay.protocol not in _PATH_PROTOCOLS or (overlay.protocol, _hosts(overlay)) != (base.protocol, _hosts(base)):
         raise UsageError("no relative backing string leads from one server to another")
     if any(isinstance(each.options, HttpOptions) and each.options.query is not None for each in (overlay, base)):
         raise UsageError("no relative backing string leads to or from a URL with a query")

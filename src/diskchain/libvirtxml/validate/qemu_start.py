@@ -6,6 +6,7 @@ Source: libvirt 11.3.0 ``qemu/qemu_block.c`` (``qemuBlockStorageSourceGetBackend
 
 from collections.abc import Iterator
 
+from diskchain.behaviours import statement
 from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
 from diskchain.storage.location import NetworkLocation
 from diskchain.storage.source import Source
@@ -57,7 +58,7 @@ def _hosts(source: Source) -> Iterator[Problem]:
 def _ignored(source: Source) -> Iterator[Problem]:
     location = source.location
     if isinstance(location, NetworkLocation) and location.protocol is Protocol.ISCSI and len(location.hosts) > 1:
-        yield Problem("iscsi is reached through its first host; the others are ignored", "source/host[2]")
+        yield Problem(f"iscsi is reached through one host: {statement('hosts-ignored')}", "source/host[2]")
 
 
 @RULES.rule("host-transport")

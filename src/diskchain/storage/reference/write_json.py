@@ -16,11 +16,15 @@ from diskchain.storage.location import (
     NetworkHost,
     NetworkLocation,
     NvmeLocation,
+    without_brackets,
 )
 from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, RbdOptions, SshOptions
 from diskchain.storage.terms import DEFAULT_PORTS, Protocol, Transport
 
 _Object = dict[str, Any]
+
+#: What libvirt writes for a monitor without a port: librados then takes its own.
+_ANY_PORT: Final = 0
 
 
 def protocol_object(location: Location, url: Callable[[NetworkLocation], str]) -> _Object:
@@ -98,10 +102,12 @@ def _cut_name(location: NetworkLocation) -> tuple[str, str]:
     return first, rest
 
 
-def _tcp(host: NetworkHost, protocol: Protocol) -> _Object:
+def _tcp(host: NetworkHost, protocol: Protocol, otherwise: int | None = None) -> _Object:
+    """``otherwise``: the port of a host without one, where the protocol has no usual one."""
+    host = without_brackets(host)
     if host.transport is not Transport.TCP or not host.name:
         raise UsageError(f"{protocol} needs a TCP host")
-    port = host.port or DEFAULT_PORTS.get(protocol)
+    port = host.port or DEFAULT_PORTS.get(protocol, otherwise)
     if port is None:
         raise UsageError(f"{protocol} needs a port, and has no usual one")
     return {"host": host.name, "port": str(port)}
@@ -124,7 +130,7 @@ def _rbd(location: NetworkLocation) -> _Object:
     inside["image"] = image
     _set(inside, snapshot=location.snapshot, conf=location.config_file)
     if location.hosts:
-        inside["server"] = [_tcp(host, location.protocol) for host in location.hosts]
+        inside["server"] = [_tcp(host, location.protocol, _ANY_PORT) for host in location.hosts]
     if isinstance(location.options, RbdOptions):
         _set(inside, user=location.options.user)
     return inside

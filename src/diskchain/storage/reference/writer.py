@@ -15,7 +15,15 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from diskchain.errors import ReferenceSyntaxError, UsageError
-from diskchain.storage.location import BlockLocation, DirLocation, FileLocation, Location, NetworkHost, NetworkLocation
+from diskchain.storage.location import (
+    BlockLocation,
+    DirLocation,
+    FileLocation,
+    Location,
+    NetworkHost,
+    NetworkLocation,
+    without_brackets,
+)
 from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, RbdOptions
 from diskchain.storage.reference.value import Scalar, is_file_name
 from diskchain.storage.reference.write_json import protocol_object
@@ -102,7 +110,7 @@ def _fits_uri(location: NetworkLocation) -> bool:
     protocol, name, options = location.protocol, location.name or "", location.options
     if protocol not in _URI_PROTOCOLS or len(location.hosts) != 1:
         return False
-    host = location.hosts[0]
+    host = without_brackets(location.hosts[0])
     carrier = host.transport is Transport.TCP or (host.transport is Transport.RDMA and protocol is Protocol.GLUSTER)
     if not carrier or not _PLAIN_HOST.fullmatch(host.name or ""):
         return False
@@ -126,9 +134,9 @@ def _fits_uri(location: NetworkLocation) -> bool:
 
 def url(location: NetworkLocation) -> str:
     """The URI of the one server of ``location``. Raises UsageError when it has none, or no plain one."""
-    if len(location.hosts) != 1 or not _PLAIN_HOST.fullmatch(location.hosts[0].name or ""):
+    host = without_brackets(location.hosts[0]) if len(location.hosts) == 1 else None
+    if host is None or not _PLAIN_HOST.fullmatch(host.name or ""):
         raise UsageError(f"{location.protocol} needs exactly one host, and a plain name of it")
-    host = location.hosts[0]
     carrier = "" if host.transport is Transport.TCP else f"+{host.transport}"
     text = f"{location.protocol}{carrier}://{_netloc(host)}"
     if location.name:
@@ -159,12 +167,13 @@ def _rbd(location: NetworkLocation, unknown: tuple[tuple[str, Scalar], ...]) -> 
 
     if all(host.port is not None for host in location.hosts) or any(key != KEY_VALUES for key, _ in unknown):
         return None
-    if not all(MONITOR_NAME.fullmatch(host.name or "") for host in location.hosts):
+    hosts = [*map(without_brackets, location.hosts)]
+    if not all(MONITOR_NAME.fullmatch(host.name or "") for host in hosts):
         raise UsageError("an rbd monitor without a port, and with a name that its list would cut")
     text = "rbd:" + escape(location.name or "")
     if location.snapshot:
         text += "@" + escape(location.snapshot)
-    monitors = "\\;".join(_netloc(host).replace(":", "\\:") for host in location.hosts)
+    monitors = "\\;".join(_netloc(host).replace(":", "\\:") for host in hosts)
     options = [f"mon_host={monitors}"]
     if location.config_file:
         options.append(f"conf={escape(location.config_file)}")
