@@ -132,6 +132,9 @@ KINDS: dict[str, Kind] = {
     "chain-deeper-than": Kind(_W, "a chain has more layers than it should"),
     # Which layer holds which bytes: allocation.
     "damaged-table": Kind(_E, "a table of an image says what cannot be so"),
+    "refcount-low": Kind(_E, "clusters of an image are used more often than its refcounts say"),
+    "tables-overlap": Kind(_E, "two tables of an image, or a table and data, are in one place"),
+    "leaked-clusters": Kind(_I, "clusters of an image are counted and not used"),
     "map-unknown": Kind(_W, "which bytes a layer holds cannot be told", unknown=True),
     "map-stale": Kind(_I, "an image is written to while its tables are read"),
     # Rights: access.

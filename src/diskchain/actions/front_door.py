@@ -18,6 +18,7 @@ from diskchain.actions import open as opening
 from diskchain.actions.access import Question, Who, ask
 from diskchain.actions.blockdev_list import NodeList, list_nodes
 from diskchain.actions.chains import examine_document, examine_one, examine_targets
+from diskchain.actions.deep_check import deepened
 from diskchain.actions.document import disk_targets
 from diskchain.actions.examined import DEFAULT, DiskChain, Examined, Settings
 from diskchain.actions.keys import KeyPlaces
@@ -128,10 +129,10 @@ class Access:
     files: dict[str, tuple[FileAccess, ...]]
 
 
-def check(*targets: AnyTarget | Sequence[AnyTarget], **how: Unpack[How]) -> Report:
+def check(*targets: AnyTarget | Sequence[AnyTarget], deep: bool = False, **how: Unpack[How]) -> Report:
     """Everything that is wrong with the targets, those that are named seen together; of a directory, with every image and document below it.
 
-    Raises what keeps us from reading one: StorageError, UsageError, XmlError, PeerError. What is found in a directory raises nothing.
+    ``deep``: the tables of every layer are read and compared with each other, which needs numpy. Raises what keeps us from reading one: StorageError, UsageError, XmlError, PeerError. What is found in a directory raises nothing.
 
     >>> check("<domain><devices/></domain>").verdict
     <Verdict.CLEAN: 'clean'>
@@ -148,7 +149,8 @@ def check(*targets: AnyTarget | Sequence[AnyTarget], **how: Unpack[How]) -> Repo
     for found in every:
         if found.error is not None:
             raise found.error
-    return Report(tuple(select_each(every, look.disks, look.settings.timeout)))
+    chosen = select_each(every, look.disks, look.settings.timeout)
+    return Report(tuple(deepened(chosen, look.settings) if deep else chosen))
 
 
 def discover(target: AnyTarget, **how: Unpack[How]) -> BackingChain:

@@ -30,6 +30,11 @@ class Container:
         left = max(0, image.facts.size - self.base)
         self.size = left if part is None or not part.size else min(left, part.size)
 
+    @property
+    def image(self) -> Image:
+        """The open image it is of."""
+        return self._image
+
     def window(self) -> Window:
         """What a header may ask of it."""
         if not self.base and self.size == self.facts.size:

@@ -39,6 +39,7 @@ examples:
   diskchain check top.qcow2 --search /var/lib/libvirt/images
   diskchain check --sarif *.xml > findings.sarif
   diskchain check -c qemu:///system --ignore world-writable-base
+  diskchain check --deep vm.xml
   diskchain check /var/lib/libvirt/images /etc/libvirt/qemu
 
 A directory means every image and document below it; what is neither is counted. Symlinks in it are not followed.
@@ -74,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEPTH_WARNING,
         help="warn about chains deeper than N (default: %(default)s)",
     )
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="also read the tables of every layer, and compare them with each other; needs numpy",
+    )
     add_directory_argument(parser)
     add_findings_arguments(parser, verbose="show notes, too, and name targets that are clean")
     add_places_arguments(parser)
@@ -98,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         if settings.places is not None and args.search:
             raise UsageError("--search does not go with --root or --map: say with these where things lie")
         targets = [target_name(args, name) for name in names]
-        reports = check(targets, wanted_disks(args), settings, host=host, tell=progress.tell)
+        reports = check(targets, wanted_disks(args), settings, host=host, tell=progress.tell, deep=args.deep)
         screen = CheckScreen(
             selection,
             style_of(sys.stdout, environ=dict(os.environ)),
