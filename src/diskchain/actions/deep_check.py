@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from diskchain.actions.examined import DiskChain, Examined, Settings
+from diskchain.actions.layer_opener import opener_of
 from diskchain.allocation import need_numpy
 from diskchain.checks.annotate import annotated
 from diskchain.discover import Layer
 from diskchain.findings import Finding
-from diskchain.storage.location import local_path
-from diskchain.storage.source import Source
 
 if TYPE_CHECKING:
     from diskchain.allocation.open_layer import Opener
-    from diskchain.readers.open import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +24,7 @@ class _Deep:
 
     def of(self, disk: DiskChain) -> DiskChain:
         """``disk`` with what is wrong with the tables of the layers that were asked for."""
-        from diskchain.allocation.open_layer import open_here
-
-        reader = self.settings.reader
-        elsewhere = None if reader is None else reader.of([disk.target])
-
-        def opener(source: Source) -> "Image":
-            return open_here(source) if elsewhere is None or local_path(source.location) else elsewhere(source)
-
+        opener = opener_of(disk, self.settings)
         found = [
             (position, each)
             for position, layer in enumerate(disk.whole.layers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from diskchain.actions.examined import DEFAULT, DiskChain, Examined, Settings
+from diskchain.actions.layer_opener import opener_of
 from diskchain.actions.select_layer import selected
 from diskchain.allocation import need_numpy
 from diskchain.allocation.answers import Run
@@ -18,7 +19,6 @@ from diskchain.system.deadline import within
 
 if TYPE_CHECKING:
     from diskchain.allocation.layer_map import LayerMap
-    from diskchain.readers.open import Image
 
 _STEPS: Final = "KMGTPE"
 _SIZE: Final = r"(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}(?:\.[0-9]{1,9})?)\s*(?:([KMGTPEkmgtpe])(?:i?[Bb])?|[Bb])?"
@@ -78,14 +78,8 @@ def chain_map(chain: BackingChain, settings: Settings = DEFAULT) -> "LayerMap":
 def _mapped(disk: DiskChain, settings: Settings) -> DiskMap:
     need_numpy("a map of who holds which bytes")
     from diskchain.allocation.layer_map import LayerMap
-    from diskchain.allocation.open_layer import open_here
 
-    elsewhere = None if settings.reader is None else settings.reader.of([disk.target])
-
-    def opener(source: Source) -> "Image":
-        return open_here(source) if elsewhere is None or local_path(source.location) else elsewhere(source)
-
-    return DiskMap(disk, LayerMap(disk.chain, opener=opener, seconds=settings.timeout))
+    return DiskMap(disk, LayerMap(disk.chain, opener=opener_of(disk, settings), seconds=settings.timeout))
 
 
 def parse_place(text: str) -> tuple[int, int | None]:
