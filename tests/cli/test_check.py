@@ -30,7 +30,7 @@ def test_every_target_is_checked(broken: Path, tmp_path: Path) -> None:
     assert shown.code == 1
     assert f"{broken}: 1 error" in shown.out
     assert f"{tmp_path}/nothing: 1 error" in shown.out
-    assert shown.out.splitlines()[-1].endswith(" in 3 files")
+    assert shown.out.splitlines()[-1].endswith(" in 3 files; see diskchain explain missing")
 
 
 def test_a_missing_layer_is_looked_for(qemu_img: QemuImg, broken: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_one_error_among_many_sound_files_stands_on_the_first_screen(sound: Path
     lines = shown.out.splitlines()
     assert lines[0] == f"{broken}: 1 error, 1 note (-v)"
     assert lines[1].startswith("  error: [1]: no such file: ")
-    assert lines[-1] == "1 error, 201 notes (-v) in 201 files"
+    assert lines[-1] == "1 error, 201 notes (-v) in 201 files; see diskchain explain missing"
     assert len(lines) < 24
 
 
@@ -63,7 +64,7 @@ def test_errors_come_before_warnings(doubtful: Path, sound: Path) -> None:
     with doubtful.open("r+b") as file:
         file.truncate(70000)
     shown = diskchain("check", doubtful)
-    severities = [line.split(":")[0].strip() for line in shown.out.splitlines()[1:] if not line.startswith("   ")]
+    severities = re.findall("^  (error|warning|note):", shown.out, re.MULTILINE)
     assert severities == sorted(severities)
     assert severities[0] == "error"
     assert sound.name in shown.out
@@ -115,4 +116,7 @@ def test_errors_far_up_are_named_again_at_the_end(doubtful: Path, broken: Path) 
     for copy in copies:
         os.link(doubtful, copy)
     lines = diskchain("check", broken, *copies).out.splitlines()
-    assert lines[-2:] == [f"errors in {broken}", "1 error, 40 warnings, 21 notes (-v) in 21 files"]
+    assert lines[-2:] == [
+        f"errors in {broken}",
+        "1 error, 40 warnings, 21 notes (-v) in 21 files; see diskchain explain missing",
+    ]

@@ -15,7 +15,7 @@ from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
 from diskchain.discover import BackingChain, Discoverer
 from diskchain.errors import DiskchainError
-from diskchain.findings import Severity
+from diskchain.findings import Severity, about
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import Format, StorageType
@@ -204,12 +204,13 @@ class Run:
         from diskchain.actions.rights_audit import rights_findings
 
         if uri not in self._rights:
-            self._rights[uri] = rights_findings(uri, seconds=self.settings.timeout)
+            # A file of two disks comes up twice.
+            self._rights[uri] = [*dict.fromkeys(rights_findings(uri, seconds=self.settings.timeout))]
         left = self._rights[uri]
         files = None if disks is None else {path for disk in disks for path in disk.files}
         said = [each for each in left if files is None or each.file in files or each.id == _OF_ALL]
         self._rights[uri] = [each for each in left if each not in said]
-        return tuple(said)
+        return tuple(_of_layer(each, disks or ()) for each in said)
 
     def _is_image(self, top: Source, chain: BackingChain) -> bool:
         """Whether the walk saw a file that is an image; else it is looked at anew."""
@@ -273,6 +274,15 @@ class Run:
 
         headers = discoverer.discover(undeclared(source))
         return DiskChain(target, whole, headers=headers, places=self.settings.places)
+
+
+def _of_layer(found: "Finding", disks: "Sequence[DiskChain]") -> "Finding":
+    """``found``, which is about a file, with the first disk and layer of ``disks`` that have it."""
+    for disk in disks:
+        layer = disk.layer_with(found.file)
+        if layer is not None:
+            return about(found, disk.name, layer)
+    return found
 
 
 def _has_cure(found: "Finding") -> bool:

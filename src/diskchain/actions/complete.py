@@ -10,7 +10,7 @@ from diskchain.actions.read_document import TargetDocument, document_of, domain_
 from diskchain.actions.target import TargetName, image_target
 from diskchain.checks.confirmed import certain
 from diskchain.errors import LayerNotFound, UsageError, printable
-from diskchain.findings import Finding, finding
+from diskchain.findings import Finding, about, finding
 from diskchain.libvirtxml.edit.completion import complete as filled_in
 from diskchain.libvirtxml.edit.completion import declared_disks, strip, unwritable
 from diskchain.storage.source import Source
@@ -68,7 +68,8 @@ def complete(document: TargetDocument, wanted: Sequence[str] = (), settings: Set
             chains[number] = source
         else:
             message = f"{printable(unfit)} cannot be written in XML, so disk {disk.name} is left as it was"
-            findings.append(finding("not-in-xml", message, file=unfit)._replace(disk=disk.name))
+            said = finding("not-in-xml", message, file=unfit)
+            findings.append(about(said, disk.name, disk.layer_with(unfit)))
     return Completed(filled_in(text, chains, document.origin), tuple(dict.fromkeys(findings)))
 
 

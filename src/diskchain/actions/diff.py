@@ -13,7 +13,7 @@ from diskchain.actions.target import Target, TargetName
 from diskchain.checks.compare import Row, compare, undeclared
 from diskchain.discover import Discoverer
 from diskchain.errors import LayerNotFound, StorageError, UsageError, printable
-from diskchain.findings import Finding, Verdict, verdict
+from diskchain.findings import Finding, Verdict, about, verdict
 from diskchain.libvirtxml.edit.completion import declared_disks
 from diskchain.readers.places import Places
 from diskchain.storage.source import Source
@@ -92,7 +92,8 @@ def _compared(disk: DiskChain, running: dict[str, Target] | None) -> DiskDiffere
     rows = compare(disk.target.source, headers, live, live=running is not None, resolve=partial(_file_of, disk.places))
     found = tuple(disk.findings())
     if runs is not None and runs.kept is not None and not disk.first:
-        found += (transient_overlay(runs.source, runs.kept)._replace(disk=disk.name),)
+        said = transient_overlay(runs.source, runs.kept)
+        found += (about(said, disk.name, disk.names[0].shown),)
     return DiskDifference(disk.name, tuple(rows[disk.first :]), found)
 
 
@@ -100,7 +101,8 @@ def _of_running(name: str, live: Source, settings: Settings) -> DiskDifference:
     """A disk that was plugged in while the domain runs, and is in no definition."""
     headers = Discoverer(settings.policy, seconds=settings.timeout).discover(undeclared(live))
     rows = compare(None, headers.source, live, live=True, resolve=partial(_file_of, None))
-    return DiskDifference(name, tuple(rows), tuple(headers.findings))
+    chain = DiskChain(Target(name, live, attached=True), headers)
+    return DiskDifference(name, tuple(rows), tuple(chain.findings()))
 
 
 def _file_of(places: Places | None, path: str) -> str:

@@ -11,7 +11,7 @@ from diskchain.actions.examined import DiskChain, Settings
 from diskchain.actions.read_document import TargetDocument
 from diskchain.actions.target import Target
 from diskchain.discover.messages import nothing_looked_at, yet_to_be_made
-from diskchain.findings import Finding
+from diskchain.findings import Finding, about
 from diskchain.guest.disk import Disk
 from diskchain.guest.terms import DiskDevice
 from diskchain.libvirtxml.documents.snapshot import SnapshotDisk
@@ -79,7 +79,7 @@ def without_overlays_to_be(name: str, disks: list[DiskChain]) -> tuple[list[Disk
     said: list[Finding] = []
     for disk in disks:
         gone = _missing(disk.whole)
-        said += [yet_to_be_made(name, path) for path in gone]
+        said += [about(yet_to_be_made(name, path), disk.name, disk.layer_with(path)) for path in gone]
         there += [] if gone else [disk]
     if not there:
         said.append(nothing_looked_at(name))

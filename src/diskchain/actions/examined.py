@@ -115,6 +115,15 @@ class DiskChain(NamedTuple):
                 if path is not None:
                     yield path
 
+    def layer_with(self, path: str | None) -> str | None:
+        """What the layer is called that has this file, for itself, its data or an extent; None where none of the chain has."""
+        if path is None:
+            return None
+        for position, layer in enumerate(layers(self.whole.source)):
+            if any(local_path(file.location) == path for file in files(layer)):
+                return shown_name(self.name, self.whole.source, position)
+        return None
+
     def findings(self) -> Iterator[Finding]:
         """Everything said of the chain from that layer down, each finding with its disk and layer."""
         disk = self.name if self.target.attached else None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from diskchain.actions.examined import DiskChain, Examined
+    from diskchain.findings import Finding
 
 
 def places(
@@ -60,9 +61,21 @@ def selected(target: "Examined", wanted: "Sequence[str]", seconds: float = DEFAU
     rest = [name for name in wanted if name not in unread]
     found = places([(disk.name, disk.whole.source) for disk in target.disks], rest, seconds) if rest else []
     disks = [_from(target.disks[place.disk], place.position) for place in found]
-    about = {*(disk.name for disk in disks), *named_unread, None}
-    said = tuple(each for each in target.said if each.disk in about)
-    return target.with_parts(tuple(disks), said)
+    return target.with_parts(tuple(disks), tuple(_said_of(disks, named_unread, target.said)))
+
+
+def _said_of(disks: "Sequence[DiskChain]", unread: "Sequence[str]", said: "Iterable[Finding]") -> "Iterator[Finding]":
+    """What is said of ``disks``, each from the layer down that was asked for, or of none. A file may be a layer of several disks."""
+    from diskchain.findings import about
+
+    named = {*(disk.name for disk in disks), *unread, None}
+    above = {name.shown for disk in disks for name in disk.names[: disk.first]}
+    for found in said:
+        owner = next((disk for disk in disks if found.layer is not None and found.file in {*disk.files}), None)
+        if owner is not None:
+            yield about(found, owner.name, owner.layer_with(found.file))
+        elif found.disk in named and found.layer not in above:
+            yield found
 
 
 def select_each(

@@ -57,19 +57,18 @@ class CheckScreen:
 
     def closing_lines(self) -> Iterator[str]:
         """What all targets come to; the only one has said so itself. After an error, where to read on."""
-        yield from self._totals()
-        if self._worst is not None:
-            yield self._style.dim(f"what it means and how to mend it: diskchain explain {self._worst}")
-
-    def _totals(self) -> Iterator[str]:
+        see = "" if self._worst is None else f"see diskchain explain {self._worst}"
         if self._only is not None:
+            if see:
+                yield self._style.dim(see)
             return
         if self._with_errors and self._lines > _SCREEN:
             left = len(self._with_errors) - _NAMED
             named = ", ".join(map(printable, self._with_errors[:_NAMED]))
             yield f"errors in {named}{f' and {left:,} more' if left > 0 else ''}"
         said = counted(self._total, self._style, self._least)
-        yield f"{said} in {number_of(self._targets, 'file' if self.host is None else 'domain')}"
+        where = number_of(self._targets, "file" if self.host is None else "domain")
+        yield f"{said} in {where}" + (self._style.dim(f"; {see}") if see else "")
 
     def _is_error(self, found: Finding) -> bool:
         return found.severity is Severity.ERROR and self._selection.shows(found)

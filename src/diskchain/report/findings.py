@@ -27,14 +27,24 @@ def finding_lines(found: Finding, style: Style, place: str = "") -> Iterator[str
 def message_lines(found: Finding, style: Style, place: str = "", message: str | None = None) -> Iterator[str]:
     """A finding without its command. ``place``: what it is about, in front of the ``message``; None: its own."""
     label, id = f"{_LABELS[found.severity]}:", f"[{found.id}]"
-    at = printable(place) if found.line is None else f"{printable(place)} line {found.line}"
+    at = ", ".join(filter(None, (printable(place), "" if found.line is None else f"line {found.line}")))
     text = found.message if message is None else message
-    words = [label, *(f"{at.strip()}:".split(" ") if at else ()), *text.split(" "), id]
+    if place:
+        text = _without_disk(text, found.disk)
+    words = [label, *(f"{at}:".split(" ") if at else ()), *text.split(" "), id]
     lines = list(wrapped(words, style.width))
     lines[0] = marked(found.severity, label, style) + lines[0].removeprefix(label)
     if lines[-1].endswith(id):
         lines[-1] = lines[-1].removesuffix(id) + style.dim(id)
     yield from lines
+
+
+def _without_disk(message: str, disk: str | None) -> str:
+    """A message that begins with its disk, ``disk vda: …`` or ``disk vda, 2 below the top: …``, without that."""
+    begins = f"disk {printable(disk or '')}"
+    who, colon, rest = message.removeprefix(begins).partition(": ")
+    is_so = disk and colon and message.startswith(begins) and (not who or who.endswith(" below the top"))
+    return rest if is_so else message
 
 
 def fix_line(found: Finding) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from diskchain.errors import printable
-from diskchain.findings import Finding, finding
+from diskchain.findings import Finding, about, finding
 from diskchain.guest.disk import Disk
 from diskchain.guest.order import libvirt_order
 from diskchain.libvirtxml.postparse import Profile, post_parse
@@ -23,6 +23,7 @@ from diskchain.libvirtxml.validate import (
 )
 from diskchain.libvirtxml.validate.domain_context import Surroundings
 from diskchain.libvirtxml.validate.rule import DiskCheck, DomainCheck, Problem, Rule, SourceCheck
+from diskchain.storage.lookup import shown_name
 from diskchain.storage.source import layers
 
 
@@ -75,9 +76,9 @@ def as_finding(found: Found, one: Disk, origin: str | None, line: int | None) ->
     allowed = found.problem.allowed
     listed = f" (allowed: {', '.join(allowed)})" if allowed else ""
     message = printable(f"{who}{below}: {found.problem.message}{listed}")
-    return finding(found.id, message, file=origin, line=line, allowed=tuple(map(str, allowed)))._replace(
-        disk=one.target.dev or None
-    )
+    said = finding(found.id, message, file=origin, line=line, allowed=tuple(map(str, allowed)))
+    dev = one.target.dev or None
+    return about(said, dev, shown_name(dev, one.source, found.layer) if dev and found.layer else None)
 
 
 def _with_defaults(disks: Sequence[Disk], profile: Profile) -> list[Disk]:
