@@ -11,11 +11,12 @@ from diskchain.system.libc import PR_SET_PDEATHSIG, prctl_function
 
 
 def die_with_parent() -> Callable[[], None]:
-    """What a child calls between fork and exec, so that it gets SIGTERM when we die."""
+    """What a child calls between fork and exec, so that it gets SIGTERM when we die, whatever signals our thread holds back."""
     prctl = prctl_function()
     parent = os.getpid()
 
     def before_exec() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a lasting thread takes none, and children inherit that
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # dead already, and nobody would tell
             os.kill(os.getpid(), signal.SIGKILL)
