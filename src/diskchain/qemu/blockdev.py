@@ -78,6 +78,16 @@ def blockdev(source: Source, policy: NodePolicy = _PLAIN_POLICY, profile: Profil
     return Emission(tuple(items), top, tuple(effective))
 
 
+def storage_node(source: Source, policy: NodePolicy, profile: Profile, layer: int = 0) -> tuple[Item, ...]:
+    """The node of where ``source`` is stored alone, without its format, and what QEMU needs to log in there. Raises UsageError."""
+    look = _Look(policy, profile, layer, top=layer == 0)
+    names = node_names(source)
+    items: list[Item] = []
+    node = _storage_node(source, names, look, items)
+    items.append(NodeItem(node | _common(names.storage, source, look, effective=False), layer))
+    return tuple(items)
+
+
 def _emit(source: Source, below: str | None, look: _Look, items: list[Item]) -> str:
     """Append what one layer needs; returns the name of its effective node."""
     if isinstance(source.location, VolumeLocation) and source.location.actual is not None:
@@ -236,7 +246,7 @@ def _storage_node(source: Source, names: NodeNames, look: _Look, items: list[Ite
             return {"driver": "virtio-blk-vhost-vdpa", "path": path}
         case NetworkLocation():
             login = _login(source, location, names, look, items)
-            return network_node(location, login, newer=look.profile.newer, ours=look.profile.read_only)
+            return network_node(location, login, newer=look.profile.newer, ours=look.profile.ours)
     if isinstance(location, FileLocation | BlockLocation | DirLocation):
         raise UsageError("an empty drive has no nodes")
     raise UsageError(f"no block node can show a {location.type}")
@@ -244,12 +254,12 @@ def _storage_node(source: Source, names: NodeNames, look: _Look, items: list[Ite
 
 def _objects(source: Source, profile: Profile) -> QemuObjects:
     """The objects that a running domain has for a layer; none of ours bears their names."""
-    return QemuObjects() if profile.read_only or source.runtime is None else source.runtime.objects
+    return QemuObjects() if profile.ours or source.runtime is None else source.runtime.objects
 
 
 def _passed(source: Source, profile: Profile) -> int | None:
     """The set of descriptors through which QEMU gets the file; None where it opens the file itself, as a QEMU of our own does."""
-    return None if profile.read_only or source.runtime is None else source.runtime.fdset
+    return None if profile.ours or source.runtime is None else source.runtime.fdset
 
 
 def _file_node(

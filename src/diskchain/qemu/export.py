@@ -8,12 +8,18 @@ import urllib.parse
 from typing import Any, Final
 
 from diskchain.errors import PeerError, StorageError
+from diskchain.qemu.create import CreateItem, ImageOptions, creation
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
+from diskchain.qemu.emission import NodeItem, SecretItem
 from diskchain.secrets.value import SecretValue
+from diskchain.storage.encryption import Encryption, EncryptionFormat
+from diskchain.storage.location import FileLocation
+from diskchain.storage.runtime import Runtime
+from diskchain.storage.source import Source
+from diskchain.storage.terms import Format
 
 _EXPORT: Final = "diskchain-export"
 _OVERLAY: Final = "diskchain-overlay"
-_OVERLAY_KEY: Final = "diskchain-overlay-key"
 _KEY_BYTES: Final = 32
 #: The key is random already, so nothing is gained by making guesses slow. Milliseconds.
 _ITER_TIME: Final = 10
@@ -64,21 +70,25 @@ def add_overlay(daemon: StorageDaemon, below: str, directory: str, *, encrypted:
     """
     path = os.path.join(directory, "overlay.qcow2")
     size = virtual_size(daemon, below)
-    encrypt: dict[str, Any] = {}
-    if encrypted:
-        with SecretValue(os.urandom(_KEY_BYTES).hex().encode()) as key, key.reveal() as value:
-            daemon.add_secret(_OVERLAY_KEY, value)
-        encrypt = {"format": "luks", "key-secret": _OVERLAY_KEY}
+    new = Source(
+        FileLocation(path),
+        Format.QCOW2,
+        encryption=Encryption(EncryptionFormat.LUKS) if encrypted else None,
+        runtime=Runtime(f"{_OVERLAY}-file", _OVERLAY),
+    )
     try:
-        daemon.job("blockdev-create", {"options": {"driver": "file", "filename": path, "size": 0}}, "create-file")
-        daemon.execute("blockdev-add", {"driver": "file", "node-name": f"{_OVERLAY}-file", "filename": path})
-        options = {"driver": "qcow2", "file": f"{_OVERLAY}-file", "size": size}
-        if encrypt:
-            options["encrypt"] = {**encrypt, "hash-alg": _HASH, "iter-time": _ITER_TIME}
-        _create(daemon, options)
+        for step in creation(new, size, ImageOptions(key_time=_ITER_TIME, key_hash=_HASH)).steps:
+            match step:
+                case SecretItem():
+                    with SecretValue(os.urandom(_KEY_BYTES).hex().encode()) as value, value.reveal() as revealed:
+                        daemon.add_secret(step.id, revealed)
+                case NodeItem():
+                    daemon.execute("blockdev-add", step.properties)
+                case CreateItem():
+                    _create(daemon, step.properties)
         node: dict[str, Any] = {"driver": "qcow2", "node-name": _OVERLAY, "file": f"{_OVERLAY}-file", "backing": below}
-        if encrypt:
-            node["encrypt"] = encrypt
+        if encrypted:
+            node["encrypt"] = {"format": "luks", "key-secret": f"{_OVERLAY}-encryption-secret0"}
         daemon.execute("blockdev-add", node)
     finally:
         if os.path.exists(path):

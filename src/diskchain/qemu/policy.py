@@ -57,8 +57,8 @@ class Profile:
 
     ``raw_nodes``: a plain raw image has a format node of its own. ``raw_slices``: the format node of a raw image does the
     slicing itself. ``cache_last``: an order of keys. ``newer``: knows NBD reconnection, data files, discard without unref; looks for zeroes in all layers.
-    ``read_only``: every node is, and nothing of the policy matters: for looking at an image. ``share``: also when someone
-    else is writing it.
+    ``ours``: of a QEMU of our own, not as libvirt does it. ``read_only``: every node is, and nothing of the policy matters: for looking at
+    an image. ``share``: also when someone else is writing it.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Profile:
     raw_slices: bool = False
     cache_last: bool = True
     newer: bool = True
+    ours: bool = False
     read_only: bool = False
     share: bool = False
 
@@ -76,9 +77,11 @@ LIBVIRT_9: Final = Profile("libvirt-9", raw_slices=True, cache_last=False, newer
 LIBVIRT_11: Final = Profile("libvirt-11")
 LIBVIRT_11_QEMU_9: Final = Profile("libvirt-11-qemu-9", raw_nodes=False)
 #: What diskchain itself hands to a qemu-storage-daemon.
-QSD: Final = Profile("qsd", read_only=True)
+QSD: Final = Profile("qsd", ours=True, read_only=True)
 #: The same for images in use.
 QSD_SHARED: Final = replace(QSD, share=True)
+#: What diskchain makes and writes there.
+QSD_WRITING: Final = Profile("qsd-writing", ours=True)
 
 PROFILES: Final = {profile.name: profile for profile in (LIBVIRT_9, LIBVIRT_11, LIBVIRT_11_QEMU_9, QSD)}
 
