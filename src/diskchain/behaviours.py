@@ -36,7 +36,11 @@ class Behaviour(NamedTuple):
 
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
 
+#: Since then libvirt describes all nodes to QEMU itself.
+_CHAIN: Final = Behaviour("libvirt", "(with QEMU since 4.2) uses the document's chain", since=(5, 10))
+
 #: By subject: the id of a finding, and after a slash what tells cases of one finding apart. Oldest first, one row for each way of doing it.
+#: A single row: so it is since then, and nobody looked at what was before.
 BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
     "backing-on-raw/raw": (
         Behaviour("libvirt", "refuses to start the domain", until=(9, 0), stops=Stops.START),
@@ -58,6 +62,14 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
         Behaviour("QEMU", "does not open it for writing until it is repaired", until=(7, 2), stops=Stops.START),
         Behaviour("QEMU", "repairs it when it opens it for writing", since=(10, 0), severity=_I),
     ),
+    "backing-differs/chain": (_CHAIN,),
+    "backing-differs/data-file": (
+        Behaviour("libvirt", "does not know data files, and QEMU opens the header's", until=(10, 9)),
+        Behaviour("libvirt", "uses the document's, and the guest does not see what is in the other", since=(10, 10)),
+    ),
+    "layer-left-out/chain": (_CHAIN,),
+    "terminated-early/chain": (Behaviour("libvirt", "(with QEMU since 4.2) opens no file below", since=(5, 10)),),
+    "trust-in-header/handed-on": (Behaviour("libvirt", "has QEMU do what it says", since=(6, 2)),),
     "access-denied/leftover": (
         Behaviour("libvirt", "refuses to start the domain", until=(9, 0), stops=Stops.START),
         Behaviour("libvirt", "writes over it", since=(11, 3)),
@@ -129,7 +141,7 @@ def statement(subject: str, versions: Versions = UNKNOWN) -> str:
     rows = behaviours(subject, versions)
     peer = rows[0].peer
     version = versions.of(peer)
-    if version is not None and len(rows) == 1:
+    if version is not None and len(rows) == 1 and rows[0].may_hold(version):
         return f"{peer} {shown(version)} {rows[0].does}"
     said = [f"{peer} {_range(rows[0])}{rows[0].does}", *(f"{_range(row)}it {row.does}" for row in rows[1:])]
     return ", ".join(said)
@@ -157,17 +169,19 @@ def for_versions(found: Finding, versions: Versions) -> Finding:
             continue
         rows = behaviours(subject, versions)
         told = found._replace(message=found.message.replace(general, statement(subject, versions)))
-        if len(rows) > 1:
+        if len(rows) > 1 or len(BEHAVIOURS[subject]) == 1:
             return told
         severity = rows[0].severity or found.severity
         return told._replace(severity=severity, stops=rows[0].stops if severity is _E else None)
     return found
 
 
+KNOWS_DATA_FILES: Final = "data files of qcow2 images are labelled"
+
 #: What a peer can do, or keeps to, since a version. Up to the one before it cannot, or nobody knows that it does.
 _SINCE: Final[dict[str, tuple[Peer, Version]]] = {
     "a QEMU that runs as root keeps root's capabilities": ("libvirt", (9, 0)),  # measured; earlier ones could take them
-    "data files of qcow2 images are labelled": ("libvirt", (10, 10)),  # its news; measured that 9.0 does not
+    KNOWS_DATA_FILES: ("libvirt", (10, 10)),  # its news; measured that 9.0 does not
 }
 
 
@@ -180,7 +194,25 @@ def can(what: str, versions: Versions) -> bool | None:
 
 #: What was tried, newest first: what a profile's bare major number means.
 _TRIED: Final[dict[Peer, tuple[Version, ...]]] = {"libvirt": ((11, 3), (9, 0)), "QEMU": ((10, 0), (7, 2))}
+
+
+def tried(peer: Peer) -> str:
+    """``QEMU (7.2 to 10.0)``: what is so in all versions that were tried."""
+    newest, *_, oldest = _TRIED[peer]
+    return f"{peer} ({shown(oldest)} to {shown(newest)})"
+
+
+def up_to_newest(peer: Peer) -> str:
+    """``QEMU up to 10.0``."""
+    return f"{peer} up to {shown(_TRIED[peer][0])}"
+
+
 _PEERS: Final = re.compile(r"libvirt-(\d{1,3})(?:\.(\d{1,3}))?(?:-qemu-(\d{1,3})(?:\.(\d{1,3}))?)?")
+
+
+def since(what: str) -> str:
+    """The version since which a peer can do that: ``10.10``."""
+    return shown(_SINCE[what][1])
 
 
 def versions_named(name: str) -> Versions:

@@ -18,16 +18,16 @@ OVER_NBD = 'json:{"driver":"qcow2","file":{"driver":"nbd","host":"h","port":"1"}
         ("[datastore1] vm/base.vmdk", "base.vmdk", "VMware ESXi"),
         ("[datastore1] base.vmdk", "base.vmdk", "VMware ESXi"),
         ("/vmfs/volumes/store/vm/base.vmdk", "base.vmdk", "VMware ESXi"),
-        ("file:/x/base.raw", "base.raw", "QEMU 7.2 opens it"),
-        (IN_QCOW2, "b.qcow2", "QEMU 7.2 opens it"),
-        (OVER_NBD, "", "QEMU 7.2 opens it"),
+        ("file:/x/base.raw", "base.raw", "QEMU (7.2 to 10.0) opens it"),
+        (IN_QCOW2, "b.qcow2", "QEMU (7.2 to 10.0) opens it"),
+        (OVER_NBD, "", "QEMU (7.2 to 10.0) opens it"),
     ],
 )
 def test_who_opens_it_is_said(text: str, last: str, says: str) -> None:
     found = foreign_name(text)
     assert found is not None
     assert says in found.opens
-    assert "libvirt 11.3" in found.opens
+    assert "libvirt (9.0 to 11.3)" in found.opens
     assert last_component(text) == last
 
 

@@ -11,7 +11,7 @@ from diskchain.access.actor import Actor, Libvirtd, Origin
 from diskchain.access.judge import UNCONFINED, Confinement
 from diskchain.access.kernel.identity import ALL_CAPABILITIES, Capability, Identity, identify, user_name
 from diskchain.access.security.libvirt_labels import DomainLabel
-from diskchain.behaviours import UNKNOWN, can, refuses
+from diskchain.behaviours import KNOWS_DATA_FILES, UNKNOWN, can, refuses
 from diskchain.errors import PeerError, UsageError
 from diskchain.hypervisor.daemon import SYSTEM_STATE, Daemon, noted_process
 from diskchain.hypervisor.qemu_conf import QemuConf, read_qemu_conf
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from diskchain.libvirtxml.documents.domain_labels import DomainLabels
 
 _KEEPS_CAPABILITIES: Final = "a QEMU that runs as root keeps root's capabilities"
-_KNOWS_DATA_FILES: Final = "data files of qcow2 images are labelled"
 #: Bit numbers in a process's capability masks: ``include/uapi/linux/capability.h``.
 _BITS: Final = {Capability.DAC_OVERRIDE: 1, Capability.DAC_READ_SEARCH: 2}
 
@@ -150,7 +149,7 @@ def _giver(host: Host) -> Libvirtd:
     if daemon is not None and daemon.is_session:
         own = identify(f"+{daemon.uid}:+{daemon.gid}", capabilities=False)
         return Libvirtd(own, gives=False, because="a session's libvirtd gives files to nobody")
-    knows = can(_KNOWS_DATA_FILES, host.versions)
+    knows = can(KNOWS_DATA_FILES, host.versions)
     settings = host.settings
     if settings.problem is not None:
         # A document alone is judged by libvirt's defaults; a connection has a daemon that knows better.

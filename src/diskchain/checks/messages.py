@@ -1,6 +1,6 @@
 """The words of the findings of ``examine``: about files as they are used together, when none of them is broken. Pure."""
 
-from diskchain.behaviours import statement
+from diskchain.behaviours import statement, up_to_newest
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, Stops, finding
 from diskchain.image.header import Identity
@@ -97,7 +97,7 @@ def corrupt(path: str, format: Format) -> Finding:
 
 def unknown_features(path: str, names: tuple[str, ...]) -> Finding:
     """The image has features that no QEMU up to 10.0 knows; none may ignore them."""
-    message = f"{printable(path)} needs what QEMU up to 10.0 does not have: {', '.join(map(printable, names))}"
+    message = f"{printable(path)} needs what {up_to_newest('QEMU')} does not have: {', '.join(map(printable, names))}"
     return finding("unknown-incompatible-feature", message, file=path)
 
 

@@ -287,16 +287,14 @@ def credentials(referrer: str) -> Finding:
 
 def trust_in_header(referrer: str, what: str, claimed: "Claims", *, handed_on: bool) -> Finding:
     """A string in a header says whom to trust, or names keys and credentials. ``handed_on``: libvirt does what it says."""
+    from diskchain.behaviours import statement
+
     said = []
     if claimed.checks:
         said.append(f"turns off or replaces the check of a server ({', '.join(claimed.checks)})")
     if claimed.names:
         said.append(f"names secrets or credentials of the program that opens it ({', '.join(claimed.names)})")
-    who = (
-        "libvirt (since 6.2) and QEMU do what it says"
-        if handed_on
-        else "QEMU does what it says when it reads this header"
-    )
+    who = statement("trust-in-header/handed-on") if handed_on else "QEMU does what it says when it reads this header"
     return finding(
         "trust-in-header",
         f"{printable(referrer)}: its {what} {' and '.join(map(printable, said))}: {who}; diskchain does not",
@@ -337,11 +335,13 @@ def refused(path: str, referrer: str, rule: str) -> Finding:
 
 def terminated_early(path: str, below: str) -> Finding:
     """The document ends the chain; the header names ``below``."""
+    from diskchain.behaviours import statement
+
     below = redacted(below)
     return finding(
         "terminated-early",
-        f"the document ends the chain at {printable(path)}, though its header names {printable(below)}: libvirt (since 5.10, with "
-        f"QEMU since 4.2) opens no file below, so the guest reads zeros where {printable(path)} has no data",
+        f"the document ends the chain at {printable(path)}, though its header names {printable(below)}: "
+        f"{statement('terminated-early/chain')}, so the guest reads zeros where {printable(path)} has no data",
         file=path,
         referrer=below,
     )

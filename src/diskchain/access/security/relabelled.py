@@ -10,6 +10,7 @@ from diskchain.access.kernel.chown_check import Giving
 from diskchain.access.kernel.path_facts import Inode
 from diskchain.access.requirements import destination_of, writable_depths
 from diskchain.access.security.libvirt_labels import DAC, DomainLabel, Relabelling, at_job, at_start, dac_ids
+from diskchain.behaviours import KNOWS_DATA_FILES, since
 from diskchain.storage.location import local_path
 from diskchain.storage.operation import Operation
 from diskchain.storage.source import Source, Terminator, layers
@@ -31,7 +32,7 @@ class Owner:
 
 
 _OVERLOOKED: Final = (
-    "libvirt 11.3 looks for no data file of an image that has a backing file, or below which a document ends the chain; "
+    f"libvirt since {since(KNOWS_DATA_FILES)} looks for no data file of an image that has a backing file, or below which a document ends the chain; "
     "diskchain complete writes it into the document"
 )
 _COUNTED: Final = "libvirt's note says that another domain uses"
@@ -108,7 +109,7 @@ def _given(file: Inode, uid: int, gid: int, owner: Owner, libvirtd: Libvirtd) ->
         return libvirtd.give(file, uid, gid)
     if libvirtd.knows_data_files:
         return Giving(works=False, reason=_OVERLOOKED)
-    unknown = "libvirt before 10.10.0 knows nothing of data files"
+    unknown = f"libvirt before {since(KNOWS_DATA_FILES)} knows nothing of data files"
     if libvirtd.knows_data_files is None:
         return Giving(works=None, reason=f"{unknown}, and its version is not known here")
     return Giving(works=False, reason=unknown)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from diskchain.behaviours import tried
 from diskchain.errors import ReferenceSyntaxError
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.reference import parse_reference
@@ -19,7 +20,7 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _SHARE: Final = re.compile(r"\\\\[^\\]+\\")
 _DATASTORE: Final = re.compile(r"\[[^\]/]+\] ?[^/]")
 _ESXI: Final = "/vmfs/"
-_HERE: Final = "QEMU 7.2 and libvirt 11.3 on this system"
+_HERE: Final = f"{tried('QEMU')} and {tried('libvirt')} on this system"
 _WINDOWS: Final = "programs on Windows open it (QEMU, Hyper-V, VMware, VirtualBox)"
 
 
@@ -67,7 +68,7 @@ def _of_qemu(text: str) -> ForeignName | None:
     plain = (
         found.slice is None and not found.unknown and not found.credentials and isinstance(found.location, FileLocation)
     )
-    opens = "QEMU 7.2 opens it; libvirt 11.3 does not, and starts no domain with it"
+    opens = f"{tried('QEMU')} opens it; {tried('libvirt')} does not, and starts no domain with it"
     return ForeignName(opens, path if plain and path else None, found.format)
 
 

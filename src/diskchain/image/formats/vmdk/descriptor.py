@@ -67,7 +67,9 @@ class Descriptor:
         kind, quote, _ = self.text[at + len(_CREATE_TYPE) + 2 :].partition(b'"')  # whatever two characters come first
         name = header_text(kind.split(b"\n", 1)[0])
         if not quote or name not in _OPENED_TYPES:
-            return f'createType "{name}", of which QEMU 7.2 opens none (only {", ".join(_OPENED_TYPES)})'
+            from diskchain.behaviours import tried
+
+            return f'createType "{name}", of which {tried("QEMU")} opens none (only {", ".join(_OPENED_TYPES)})'
         writable = [found for found in _EXTENT.findall(self.text) if found[0] == b"RW" and found[3]]
         for _, _, extent, _, offset in writable:
             if (extent == b"FLAT") is not bool(offset) or offset.startswith(b"-"):
