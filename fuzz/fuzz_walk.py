@@ -15,6 +15,7 @@ from diskchain.checks.confirmed import certain
 from diskchain.checks.consistency import examine
 from diskchain.discover import Discoverer
 from diskchain.readers.policy import STRICT, UPLOAD
+from diskchain.report.selection import EVERYTHING
 from diskchain.report.style import Style
 from diskchain.report.tree import chain_lines
 from diskchain.storage.location import FileLocation
@@ -42,5 +43,5 @@ def run_one(data: bytes) -> None:
     assert all(extent.source.location[0].startswith(f"{_PLACE}/") for layer in found for extent in layer.extents)
     examine(chain)
     certain(chain)
-    for line in chain_lines(DiskChain(Target("a", chain.source), chain), Style()):
+    for line in chain_lines(DiskChain(Target("a", chain.source), chain), EVERYTHING, Style()):
         assert line.isprintable()
