@@ -11,8 +11,8 @@ from typing import Final, Literal
 from diskchain.actions.examined import Examined
 from diskchain.actions.target import TargetName, begins_document
 from diskchain.actions.walked import Walked
-from diskchain.discover.messages import nothing_in_directory, unreadable_target
-from diskchain.errors import DiskchainError, StorageError, StorageMissing, XmlError
+from diskchain.discover.messages import unreadable_target
+from diskchain.errors import DiskchainError, IsDirectory, StorageError, StorageMissing, XmlError, printable
 from diskchain.image.magic import candidates, has_partition_table
 from diskchain.readers.local import open_local, storage_error
 from diskchain.storage.terms import StorageType
@@ -94,8 +94,10 @@ def targets_in(
             tell(len(found), None)
     sorts = [each.sort for each in found if isinstance(each, TargetName)]
     walked = Walked(sorts.count("image"), sorts.count("document"), len(found) - len(sorts), passed)
-    said = () if found else (nothing_in_directory(top.name),)
-    return [Examined(top.name, said=said, walked=walked), *found]
+    nothing = (
+        None if found else IsDirectory(f"{printable(top.name)} is a directory with no image and no document below it")
+    )
+    return [Examined(top.name, error=nothing, walked=walked), *found]
 
 
 def _sorts(entries: Sequence[Entry], seconds: float) -> list[Sort]:

@@ -70,12 +70,6 @@ def nothing_looked_at(document: str) -> Finding:
     return finding("not-inspected", message, file=document)
 
 
-def nothing_in_directory(directory: str) -> Finding:
-    """A directory without a single image or document."""
-    message = f"{printable(directory)} has no image and no document below it: nothing was looked at"
-    return finding("not-inspected", message, file=directory)
-
-
 def elsewhere(where: str, host: str) -> Finding:
     """The whole chain is on another host."""
     message = f"{printable(where)} and what is below it are on {printable(host)}: nothing was looked at"
