@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from diskchain.actions.examined import Examined
+from diskchain.actions.image_names import is_called_image
 from diskchain.actions.target import TargetName, begins_document
 from diskchain.actions.walked import Walked
 from diskchain.discover.messages import unreadable_target
@@ -23,11 +24,6 @@ Sort = Literal["image", "document", "directory", "other", "gone"]
 #: Told while many are looked at: how many so far, and of how many, if that is known.
 Tell = Callable[[int, int | None], None]
 
-#: What images are called. Deltas of VMware and Hyper-V, and Parallels' files, among them.
-SUFFIXES: Final = (
-    ".qcow2", ".qcow", ".qed", ".raw", ".img", ".iso", ".vmdk", ".vdi", ".vhd", ".vhdx", ".avhd", ".avhdx", ".vpc", ".hdd", ".hds",
-    ".dmg", ".luks",
-)  # fmt: skip
 #: How what is passed over is counted.
 _PASSED: Final[Mapping[Kind, str]] = {
     "file": "other files",
@@ -38,11 +34,6 @@ _PASSED: Final[Mapping[Kind, str]] = {
 }
 _HEADS_AT_ONCE: Final = 16  # heads that are read by one question
 _ENTRIES_AT_ONCE: Final = 256
-
-
-def is_called_image(name: str) -> bool:
-    """Whether a file of that ``name`` is an image whatever it holds: if it does not hold one, that deserves to be said."""
-    return name.endswith(SUFFIXES) or name.lower().endswith(SUFFIXES)
 
 
 def sorts_of(paths: Sequence[str], seconds: float) -> list[Sort]:
