@@ -9,7 +9,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from diskchain.actions.examined import DEFAULT, DEPTH_WARNING, DiskChain, Examined, Settings
-from diskchain.actions.target import Target, TargetName, image_target, is_stream, may_be_document
+from diskchain.actions.target import Target, TargetName, is_stream, may_be_document
 from diskchain.checks.annotate import annotated
 from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
@@ -192,6 +192,8 @@ class Run:
             document = document_of(name)
             if document is not None:
                 return self._document(document, name.found_in)
+            from diskchain.actions.image_target import image_target
+
             target = image_target(name)
             self._keep(target.source)
             disk = self._discovered(target, self._discoverer([target]))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from diskchain.actions.chains import DEFAULT, Settings, examine_document, examine_one
 from diskchain.actions.document import disk_name
 from diskchain.actions.document_view import DocumentView
+from diskchain.actions.image_target import image_target
 from diskchain.actions.read_document import TargetDocument, document_of, domain_document
-from diskchain.actions.target import TargetName, image_target
+from diskchain.actions.target import TargetName
 from diskchain.checks.confirmed import certain
 from diskchain.errors import LayerNotFound, UsageError, printable
 from diskchain.findings import Finding, about, finding
