@@ -166,6 +166,9 @@ KINDS: dict[str, Kind] = {
     "job-engine-failed": Kind(_E, "a program that a job uses failed"),
     "job-unequal": Kind(_E, "a disk would read differently after a job"),
     "job-undecidable": Kind(_E, "the files of a job are not as it left them"),
+    "merge-complete": Kind(_I, "a merge that another tool made is complete"),
+    "merge-incomplete": Kind(_E, "a merge that another tool made was not finished"),
+    "merge-undecidable": Kind(_E, "which of several files holds the data of a disk cannot be told"),
     # Documents, one layer, any hypervisor: libvirtxml.validate. libvirt does not define such a domain, or does not start it; a
     # warning where it does and the document still cannot mean what it says.
     "protocol-sheepdog": Kind(_E, "a source is on sheepdog, which QEMU has dropped", stops=_DEFINE),

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from diskchain.errors import ImageError, ParseError, StorageError
+from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import probe
 from diskchain.image.window import Window
 from diskchain.storage.location import local_path
 from diskchain.storage.reference import parse_reference
+from diskchain.storage.terms import Format
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 _HEAD_BYTES = 4096
@@ -99,21 +101,22 @@ def _overlays(
                     yield OtherOverlay(entry.path, base)
 
 
-def _base_of(path: str, files: dict[tuple[int, int], str]) -> str | None:
+def _header(path: str) -> ImageHeader | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        window = Window(
-            os.pread(descriptor, _HEAD_BYTES, 0),
-            os.fstat(descriptor).st_size,
-            lambda at, n: os.pread(descriptor, n, at),
-        )
+        head, size = os.pread(descriptor, _HEAD_BYTES, 0), os.fstat(descriptor).st_size
+        window = Window(head, size, lambda at, length: os.pread(descriptor, length, at))
         try:
-            header = inspect(window, probe(window))
+            return inspect(window, probe(window))
         except (ImageError, StorageError):
             return None
     finally:
         os.close(descriptor)
-    if header.backing is None:
+
+
+def _base_of(path: str, files: dict[tuple[int, int], str]) -> str | None:
+    header = _header(path)
+    if header is None or header.backing is None:
         return None
     try:
         named = local_path(parse_reference(header.backing.text, "qemu").location)
@@ -123,3 +126,23 @@ def _base_of(path: str, files: dict[tuple[int, int], str]) -> str | None:
         return None
     identity = _identity(os.path.join(os.path.dirname(path), named))
     return None if identity is None else files.get(identity)
+
+
+def images_in(directories: Iterable[str], capacity: int, seconds: float = DEFAULT_DEADLINE) -> list[str]:
+    """The qcow2 images right in these directories that are of that capacity, in bytes. What cannot be read is left out."""
+    found: list[str] = []
+    for directory in directories:
+        with suppress(OSError, StorageError):
+            found += within(seconds, directory, partial(_images, directory, capacity))
+    return found
+
+
+def _images(directory: str, capacity: int) -> list[str]:
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                header = _header(entry.path) if entry.is_file() else None
+                if header is not None and header.format is Format.QCOW2 and header.capacity == capacity:
+                    found.append(entry.path)
+    return found

@@ -85,6 +85,16 @@ def _job_lines(listed: ListedJob) -> Iterator[str]:
         yield f"  diskchain resume {job.id} carries on, diskchain rollback {job.id} takes it back"
 
 
+def adopt_lines(findings: tuple[Finding, ...], searched: tuple[str, ...], style: Style) -> Iterator[str]:
+    """What another tool left of a merge."""
+    for found in findings:
+        yield from finding_lines(found, style)
+    if not findings:
+        yield "nothing shows a merge that was cut off"
+    if searched:
+        yield style.dim(f"other leaves were looked for in {', '.join(map(printable, searched))} (--search DIR)")
+
+
 class Rate:
     """How far a step is, how fast, and how long it still takes, from what its events say."""
 

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from diskchain.schema.grant import GrantDocument, grant_document
     from diskchain.schema.info import InfoDocument, info_document
     from diskchain.schema.job import (
+        AdoptDocument,
         JobEventDocument,
         JobPlanDocument,
         JobsDocument,
+        adopt_document,
         end_document,
         event_document,
         jobs_document,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 #: Where each name lives. A verb prints one document, and all of them together take 60 ms to import.
 _HOMES: Final = {
     "AccessDocument": "access",
+    "AdoptDocument": "job",
     "BlockdevDocument": "blockdev",
     "ChainDocument": "chain",
     "CheckDocument": "check",
@@ -61,6 +64,7 @@ _HOMES: Final = {
     "RevertDocument": "revert",
     "SecretsDocument": "secrets",
     "access_disk_document": "access",
+    "adopt_document": "job",
     "blockdev_disk_document": "blockdev",
     "blockdev_document": "blockdev",
     "check_document": "check",
@@ -93,6 +97,7 @@ _HOMES: Final = {
 __all__ = [
     "DOCUMENTS",
     "AccessDocument",
+    "AdoptDocument",
     "BlockdevDocument",
     "ChainDocument",
     "CheckDocument",
@@ -114,6 +119,7 @@ __all__ = [
     "RevertDocument",
     "SecretsDocument",
     "access_disk_document",
+    "adopt_document",
     "blockdev_disk_document",
     "blockdev_document",
     "check_document",

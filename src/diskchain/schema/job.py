@@ -16,6 +16,7 @@ from diskchain.schema.base import FindingDocument, finding_document
 JOB_PLAN_SCHEMA = "diskchain/job-plan/1"
 JOB_EVENT_SCHEMA = "diskchain/job-event/1"
 JOBS_SCHEMA = "diskchain/jobs/1"
+ADOPT_SCHEMA = "diskchain/adopt/1"
 
 
 class JobStepDocument(msgspec.Struct, frozen=True):
@@ -101,6 +102,20 @@ class JobsDocument(msgspec.Struct, frozen=True, kw_only=True):
     journal: str
     jobs: tuple[JobRecordDocument, ...]
     damage: tuple[JobDamageDocument, ...]
+
+
+class AdoptDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``diskchain resume --adopt TARGET --json`` prints. ``searched``: directories in which other leaves were looked for."""
+
+    schema: str = ADOPT_SCHEMA
+    target: str
+    findings: tuple[FindingDocument, ...]
+    searched: tuple[str, ...]
+
+
+def adopt_document(target: str, findings: Iterable[Finding], searched: tuple[str, ...]) -> AdoptDocument:
+    """The JSON form of what another tool left."""
+    return AdoptDocument(target=target, findings=tuple(map(finding_document, findings)), searched=searched)
 
 
 def plan_document(

@@ -35,9 +35,11 @@ from diskchain.schema.forest import FOREST_SCHEMA, ForestDocument
 from diskchain.schema.grant import GRANT_SCHEMA, GrantDocument
 from diskchain.schema.info import INFO_SCHEMA, InfoDocument
 from diskchain.schema.job import (
+    ADOPT_SCHEMA,
     JOB_EVENT_SCHEMA,
     JOB_PLAN_SCHEMA,
     JOBS_SCHEMA,
+    AdoptDocument,
     JobEventDocument,
     JobPlanDocument,
     JobsDocument,
@@ -50,6 +52,7 @@ from diskchain.schema.secrets import SECRETS_SCHEMA, SecretsDocument
 
 Document = (
     AccessDocument
+    | AdoptDocument
     | BlockdevDocument
     | ChainDocument
     | CheckDocument
@@ -78,6 +81,7 @@ Document = (
 #: Every document by its schema.
 DOCUMENTS: Final[dict[str, type[Document]]] = {
     ACCESS_SCHEMA: AccessDocument,
+    ADOPT_SCHEMA: AdoptDocument,
     BLOCKDEV_SCHEMA: BlockdevDocument,
     CHAIN_SCHEMA: ChainDocument,
     CHECK_SCHEMA: CheckDocument,
