@@ -75,7 +75,8 @@ def _place(url: str | None) -> URL:
 def _engine(place: URL) -> Engine:
     if place.get_backend_name() == _POSTGRES:
         try:
-            return create_engine(place)
+            # Compiling a recursion of 2,000 rows takes PostgreSQL 15 420 ms, running it 10.
+            return create_engine(place, connect_args={"options": "-c jit=off"})
         except (ImportError, NoSuchModuleError):
             raise MissingExtra("psycopg", "catalogue", "a catalogue in PostgreSQL") from None
     options: dict[str, Any] = {"connect_args": {"timeout": _BUSY}}

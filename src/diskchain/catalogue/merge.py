@@ -23,6 +23,8 @@ from diskchain.schema.scan import HostDocument, MountDocument, RootDocument
 
 #: Denied paths that are kept of one scan.
 _DENIED: Final = 100
+#: Tables are looked at anew when this part of them, one in so many, is new.
+_GROWTH: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,14 @@ def merge_root(staging: Staging, host: HostDocument, root: RootDocument) -> Merg
         if root.state == "failed":
             return Merged(0, 0, 0)
         values = {"scan": scan, "host": number, "started": root.started}
-        for statement in (*statements.FILES, *statements.NAMES):
+        grows = is_postgres(connection) and _grows(connection, staging.files)
+        if is_postgres(connection):
+            _run(connection, "ANALYZE stage_store, stage_file, stage_edge")
+        for statement in statements.FILES:
+            _run(connection, statement, values)
+        if grows:  # else each new edge is checked by reading the whole table, which was small when that was planned
+            _run(connection, "ANALYZE file")
+        for statement in statements.NAMES:
             _run(connection, statement, values)
         if root.state == "complete":
             _end_unseen(connection, root, values)
@@ -55,15 +64,17 @@ def merge_root(staging: Staging, host: HostDocument, root: RootDocument) -> Merg
         replace_edges(connection)
         for statement in statements.ENDS:
             _run(connection, statement, values)
+        if grows:
+            _run(connection, "ANALYZE edge, name")
         return Merged(staging.files, _count(connection, "changed"), _count(connection, "gone"))
 
 
 def replace_edges(connection: Connection) -> None:
     """Put the staged edges of what is ``changed`` in place of the old ones, and keep the counts."""
-    if is_postgres(connection):  # the planner takes a recursion for 87,000 rows and reads whole tables
-        for each in ("hashjoin", "mergejoin", "seqscan"):
-            _run(connection, f"SET LOCAL enable_{each} = off")
-    for statement in statements.EDGES:
+    postgres = is_postgres(connection)
+    if postgres:
+        _run(connection, "ANALYZE changed")
+    for statement in statements.edges(postgres=postgres):
         _run(connection, statement)
 
 
@@ -132,6 +143,12 @@ def upserted(
 def _run(connection: Connection, statement: str, values: dict[str, Any] | None = None) -> None:
     names = {name: value for name, value in (values or {}).items() if f":{name}" in statement}
     connection.execute(text(statement), names)
+
+
+def _grows(connection: Connection, files: int) -> bool:
+    """Whether so many files more make PostgreSQL's idea of the tables a wrong one."""
+    known = connection.execute(text("SELECT reltuples FROM pg_class WHERE oid = CAST('file' AS regclass)")).scalar_one()
+    return bool(files * _GROWTH > known)
 
 
 def _count(connection: Connection, table: str) -> int:

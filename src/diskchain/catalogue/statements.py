@@ -86,31 +86,57 @@ CHANGED: Final = (
     f"INSERT INTO changed SELECT DISTINCT edge.over FROM gone JOIN edge ON edge.under = gone.id WHERE true {_ONCE}",
 )
 
-_COUNTS: Final = """
-    WITH RECURSIVE pair(a, b) AS (
-        SELECT edge.over, edge.under FROM affected JOIN edge ON edge.over = affected.id WHERE edge.under IS NOT NULL
-        UNION
-        SELECT pair.a, edge.under FROM pair JOIN edge ON edge.over = pair.b WHERE edge.under IS NOT NULL)
-    SELECT b, count(*) AS n FROM pair WHERE a <> b GROUP BY b
-"""
-#: The changed files and all above them count no more for what is below them; edges are replaced; they count again.
-EDGES: Final = (
+#: Steps of a recursion. PostgreSQL takes one for 87,000 rows and reads whole tables, unless each step is LATERAL.
+_UP: Final = {
+    False: "SELECT edge.over FROM up JOIN edge ON edge.under = up.id",
+    True: "SELECT e.over FROM up CROSS JOIN LATERAL (SELECT over FROM edge WHERE under = up.id OFFSET 0) e",
+}
+_DOWN: Final = {
+    False: "SELECT pair.a, edge.under FROM pair JOIN edge ON edge.over = pair.b WHERE edge.under IS NOT NULL",
+    True: """
+        SELECT pair.a, e.under FROM pair
+        CROSS JOIN LATERAL (SELECT under FROM edge WHERE over = pair.b AND under IS NOT NULL OFFSET 0) e
+    """,
+}
+
+
+def _counts(sign: str, *, postgres: bool) -> str:
+    """Add to, or take from, the count of each file below affected ones how many of those there are."""
+    return f"""
+        UPDATE file SET dependents = file.dependents {sign} d.n FROM (
+            WITH RECURSIVE pair(a, b) AS (
+                SELECT edge.over, edge.under FROM affected JOIN edge ON edge.over = affected.id WHERE edge.under IS NOT NULL
+                UNION {_DOWN[postgres]})
+            SELECT b, count(*) AS n FROM pair WHERE a <> b GROUP BY b) d
+        WHERE file.id = d.b
     """
-    INSERT INTO affected
-    WITH RECURSIVE up(id) AS (SELECT id FROM changed UNION SELECT edge.over FROM up JOIN edge ON edge.under = up.id) SELECT id FROM up
-    """,
-    f"UPDATE file SET dependents = file.dependents - d.n FROM ({_COUNTS}) d WHERE file.id = d.b",
-    "UPDATE edge SET under = NULL, state = 'missing', path = gone.path FROM gone WHERE edge.under = gone.id",
-    "UPDATE disk SET file = NULL, state = 'missing' WHERE file IN (SELECT id FROM gone)",
-    "DELETE FROM edge WHERE over IN (SELECT id FROM gone)",
-    "DELETE FROM edge WHERE over IN (SELECT id FROM changed) AND over IN (SELECT file FROM stage_file)",
-    f"""
-    INSERT INTO edge (over, position, kind, under, state, reference, format, path)
-    SELECT n.over, n.position, n.kind, n.under, n.state, n.reference, n.format, n.path
-    FROM ({_NEW}) n JOIN changed ON changed.id = n.over WHERE true ON CONFLICT (over, position) DO NOTHING
-    """,
-    f"UPDATE file SET dependents = file.dependents + d.n FROM ({_COUNTS}) d WHERE file.id = d.b",
-)
+
+
+def edges(*, postgres: bool) -> tuple[str, ...]:
+    """The changed files and all above them count no more for what is below them; edges are replaced; they count again."""
+    # A new table has no statistics, and is read whole as if it were small.
+    by_index = ("SET LOCAL enable_seqscan = off",) if postgres else ()
+    as_usual = ("SET LOCAL enable_seqscan = on",) if postgres else ()
+    return (
+        *by_index,
+        f"INSERT INTO affected WITH RECURSIVE up(id) AS (SELECT id FROM changed UNION {_UP[postgres]}) SELECT id FROM up",
+        *(["ANALYZE affected"] if postgres else []),
+        _counts("-", postgres=postgres),
+        *as_usual,
+        "UPDATE edge SET under = NULL, state = 'missing', path = gone.path FROM gone WHERE edge.under = gone.id",
+        "UPDATE disk SET file = NULL, state = 'missing' WHERE file IN (SELECT id FROM gone)",
+        "DELETE FROM edge WHERE over IN (SELECT id FROM gone)",
+        "DELETE FROM edge WHERE over IN (SELECT id FROM changed) AND over IN (SELECT file FROM stage_file)",
+        f"""
+        INSERT INTO edge (over, position, kind, under, state, reference, format, path)
+        SELECT n.over, n.position, n.kind, n.under, n.state, n.reference, n.format, n.path
+        FROM ({_NEW}) n JOIN changed ON changed.id = n.over WHERE true ON CONFLICT (over, position) DO NOTHING
+        """,
+        *by_index,
+        _counts("+", postgres=postgres),
+        *as_usual,
+    )
+
 
 #: What is gone has no row any more; findings keep when they were first seen.
 ENDS: Final = (
