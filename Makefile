@@ -51,6 +51,7 @@ test: test-packages $(VENV)/stamp-test ## all tests, with the real libvirtd and 
 test-full: test-packages $(VENV)/stamp-test ## what takes minutes: as many random chains, jobs and damaged images as the documentation speaks of
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} DISKCHAIN_FULL=1 $(BIN)/python -m pytest $(WORKERS) --timeout 1800 \
 		tests/allocation $(PYTEST_ARGS)
+	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} DISKCHAIN_FULL=1 $(BIN)/python -m pytest $(WORKERS) --dist load tests/jobs $(PYTEST_ARGS)
 
 test-oldest: test-packages $(OLDEST)/stamp ## what leans on dependencies, with the oldest version that is allowed of each
 	DISKCHAIN_REQUIRE_LIVE=$${DISKCHAIN_REQUIRE_LIVE-1} $(OLDEST)/bin/python -m pytest $(OLDEST_TESTS) $(PYTEST_ARGS)

@@ -43,8 +43,8 @@ def tree(recorder: Recorder, tree_template: Path) -> Callable[[], Path]:
     """Call it for the directory with the images of ``recorder.tree`` as they were at first."""
 
     def fresh() -> Path:
-        for path in recorder.root.iterdir():
-            path.unlink()
+        shutil.rmtree(recorder.root)
+        recorder.root.mkdir()
         for image in tree_template.iterdir():
             shutil.copyfile(image, recorder.root / image.name)
         recorder.reset()

@@ -32,10 +32,13 @@ def state_of(path: str, seconds: float = DEFAULT_DEADLINE) -> os.stat_result:
         raise StorageError(error.strerror or str(error), path=path) from error
 
 
-def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = DEFAULT_DEADLINE) -> int:
+def replace_file(
+    path: str, data: bytes, seen: os.stat_result, seconds: float = DEFAULT_DEADLINE, *, beside: str | None = None
+) -> int:
     """Give the regular file ``path`` (or what the symlink leads to) the content ``data``.
 
-    ``seen`` is its :func:`state_of` from before the old content was read. Returns how many other names (hard links) the file has: they
+    ``seen`` is its :func:`state_of` from before the old content was read. ``beside``: the name that the new bytes have first, for a caller
+    who removes after a kill what :func:`remove_beside` says; else a random one. Returns how many other names (hard links) the file has: they
     keep the old content. Raises UsageError when the file has changed since, which is asked again right before the new one takes its place,
     or when it would change its owner, StorageError when it cannot be replaced; then it is as it was. Raises StorageTimeout when there is
     no answer within so many ``seconds``; then it is as it was, or as it shall be.
@@ -45,8 +48,15 @@ def replace_file(path: str, data: bytes, seen: os.stat_result, seconds: float = 
         now = within(seconds, real, lambda: os.stat(real))
         if not stat.S_ISREG(now.st_mode):
             raise NotStorage("not a regular file, so it cannot be replaced", path=path)
-        _write_and_rename(real, data, now, seconds, unless_changed=(path, seen))
+        _write_and_rename(real, data, now, seconds, unless_changed=(path, seen), beside=beside)
         return now.st_nlink - 1
+
+
+def remove_beside(path: str, beside: str, seconds: float = DEFAULT_DEADLINE) -> None:
+    """Remove what a :func:`replace_file` of ``path`` that was killed has left under the name ``beside``. Raises StorageError."""
+    with _as_storage_errors(path), suppress(FileNotFoundError):
+        real = real_path(path, seconds)
+        within(seconds, real, lambda: os.unlink(os.path.join(os.path.dirname(real) or ".", beside)))
 
 
 def write_file(path: str, data: bytes, seconds: float = DEFAULT_DEADLINE) -> None:
@@ -92,6 +102,7 @@ def _write_and_rename(
     old: os.stat_result | None,
     seconds: float,
     unless_changed: tuple[str, os.stat_result] | None = None,
+    beside: str | None = None,
 ) -> None:
     """``unless_changed``: the file's name for people, and what it must still be."""
 
@@ -103,7 +114,7 @@ def _write_and_rename(
         return within(seconds, real, step)
 
     directory = os.path.dirname(real) or "."
-    beside = os.path.join(directory, f".diskchain-{os.urandom(8).hex()}")
+    beside = os.path.join(directory, beside or f".diskchain-{os.urandom(8).hex()}")
     with _signals_held():
         check()
         try:

@@ -101,7 +101,8 @@ __attribute__((constructor)) static void begin(void)
     if (map->count == PROCESSES)
         die("too many processes");
     map->pids[map->count++] = getpid();
-    close(fd); /* and unlocked */
+    flock(fd, LOCK_UN); /* the map keeps the file open */
+    close(fd);
     shared = map;
 }
 

@@ -4,6 +4,7 @@ Knows the log's form and the shared memory's; must not know what the changes mea
 """
 
 import os
+import select
 import signal
 import struct
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ _RECORD = struct.Struct("=c3xiQQQQqIII4x")
 #: changes, at, action, error, count
 _SHARED = struct.Struct("=QQiii")
 _SHARED_BYTES = 4096
+_SECONDS = 60
 
 
 class Action(IntEnum):
@@ -112,6 +114,19 @@ class Recorder:
     def living(self) -> list[int]:
         """Those of :attr:`pids` that have not ended."""
         return [pid for pid in self.pids if _lives(pid)]
+
+    def wait(self) -> None:
+        """Until every program has ended."""
+        for pid in self.living():
+            try:
+                descriptor = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            try:
+                ended, _, _ = select.select([descriptor], [], [], _SECONDS)
+            finally:
+                os.close(descriptor)
+            assert ended, f"process {pid} lives on"
 
     def kill(self) -> None:
         """End every program that still runs."""

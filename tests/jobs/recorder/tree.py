@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tests.live.storage import QemuImg, run
 
-MIB = 1 << 20
-CLUSTER = 1 << 16
-GUEST = 4 * MIB
+#: The smaller the images, the more instants can be looked at.
+CLUSTER = 1 << 12
+GUEST = 64 * CLUSTER
 
 #: What is written to each layer: (pattern, first cluster, clusters). Every layer holds what no other does, and hides some of what is below.
 WRITTEN = {
@@ -18,7 +18,12 @@ WRITTEN = {
 
 
 def make_tree(
-    directory: Path, qemu_img: QemuImg, *, base_format: str = "qcow2", options: str = "", base_size: int = GUEST
+    directory: Path,
+    qemu_img: QemuImg,
+    *,
+    base_format: str = "qcow2",
+    options: str = f"cluster_size={CLUSTER}",
+    base_size: int = GUEST,
 ) -> None:
     """The four images, each with content. `options` are qcow2's."""
     for name, below, below_format in (
@@ -36,6 +41,6 @@ def make_tree(
 
 
 def write(path: Path, format: str, areas: tuple[tuple[int, int, int], ...]) -> None:
-    """Write areas of whole clusters of 64 KiB through the image's chain."""
+    """Write areas of whole clusters through the image's chain."""
     commands = [f"write -q -P {pattern} {first * CLUSTER} {count * CLUSTER}" for pattern, first, count in areas]
     run("qemu-io", "-f", format, *(word for command in commands for word in ("-c", command)), path)

@@ -7,8 +7,9 @@ Not tried: a name that is on the disk while an older one is not (file systems wi
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Self
@@ -133,17 +134,22 @@ class Instant:
 
     done: int
     loss: str
-    world: World = field(repr=False)
+    make: Callable[[], World] = field(repr=False)
+
+    @property
+    def world(self) -> World:
+        """The files. To be asked for before the next instant is."""
+        return self.make()
 
 
 def kills(start: World, changes: list[Change]) -> Iterator[Instant]:
-    """The state after each change, the one before the first included. All share one World: use each before asking for the next."""
+    """The state after each change, the one before the first included."""
     world = start.copy()
-    yield Instant(0, "", world)
+    yield Instant(0, "", lambda: world)
     for done, change in enumerate(changes, 1):
         world.apply(change)
         if change.kind not in "SD":
-            yield Instant(done, "", world)
+            yield Instant(done, "", lambda: world)
 
 
 def power_losses(start: World, changes: list[Change], seed: int = 1, only: range | None = None) -> Iterator[Instant]:
@@ -161,10 +167,15 @@ def power_losses(start: World, changes: list[Change], seed: int = 1, only: range
         unsynced.append(change)
         if only is None or done in only:
             for loss, kept in _samples(unsynced, random):
-                world = durable.copy()
-                for each in kept:
-                    world.apply(each, torn=_torn(each, random) if loss == "torn" and each is change else None)
-                yield Instant(done, loss, world)
+                torn = _torn(change, random) if loss == "torn" else None
+                yield Instant(done, loss, partial(_made, durable, kept, change, torn))
+
+
+def _made(durable: World, kept: list[Change], last: Change, torn: int | None) -> World:
+    world = durable.copy()
+    for each in kept:
+        world.apply(each, torn=torn if each is last else None)
+    return world
 
 
 def _sync(durable: World, unsynced: list[Change], sync: Change) -> list[Change]:

@@ -13,11 +13,11 @@ from diskchain.findings import Finding, finding
 from diskchain.image.header import ImageHeader
 from diskchain.image.inspect import inspect
 from diskchain.image.probe import guess
-from diskchain.image.window import Window
 from diskchain.jobs.evidence import look
 from diskchain.jobs.plan import Plan, PlannedLayer, Repoint, SeenFile
 from diskchain.jobs.planning.commit import Planned
 from diskchain.jobs.planning.draft import LONGEST_REFERENCE
+from diskchain.readers.local import open_local
 from diskchain.storage.location import FileLocation, local_path
 from diskchain.storage.reference import format_reference, parse_reference
 from diskchain.storage.terms import Format
@@ -90,9 +90,9 @@ def plan_relocate(target: str, path: str, moves: Moves) -> Planned:
 def _step(path: str, number: int, moves: Moves, refused: list[Finding]) -> _Step | None:
     head = look(path)
     try:
-        window = Window(head.cluster, head.seen.size)
-        form = guess(window)
-        header = inspect(window, form)
+        with open_local(path) as image:  # what tells formats apart may lie beyond a small first cluster
+            form = guess(image.window())
+            header = inspect(image.window(), form)
     except (ImageError, StorageError) as error:
         refused.append(finding("job-chain", f"{path}: {error}", file=path))
         return None
