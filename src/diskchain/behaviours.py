@@ -98,6 +98,17 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
         Behaviour("libvirt", "takes the first and does not mention the others", until=(9, 0)),
         Behaviour("libvirt", "refuses to start the domain", since=(11, 3), severity=_E, stops=Stops.START),
     ),
+    "backup-target-made-up": (
+        Behaviour(
+            "libvirt", "makes up no target for a disk that is named, and refuses to begin", until=(9, 0), severity=_E
+        ),
+        Behaviour(
+            "libvirt",
+            "writes beside the image, to the same name and the checkpoint's or the time",
+            since=(11, 3),
+            severity=_I,
+        ),
+    ),
     "protocol-sheepdog": (
         Behaviour("libvirt", "refuses to start the domain", until=(9, 0), stops=Stops.START),
         Behaviour("libvirt", "refuses to define the domain", since=(11, 3), stops=Stops.DEFINE),

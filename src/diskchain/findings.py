@@ -200,6 +200,12 @@ KINDS: dict[str, Kind] = {
     "hosts-ignored": Kind(_W, "a source has hosts that nobody will ask"),
     "host-transport": Kind(_E, "a host cannot be reached in this way", stops=_START),
     "iscsi-lun": Kind(_E, "the name of an iscsi source does not end in the number of a LUN", stops=_START),
+    # A backup.
+    "backup-disk": Kind(_E, "a backup names a disk that cannot be taken, or takes none"),
+    "backup-incremental": Kind(_E, "a backup since a checkpoint names none"),
+    "backup-target": Kind(_E, "a disk is not backed up to such a place"),
+    "backup-target-made-up": Kind(_W, "a disk of a backup is named without its target"),
+    "backup-server": Kind(_E, "a backup that is to be fetched has no server that libvirt could start"),
     # One disk, any hypervisor.
     "target-missing": Kind(_E, "a disk has no target", stops=_DEFINE),
     "target-name": Kind(_E, "the name of a target does not go with the device", stops=_DEFINE),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from diskchain.actions.backup import held_against_domain
 from diskchain.actions.deep_check import deepened
 from diskchain.actions.directory import Tell
 from diskchain.actions.examined import DEFAULT, Examined, Settings
@@ -36,10 +37,11 @@ def check(
 ) -> Iterator[TargetReport]:
     """Reports in the order of the targets, each as soon as it is known; of a directory, of what is in it. ``wanted``: only these disks and layers.
 
-    ``deep``: the tables of every layer are read and compared with each other. ``host``: the URI of a connection, of which the rights on files come as well. A target that cannot be read is a finding; if it is the only one, its error is raised.
+    A backup is held against the domain before it, if there is one and no other. ``deep``: the tables of every layer are read and compared with each other. ``host``: the URI of a connection, of which the rights on files come as well. A target that cannot be read is a finding; if it is the only one, its error is raised.
     Raises LayerNotFound when no target has what is wanted, PeerError.
     """
     known = select_each(examine_all(names, settings, host, tell=tell), wanted, settings.timeout)
+    known = held_against_domain(known, settings)
     if deep:
         known = deepened(known, settings)
     if host is None:

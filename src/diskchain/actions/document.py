@@ -36,7 +36,16 @@ def read_view(document: TargetDocument, settings: Settings) -> DocumentView:
         targets = overlay_targets(checked.overlays or (), document.host)
     said = tuple(found for _, found in checked.findings)
     return DocumentView(
-        document, text, checked.disks, checked.numbers, checked.count, tuple(targets), said, is_plan, checked.guest
+        document,
+        text,
+        checked.disks,
+        checked.numbers,
+        checked.count,
+        tuple(targets),
+        said,
+        is_plan,
+        checked.guest,
+        checked.kind,
     )
 
 

@@ -16,7 +16,7 @@ class DocumentView:
     them, in its order; ``numbers``: their places among all ``count`` disks it has, from 0.
     ``targets``: those with a medium. ``said``: what libvirt would say of the document, each finding with its disk if it has one.
     ``is_plan``: the targets are overlays that libvirt has yet to make, of a snapshot without its domain.
-    ``guest``: the UUID of the domain, or its name.
+    ``guest``: the UUID of the domain, or its name. ``kind``: the name of the document's root, such as ``domainbackup``.
     """
 
     document: TargetDocument
@@ -28,3 +28,4 @@ class DocumentView:
     said: tuple[Finding, ...]
     is_plan: bool = False
     guest: str | None = None
+    kind: str = ""

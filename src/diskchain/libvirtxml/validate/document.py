@@ -16,6 +16,7 @@ from diskchain.libvirtxml.documents.status import parse_status
 from diskchain.libvirtxml.markup.document import Document, Element, Text, as_document
 from diskchain.libvirtxml.markup.scalars import text_of
 from diskchain.libvirtxml.postparse import Profile
+from diskchain.libvirtxml.validate.backup import backup_findings
 from diskchain.libvirtxml.validate.domain_context import Surroundings, read_surroundings
 from diskchain.libvirtxml.validate.engine import Found, as_finding, problems
 from diskchain.libvirtxml.validate.locate import element_at
@@ -37,7 +38,7 @@ class Checked:
     ``disks`` are those that can be read, in document order; ``numbers``: the place of each among all ``count`` disks of the document, from 0.
     ``findings`` go with the target of the disk they are about,
     None for the rest of the document. ``overlays``: where a snapshot has no disks of a domain inside, those it lists itself.
-    ``guest``: the UUID of the domain, or its name.
+    ``guest``: the UUID of the domain, or its name. ``kind``: the name of the root, such as ``domainbackup``.
     """
 
     disks: tuple[Disk, ...]
@@ -46,6 +47,7 @@ class Checked:
     numbers: tuple[int, ...] = ()
     count: int = 0
     guest: str | None = None
+    kind: str = ""
 
 
 def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | None = None) -> Checked:
@@ -72,11 +74,13 @@ def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | No
         before += len(elements)
     if root.tag in _WHOLE and not any(one.id == _REFUSED for _, one in found):
         found += [(None, one) for one in _refused_elsewhere(document)]
+        if root.tag == "domainbackup" and not any(one.id == _REFUSED for _, one in found):
+            found += [(one.disk, one) for one in backup_findings(document)]
     elif root.tag not in {"disk", *DOMAIN_NAMES, *_WHOLE}:
         raise XmlError(f"<{root.tag}> has no disks", origin=origin, line=document.line(root))
     alone = root.tag == "domainsnapshot" and not disks and not any(one.id == _REFUSED for _, one in found)
     overlays = parse_snapshot(document).disks if alone else None
-    return Checked(tuple(disks), tuple(found), overlays, tuple(numbers), before, _guest(root))
+    return Checked(tuple(disks), tuple(found), overlays, tuple(numbers), before, _guest(root), str(root.tag))
 
 
 def _guest(root: Element) -> str | None:
