@@ -56,7 +56,7 @@ def test_what_is_stored_is_looked_up_in_the_copy(verb: str, target: str, copy: P
 
 def test_a_layer_is_shown_as_stored_and_as_opened(copy: Path, own: Path) -> None:
     path = top(copy, own)
-    shown = diskchain("show", path, "--root", copy).out
+    shown = diskchain("show", "-v", path, "--root", copy).out
     assert f"{own}/base.qcow2\n│  opened as {path.parent}/base.qcow2\n" in shown
     first, second = json.loads(diskchain("show", "--json", path, "--root", copy).out)["disks"][0]["layers"]
     assert (first["opened"], second["filename"], second["opened"]) == (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from diskchain.cli.full_parser import WordsError, build_parser
 from diskchain.cli.main import parse
 from diskchain.cli.quick_parser import NotPlain, PlainParser
-from diskchain.cli.verbs import VERBS, command
+from diskchain.cli.verbs import VERBS, add_common_arguments, command
 
 VALUES = (
     "vm.xml",
@@ -38,6 +38,7 @@ def plain(verb: str, words: list[str]) -> dict[str, object] | None:
     parser = PlainParser()
     try:
         command(verb).add_arguments(cast("argparse.ArgumentParser", parser))
+        add_common_arguments(cast("argparse.ArgumentParser", parser))
         return vars(parser.parse_args(words))
     except NotPlain:
         return None
@@ -58,6 +59,7 @@ def spellings(verb: str) -> list[str]:
     """Every option of a verb, and what is nearly one."""
     parser = argparse.ArgumentParser()
     command(verb).add_arguments(parser)
+    add_common_arguments(parser)
     options = [word for action in parser._actions for word in action.option_strings]
     return [
         *options,

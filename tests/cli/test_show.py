@@ -13,6 +13,8 @@ from tests.live.daemons import Libvirtd
 from tests.live.domains import PausedDomain
 from tests.live.storage import QemuImg
 
+from diskchain.units import human_size
+
 DOMAIN = """<domain type='qemu'><name>d</name><memory>65536</memory><os><type>hvm</type></os><devices>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{top}'/><target dev='vda' bus='virtio'/></disk>
 <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
@@ -34,11 +36,23 @@ def domain(chain: Path) -> Path:
     return path
 
 
-def test_an_image_is_shown_as_a_tree_top_first(chain: Path) -> None:
+def test_an_image_is_shown_as_a_tree_top_first_with_a_line_for_each_layer(chain: Path) -> None:
+    top, mid = _used(chain), _used(chain.with_name("mid.qcow2"))
     shown = diskchain("show", "-f", "qcow2", chain)
     assert shown.code == 0
     assert shown.out.splitlines() == [
-        f"{chain}  3 layers, top first",
+        f"{chain}  3 layers: 1 MiB, {_total(chain)} used; clean",
+        f"├─ [0] top.qcow2  qcow2  1 MiB  {top} used",
+        f"├─ [1] mid.qcow2  qcow2  1 MiB  {mid} used",
+        "└─ [2] base.raw   raw    1 MiB  1 MiB used",
+    ]
+
+
+def test_all_that_is_known_of_each_layer_is_shown_with_v(chain: Path) -> None:
+    shown = diskchain("show", "-v", "-f", "qcow2", chain)
+    assert shown.code == 0
+    assert shown.out.splitlines() == [
+        f"{chain}  3 layers, top first: 1 MiB, {_total(chain)} used; clean",
         f"├─ [0] {chain}",
         f"│  qcow2 (declared)  capacity 1 MiB  used {_used(chain)}",
         f"├─ [1] {chain.parent}/mid.qcow2",
@@ -49,6 +63,10 @@ def test_an_image_is_shown_as_a_tree_top_first(chain: Path) -> None:
         "│  raw (recorded)  capacity 1 MiB  used 1 MiB  read-only",
         "└─ end: raw has no backing file",
     ]
+
+
+def _total(chain: Path) -> str:
+    return human_size(sum(path.stat().st_blocks * 512 for path in chain.parent.glob("*.*")))
 
 
 def _used(path: Path) -> str:
@@ -65,22 +83,19 @@ def test_json_is_one_flat_list_per_disk(domain: Path) -> None:
 
 def test_one_disk_can_be_picked(domain: Path) -> None:
     shown = diskchain("show", domain, "-d", "vdb")
-    assert shown.out.startswith("vdb  1 layer, top first")
+    assert shown.out.startswith("vdb  1 layer in ")
 
 
-def test_a_layer_can_be_picked_by_number(domain: Path, chain: Path) -> None:
+def test_a_layer_can_be_picked_by_number(domain: Path) -> None:
     assert "top.qcow2" in diskchain("show", domain, "-d", "vda[0]").out
     shown = diskchain("show", domain, "-d", "vda[1]")
     assert shown.out.startswith("vda[1]  2 layers")
-    assert str(chain.with_name("mid.qcow2")) in shown.out
+    assert "├─ [1] mid.qcow2  " in shown.out
+    assert "top.qcow2" not in shown.out
 
 
 def test_a_layer_can_be_picked_by_path(domain: Path, chain: Path) -> None:
-    assert (
-        diskchain("show", domain, "-d", str(chain.with_name("mid.qcow2")))
-        .out.splitlines()[0]
-        .endswith("2 layers, top first")
-    )
+    assert diskchain("show", domain, "-d", str(chain.with_name("mid.qcow2"))).out.startswith("vda[1]  2 layers in ")
 
 
 def test_an_unknown_disk_is_a_usage_error_that_lists_the_disks(domain: Path) -> None:
@@ -186,8 +201,9 @@ def test_a_live_domain_is_shown_with_libvirts_indexes(
     running = paused_domain(disk)
     shown = diskchain("show", "-c", libvirtd.uri, running.name)
     assert shown.code == 0, shown.err
-    assert f"[1] :0 {image_dir}/top.qcow2" in shown.out
-    assert f"[3] :2 {image_dir}/base.raw" in shown.out
+    assert f"3 layers in {image_dir}: " in shown.out
+    assert "[1] :0 top.qcow2" in shown.out
+    assert "[3] :2 base.raw" in shown.out
     assert diskchain("show", "-c", libvirtd.uri, running.name, "-d", "vda[2]").out.startswith("vda[2]  2 layers")
 
 
@@ -208,7 +224,7 @@ def test_a_disk_that_libvirt_refuses_is_a_finding_and_the_others_are_shown(tmp_p
     path.write_text(f"<domain><devices>\n<disk type='bad'><target dev='vda'/></disk>{good}</devices></domain>")
     shown = diskchain("show", path)
     assert shown.code == 1
-    assert "error: line 2: type of <disk> is 'bad'" in shown.out
+    assert "error: vda, line 2: type of <disk> is 'bad'" in shown.out
     assert "\nvdb  1 layer" in shown.out
 
 

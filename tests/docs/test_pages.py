@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.cli.commands import diskchain
 from tests.discover.chains import overlay
 from tests.live.storage import QemuImg
 
@@ -86,3 +87,22 @@ def test_the_contents_list_every_page() -> None:
     contents = (ROOT / "mkdocs.yml").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert page.name in contents
+
+
+def test_the_screen_in_the_readme_is_what_show_prints(qemu_img: QemuImg, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    qemu_img("create", "-q", "-f", "raw", images / "base.raw", "1G")
+    qemu_img("create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", images / "monday.qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", "-b", "monday.qcow2", "-F", "qcow2", images / "tuesday.qcow2")
+    (images / "base.raw").unlink()
+    document = tmp_path / "vm.xml"
+    document.write_text(
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{images}/tuesday.qcow2'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    shown = diskchain("show", document).out.replace(str(images), "/images")
+    (screen,) = re.findall(
+        r"^\$ diskchain show vm\.xml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert re.sub(r"\d+ KiB", "N KiB", shown) == re.sub(r"\d+ KiB", "N KiB", screen)

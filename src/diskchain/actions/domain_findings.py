@@ -6,7 +6,7 @@ Neither can be said of a lone image. Words are in ``discover.observations``.
 from typing import TYPE_CHECKING, Final
 
 from diskchain.checks import messages as observations
-from diskchain.checks.annotate import annotated, reworded
+from diskchain.checks.annotate import annotated, kept, reworded
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, finding
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: As ``image.header`` calls the one kind of LUKS that QEMU reads; inside a qcow2, too.
 _LUKS: Final = "luks1"
+#: Of a domain's disk it says nothing: libvirt's snapshots and copies always name backing files by their absolute paths.
+_ABSOLUTE: Final = "absolute-reference"
 _STARTS: Final = {
     "optional": "libvirt starts the domain all the same, and the guest has {lost} (startupPolicy='optional')",
     "requisite": "libvirt starts no domain with it, as startupPolicy='requisite' lets only one that migrates or is restored go on "
@@ -31,6 +33,8 @@ _STARTS: Final = {
 def as_attached(target: "Target", chain: BackingChain) -> BackingChain:
     """``chain`` of the disk ``target``, with what is to be said of it because a domain has it."""
     asked = [*layers(target.source)]
+    if any(found.id == _ABSOLUTE for found in chain.findings):
+        chain = kept(chain, lambda found: found.id != _ABSOLUTE)
     if any(found.id == "format-not-recorded" for found in chain.findings):
         chain = reworded(chain, _undeclared)
     if not target.source.readonly:

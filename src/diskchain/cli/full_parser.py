@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from diskchain import __version__
-from diskchain.cli.verbs import VERBS, command
+from diskchain.cli.verbs import VERBS, add_common_arguments, command
 from diskchain.errors import UsageError, printable
 
 #: Choices that are listed when none of them was taken.
@@ -57,7 +57,7 @@ def _nearest(word: str, words: Iterable[str]) -> str:
     """`` (did you mean …?)``, or nothing where no word is near."""
     from difflib import get_close_matches
 
-    found = get_close_matches(word, list(words), n=1)
+    found = get_close_matches(word, list(words), n=1, cutoff=0.7)
     return f" (did you mean {found[0]}?)" if found else ""
 
 
@@ -91,4 +91,5 @@ def build_parser(verbs: tuple[str, ...]) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(subparser)
+        add_common_arguments(subparser)
     return parser

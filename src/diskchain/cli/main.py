@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from diskchain.cli.quick_parser import NotPlain, PlainParser
-from diskchain.cli.verbs import VERBS, command
+from diskchain.cli.verbs import VERBS, add_common_arguments, command
 from diskchain.errors import DiskchainError, printable
 from diskchain.report.exit_codes import COULD_NOT_TELL, OF_FAULT, OUTCOMES
 
@@ -23,6 +23,7 @@ def parse(words: list[str]) -> "argparse.Namespace":
         plain = PlainParser()
         try:
             command(verb).add_arguments(cast("argparse.ArgumentParser", plain))
+            add_common_arguments(cast("argparse.ArgumentParser", plain))
             args = plain.parse_args(words[1:])
         except NotPlain:
             pass
@@ -44,6 +45,10 @@ def main(argv: list[str]) -> int:
     try:
         args = parse(words)
         args.command = rest
+        if args.color is not None:
+            from diskchain.report.style import choose_colour
+
+            choose_colour(args.color)
         return command(args.verb).run(args)
     except DiskchainError as error:
         name = f"diskchain {verb}" if verb in VERBS else "diskchain"

@@ -56,6 +56,16 @@ class Command(Protocol):
         """Do it, and say how it went. Raises DiskchainError."""
 
 
+def add_common_arguments(parser: "argparse.ArgumentParser") -> None:
+    """Options of every verb."""
+    parser.add_argument(
+        "--color",
+        metavar="WHEN",
+        choices=("auto", "always", "never"),
+        help="auto (default): on a terminal; NO_COLOR and FORCE_COLOR in the environment say otherwise; always; never",
+    )
+
+
 def command(verb: str) -> Command:
     """The module of ``verb``."""
     # Not import_module(), whose own module takes half a millisecond to import.

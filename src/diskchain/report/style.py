@@ -3,6 +3,9 @@
 import os
 from typing import NamedTuple, TextIO
 
+#: What ``--color`` said: one for a process, as it is about where its output goes.
+_CHOSEN = {"colour": "auto"}
+
 
 class Style(NamedTuple):
     """How to draw. ``colour``: SGR sequences are welcome. ``unicode``: the stream can encode box characters.
@@ -47,10 +50,31 @@ class Style(NamedTuple):
 
 
 def style_of(stream: TextIO, *, environ: dict[str, str]) -> Style:
-    """Colour only on a terminal, and never when NO_COLOR is set (no-color.org) or TERM is dumb. Only there lines are wrapped, too."""
+    """Colour as ``--color`` has it, else on a terminal alone, and never when TERM is dumb. Only on a terminal lines are wrapped.
+
+    ``environ``: NO_COLOR forbids colour, FORCE_COLOR has it everywhere (no-color.org, force-color.org).
+    """
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
-    colour = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    colour = _wants_colour(stream, environ)
+    if colour and not stream.isatty():
+        getattr(stream, "let_colours_through", lambda: None)()
     return Style(colour, encoding.startswith("utf"), _width(stream, environ.get("COLUMNS", "")))
+
+
+def choose_colour(choice: str) -> None:
+    """What ``--color`` says, for this process: ``auto``, ``always`` or ``never``."""
+    _CHOSEN["colour"] = choice
+
+
+def _wants_colour(stream: TextIO, environ: dict[str, str]) -> bool:
+    chosen = _CHOSEN["colour"]
+    if chosen != "auto":
+        return chosen == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return environ["FORCE_COLOR"] not in ("0", "false")
+    return stream.isatty() and environ.get("TERM") != "dumb"
 
 
 def _width(stream: TextIO, columns: str) -> int | None:

@@ -69,12 +69,17 @@ class SafeStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._to_terminal = stream.isatty()
+        self._coloured = self._to_terminal
+
+    def let_colours_through(self) -> None:
+        """Our own sequences may pass, though it is no terminal: somebody asked for them."""
+        self._coloured = True
 
     def write(self, text: str) -> int:
         """Write it, escaped. Raises OSError."""
         if text == "\n" or printable(text) is text:
             return self._stream.write(text)
-        return self._stream.write(shown(text, to_terminal=self._to_terminal))
+        return self._stream.write(shown(text, to_terminal=self._coloured))
 
     def writelines(self, lines: list[str]) -> None:
         """Each of them, as :meth:`write`."""

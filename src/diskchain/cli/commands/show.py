@@ -39,7 +39,7 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Options of ``show``."""
     add_target_arguments(parser, directory=True)
     add_remote_arguments(parser)
-    add_findings_arguments(parser)
+    add_findings_arguments(parser, verbose="all that is known of each layer, and notes, too")
     parser.add_argument(
         "--json",
         action="store_true",
@@ -86,7 +86,8 @@ def run(args: "argparse.Namespace") -> int:
         from diskchain.report.style import style_of
         from diskchain.report.tree import target_lines
 
-        for line in target_lines(found, selection, style_of(sys.stdout, environ=dict(os.environ))):
+        style = style_of(sys.stdout, environ=dict(os.environ))
+        for line in target_lines(found, selection, style, long=args.verbose):
             print(line)
         if (closing := places_line(settings)) is not None:
             print(closing)
