@@ -80,7 +80,7 @@ def test_leaks_are_a_note_and_exit_code_0(qemu_img: QemuImg, tmp_path: Path) -> 
         assert file.read(2) == b"\0\1"
         file.seek(0x20000 + 6)
         file.write(b"\0\2")
-    done = command("check", "--deep", path)
+    done = command("check", "--deep", "--verbose", path)
     assert done.code == 0
     assert "1 cluster (64 KiB)" in done.out
 
