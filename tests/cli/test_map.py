@@ -87,3 +87,39 @@ def test_without_numpy_it_says_what_to_install(top: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setitem(sys.modules, "numpy", None)
     assert main(["map", str(top)]) != 0
+
+
+def test_the_cost_of_a_commit_is_said_before_it_runs(top: Path) -> None:
+    done = diskchain("map", top, "--cost", "commit")
+    assert done.code == 0
+    assert "copies at most 2 MiB into" in done.out
+    assert "grows by 1 MiB" in done.out
+    assert "enough" in done.out
+    told = json.loads(diskchain("map", top, "--cost", "commit", "--json").out)
+    assert (told["schema"], told["copies"], told["growth"]) == ("diskchain/cost/1", 2 << 20, 1 << 20)
+    subprocess.run(["qemu-img", "commit", "-q", top], check=True)
+    (disk,) = json.loads(diskchain("map", top, "-d", "base.qcow2", "--json").out)["disks"]
+    assert disk["layers"][0]["data"] == (2 << 20) + told["growth"]
+
+
+def test_pull_copy_and_rebase_have_a_cost(top: Path) -> None:
+    told = {
+        operation: json.loads(diskchain("map", top, "--cost", operation, "--json", *more).out)
+        for operation, more in (("pull", ()), ("copy", ()), ("rebase", ("--base", "")))
+    }
+    assert [each["growth"] for each in told.values()] == [1 << 20, 3 << 20, 1 << 20]
+    assert told["copy"]["writes"] is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--top", "base.qcow2"),
+        ("--cost", "commit", "--top", "base.qcow2"),
+        ("--cost", "rebase"),
+        ("--cost", "commit", "--base", "nonsense"),
+        ("--json", "--format", "csv"),
+    ],
+)
+def test_a_cost_of_no_range_is_a_usage_error(words: tuple[str, ...], top: Path) -> None:
+    assert diskchain("map", top, *words).code == 2

@@ -169,6 +169,18 @@ def folded(layers: list[Extents]) -> Extents:
     return layers[0] if layers else NONE
 
 
+def rounded(extents: Extents, unit: int) -> Extents:
+    """The bytes of ``extents``, each enlarged to whole units, as one extent where they touch; without places, all of one kind."""
+    if not len(extents.start):
+        return NONE
+    start, end = extents.start // unit * unit, -(-extents.end // unit) * unit
+    apart = start[1:] > end[:-1]
+    first = np.concatenate(([True], apart))
+    last = np.concatenate((apart, [True]))
+    nowhere = np.full(int(first.sum()), NOWHERE)
+    return Extents(start[first], end[last], nowhere, np.ones(len(nowhere), np.uint32))
+
+
 def merged(extents: Extents) -> Extents:
     """The same, with neighbours that are alike and follow each other in their file as one."""
     if len(extents.start) <= 1:

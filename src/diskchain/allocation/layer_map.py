@@ -6,6 +6,7 @@ and is unknown in the map: never guessed.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
 
 #: Bytes of tables that one window is made of.
 _WINDOW: Final = 4 * MiB
+
+
+class Section:
+    """A window: what is seen of it, and what each layer holds in it. ``reach``: where the shortest layer down to each ends."""
+
+    __slots__ = ("end", "own", "reach", "seen", "start")
+
+    def __init__(self, start: int, end: int, seen: Extents, own: list[Extents], reach: list[int]) -> None:
+        self.own = own
+        self.reach = reach
+        self.start = start
+        self.end = end
+        self.seen = seen
+
+    def visible(self, first: int, last: int) -> Extents:
+        """What the layers from ``first`` to before ``last`` answer for, up to where those above them end."""
+        pairs = zip(self.own[first:last], self.reach[first:last], strict=True)
+        return folded([clipped(own, self.start, reach) if reach < self.end else own for own, reach in pairs])
 
 
 class LayerMap:
@@ -71,6 +90,19 @@ class LayerMap:
     def runs(self, start: int = 0, end: int | None = None) -> Iterator[Run]:
         """The same as single values, neighbours that are alike being one, across windows as well."""
         return runs_of(self.windows(start, end))
+
+    def sections(self, unit: int) -> Iterator["Section"]:
+        """The disk in windows that begin at multiples of ``unit``, each with what every layer holds there by itself."""
+        with self._opened() as layers:
+            reach = list(accumulate((tables.capacity for tables in layers), min))
+            for start, end in _cuts(layers, 0, _size(layers), unit):
+                seen, own = self._window(layers, start, end)
+                yield Section(start, end, seen, own, reach)
+
+    def units(self) -> list[int | None]:
+        """Of each layer, the bytes that a write to it allocates at once; None where nobody can tell."""
+        with self._opened() as layers:
+            return [tables.unit for tables in layers]
 
     def at(self, offset: int) -> Run | None:
         """Who answers for the byte at ``offset``, and the run around it as far as one table tells; None: the disk ends before."""
@@ -168,8 +200,8 @@ def _size(layers: list[Tables]) -> int:
     return 0 if layers[0].capacity == FAR else layers[0].capacity
 
 
-def _cuts(layers: list[Tables], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """[start, end) in windows, each of about as many bytes of tables."""
+def _cuts(layers: list[Tables], start: int, end: int, unit: int = 1) -> Iterator[tuple[int, int]]:
+    """[start, end) in windows, each of about as many bytes of tables; they begin at multiples of ``unit``."""
     if start >= end:
         return
     weights = [tables.weights() for tables in layers]
@@ -181,7 +213,8 @@ def _cuts(layers: list[Tables], start: int, end: int) -> Iterator[tuple[int, int
     number = total // _WINDOW
     edges = places[1:][number[1:] != number[:-1]] if len(places) else places
     begin = start
-    for edge in np.unique(edges).tolist():
-        yield begin, edge
-        begin = edge
+    for edge in np.unique(edges // unit * unit).tolist():
+        if edge > begin:
+            yield begin, edge
+            begin = edge
     yield begin, end

@@ -45,6 +45,7 @@ class Qcow2Tables:
         self.problems = problems
         self.layout = read_layout(container)
         self.capacity = self.layout.capacity
+        self.unit: int | None = self.layout.cluster >> (5 if self.layout.entry == _EXTENDED else 0)
         self.l1 = read_l1(container, self.layout, problems)
         self._holes = self._find_holes()
         self._buffer = np.empty(max(_PIECE, self.layout.cluster), np.uint8)

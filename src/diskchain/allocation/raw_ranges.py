@@ -39,6 +39,7 @@ class RawRanges:
     ) -> None:
         self.container = container
         self.problems = problems
+        self.unit: int | None = _BLOCK
         self.capacity = -(-(container.size - at) // SECTOR) * SECTOR if capacity is None else capacity
         self._at = at
         self._opaque = opaque

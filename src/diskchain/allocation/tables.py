@@ -15,6 +15,8 @@ class Tables(Protocol):
 
     capacity: int
     problems: Problems
+    #: Bytes that a write allocates at once: a cluster, or a part of one; None where nobody can tell.
+    unit: int | None
 
     @property
     def container(self) -> Container | None:
@@ -36,6 +38,7 @@ class UnreadTables:
     def __init__(self, capacity: int, problems: Problems) -> None:
         self.capacity = capacity
         self.problems = problems
+        self.unit: int | None = None
         self.container: Container | None = None
 
     def weights(self) -> tuple[I64, I64]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from diskchain.schema.chain import ChainDocument, disk_document
     from diskchain.schema.check import CheckDocument, check_document
     from diskchain.schema.complete import CompleteDocument, complete_document
+    from diskchain.schema.cost import CostDocument, cost_document
     from diskchain.schema.diff import DiffDocument, diff_document
     from diskchain.schema.edit import EditDocument, edit_document
     from diskchain.schema.error import ErrorDocument, error_document, unexpected_document
@@ -46,6 +47,7 @@ _HOMES: Final = {
     "ChainDocument": "chain",
     "CheckDocument": "check",
     "CompleteDocument": "complete",
+    "CostDocument": "cost",
     "DOCUMENTS": "reader",
     "DiffDocument": "diff",
     "Document": "reader",
@@ -69,6 +71,7 @@ _HOMES: Final = {
     "blockdev_document": "blockdev",
     "check_document": "check",
     "complete_document": "complete",
+    "cost_document": "cost",
     "diff_document": "diff",
     "disk_document": "chain",
     "edit_document": "edit",
@@ -102,6 +105,7 @@ __all__ = [
     "ChainDocument",
     "CheckDocument",
     "CompleteDocument",
+    "CostDocument",
     "DiffDocument",
     "Document",
     "EditDocument",
@@ -124,6 +128,7 @@ __all__ = [
     "blockdev_document",
     "check_document",
     "complete_document",
+    "cost_document",
     "diff_document",
     "disk_document",
     "edit_document",

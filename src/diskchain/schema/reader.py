@@ -27,6 +27,7 @@ from diskchain.schema.catalogue import (
 from diskchain.schema.chain import CHAIN_SCHEMA, ChainDocument
 from diskchain.schema.check import CHECK_SCHEMA, CheckDocument
 from diskchain.schema.complete import COMPLETE_SCHEMA, CompleteDocument
+from diskchain.schema.cost import COST_SCHEMA, CostDocument
 from diskchain.schema.diff import DIFF_SCHEMA, DiffDocument
 from diskchain.schema.edit import EDIT_SCHEMA, EditDocument
 from diskchain.schema.error import ERROR_SCHEMA, ErrorDocument
@@ -58,6 +59,7 @@ Document = (
     | CheckDocument
     | CompleteDocument
     | DependentsDocument
+    | CostDocument
     | DiffDocument
     | EditDocument
     | ErrorDocument
@@ -87,6 +89,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     CHECK_SCHEMA: CheckDocument,
     COMPLETE_SCHEMA: CompleteDocument,
     DEPENDENTS_SCHEMA: DependentsDocument,
+    COST_SCHEMA: CostDocument,
     DIFF_SCHEMA: DiffDocument,
     EDIT_SCHEMA: EditDocument,
     ERROR_SCHEMA: ErrorDocument,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from diskchain.actions.chains import examine_one
 from diskchain.actions.map import Blame, DiskMap, blame, map_disks, parse_place
+from diskchain.actions.map_cost import OPERATIONS
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_policy_argument,
@@ -21,6 +22,7 @@ from diskchain.report.findings import exit_code, shown_lines
 from diskchain.report.style import Style, style_of
 
 if TYPE_CHECKING:
+    from diskchain.actions.examined import Settings
     from diskchain.findings import Finding
 
 EXAMPLE = """\
@@ -29,6 +31,7 @@ examples:
   diskchain map disk.qcow2 --format csv > runs.csv
   diskchain map disk.qcow2 --blame 1.5G
   diskchain map disk.qcow2 --blame 0x100000-0x200000
+  diskchain map vm.xml -d vda --cost commit --top 'vda[1]' --base 'vda[3]'
 
 "hidden" are data that a layer holds and no guest sees, since a layer above answers there. --format prints every run, with the keys of
 qemu-img map --output=json and the layer's name. Needs numpy: pip install 'diskchain[map]'
@@ -41,10 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser, format_option="-f")
     add_remote_arguments(parser)
     add_policy_argument(parser)
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument(
-        "--json", action="store_true", help="print the sums as a JSON document (schema diskchain/map/1)"
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the sums, or the cost, as a JSON document (schemas diskchain/map/1, diskchain/cost/1)",
     )
+    parser.add_argument("--top", metavar="LAYER", help="of --cost: the upper end of the range (default: the top)")
+    parser.add_argument(
+        "--base", metavar="LAYER", help="of --cost: its lower end (default: the last layer); of a rebase also an image"
+    )
+    output = parser.add_mutually_exclusive_group()
     output.add_argument(
         "--format",
         dest="runs",
@@ -56,10 +65,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OFFSET|START-END",
         help="which layer holds this byte, or this stretch, of the disk: 1.5G, 0x60000000, 1G-2G, 1G+64K",
     )
+    output.add_argument(
+        "--cost",
+        choices=OPERATIONS,
+        help="what that would copy, by how much the file it writes to grows, and what it frees",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Look and print."""
+    if args.json and (args.runs or args.blame):
+        raise UsageError("--json goes with the sums and with --cost; --format json prints the runs")
+    if args.cost is None and (args.top is not None or args.base is not None):
+        raise UsageError("--top and --base say the range of --cost")
     stretch = None if args.blame is None else parse_place(args.blame)
     with reader_for(args) as reader:
         settings = settings_of(args, reader)._replace(rights=False)
@@ -67,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
         disks = map_disks(target, wanted_disks(args), settings)
         style = style_of(sys.stdout, environ=dict(os.environ))
         said: list[Finding] = [*target.said, *(found for each in disks for found in each.disk.findings())]
-        if args.json:
+        if args.cost is not None:
+            said += _print_cost(args, disks, said, settings, style)
+        elif args.json:
             said += _print_document(args.target, disks, said)
         elif args.runs is not None:
             said += _print_runs(args.runs, disks)
@@ -116,15 +136,39 @@ def _print_runs(form: str, disks: tuple[DiskMap, ...]) -> "Iterator[Finding]":
         yield from each.findings
 
 
+def _print_cost(
+    args: argparse.Namespace, disks: tuple[DiskMap, ...], said: "list[Finding]", settings: "Settings", style: Style
+) -> "list[Finding]":
+    from diskchain.actions.map_cost import forecast
+
+    disk = _only(disks, "--cost")
+    cost = forecast(disk, args.cost, args.top, args.base, settings)
+    found = disk.findings
+    if args.json:
+        from diskchain.schema import cost_document, to_json
+
+        print(to_json(cost_document(args.target, disk.disk.title, cost, [*said, *found])))
+    else:
+        from diskchain.report.cost import cost_lines
+
+        for line in cost_lines(cost, style):
+            print(line)
+    return found
+
+
+def _only(disks: tuple[DiskMap, ...], option: str) -> DiskMap:
+    if len(disks) != 1:
+        known = ", ".join(each.disk.name for each in disks) or "none with a medium"
+        raise UsageError(f"{option} is about one disk: name it with -d; the disks are: {known}")
+    return disks[0]
+
+
 def _print_blame(
     disks: tuple[DiskMap, ...], stretch: tuple[int, int | None], seconds: float, style: Style
 ) -> "Iterator[Finding]":
     from diskchain.report.map import blame_lines
 
-    if len(disks) != 1:
-        known = ", ".join(each.disk.name for each in disks) or "none with a medium"
-        raise UsageError(f"--blame is about one disk: name it with -d; the disks are: {known}")
-    answers: Iterator[Blame] = blame(disks[0], *stretch, seconds)
+    answers: Iterator[Blame] = blame(_only(disks, "--blame"), *stretch, seconds)
     for line in blame_lines(answers, style):
         print(line)
     yield from disks[0].findings
