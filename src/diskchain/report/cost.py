@@ -8,7 +8,7 @@ from diskchain.report.style import Style
 from diskchain.units import human_size
 
 if TYPE_CHECKING:
-    from diskchain.actions.map_cost import Forecast
+    from diskchain.allocation.forecast import Forecast
 
 
 def cost_lines(cost: "Forecast", style: Style) -> Iterator[str]:

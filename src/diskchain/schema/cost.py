@@ -9,7 +9,7 @@ from diskchain.findings import Finding
 from diskchain.schema.base import FindingDocument, finding_document
 
 if TYPE_CHECKING:
-    from diskchain.actions.map_cost import Forecast
+    from diskchain.allocation.forecast import Forecast
 
 COST_SCHEMA = "diskchain/cost/1"
 
