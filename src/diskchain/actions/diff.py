@@ -1,8 +1,8 @@
 """What the document of a domain declares, what the headers say, and what the domain runs with: side by side, disk by disk."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from diskchain.actions.chains import DEFAULT, DiskChain, Examined, Settings, examine_one
@@ -41,6 +41,11 @@ class Difference:
     def findings(self) -> tuple[Finding, ...]:
         """Everything found, as ``check`` has it."""
         return self.said + tuple(found for disk in self.disks for found in disk.findings)
+
+    def keeping(self, keep: Callable[[Finding], bool]) -> "Difference":
+        """The same with those of the findings that ``keep`` is true of."""
+        disks = tuple(replace(disk, findings=tuple(filter(keep, disk.findings))) for disk in self.disks)
+        return replace(self, disks=disks, said=tuple(filter(keep, self.said)))
 
     @property
     def verdict(self) -> Verdict:

@@ -16,7 +16,7 @@ _ENDS = {"end": "the chain ends", "unknown": "not known", "absent": "no such dis
 def all_difference_lines(found: Difference, style: Style) -> Iterator[str]:
     """The lines of ``diskchain diff``: what is said of the document as a whole, then disk by disk."""
     for each in found.said:
-        yield from finding_lines(each, style)
+        yield from finding_lines(each, style, each.layer or each.disk or "")
     for disk in found.disks:
         yield from difference_lines(disk.name, disk.rows, disk.findings, style, live=found.live)
 
@@ -45,7 +45,7 @@ def difference_lines(
         if row.document != "absent":
             yield f"{bar}at the next start libvirt believes the {row.next_start}"
     for found in findings:
-        yield from finding_lines(found, style)
+        yield from finding_lines(found, style, found.layer or "")
 
 
 def _shown(view: Seen | End | None) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from diskchain.errors import printable
 from diskchain.findings import Finding, Severity, Verdict, verdict
 from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS
-from diskchain.report.selection import Counts
+from diskchain.report.selection import DEFAULT, Counts, Selection
 from diskchain.report.style import Style
 from diskchain.report.wrapping import wrapped
 
@@ -95,10 +95,10 @@ def number_of(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def shown_lines(findings: Iterable[Finding], style: Style) -> Iterator[str]:
-    """The lines of what counts, for verbs whose output is something else: no notes."""
+def shown_lines(findings: Iterable[Finding], style: Style, selection: Selection = DEFAULT) -> Iterator[str]:
+    """The lines of what is to be shown, for verbs whose output is something else."""
     for found in findings:
-        if found.severity is not Severity.INFO:
+        if selection.shows(found):
             yield from finding_lines(found, style, found.layer or found.disk or "")
 
 

@@ -49,6 +49,8 @@ class Selection(NamedTuple):
         return Counts(numbers[Severity.ERROR], numbers[Severity.WARNING], numbers[Severity.INFO], ignored)
 
 
+#: Errors and warnings.
+DEFAULT: Final = Selection()
 #: All there is to say: what JSON and SARIF hold unless told otherwise.
 EVERYTHING: Final = Selection(least=Severity.INFO)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from diskchain.actions.blockdev_list import ListedDisk, list_nodes
 from diskchain.actions.chains import examine_one
 from diskchain.behaviours import UNKNOWN, nodes_profile
+from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.places import add_places_arguments, with_places
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--declared", action="store_true", help="only what TARGET says itself: look at no image")
     parser.add_argument("--json", dest="form", action="store_const", const="json", help="the same as --as json")
+    add_findings_arguments(parser)
     add_timeout_argument(parser)
 
 
@@ -70,17 +72,19 @@ def run(args: argparse.Namespace) -> int:
     found = list_nodes(
         target, profile, wanted_disks(args), keys=key_places(args), secrets=args.secrets, seconds=args.timeout
     )
+    selection = selection_of(args, whole=args.form == "json")
+    said = [*filter(selection.shows, found.findings)]
     if args.form == "json":
         from diskchain.schema import blockdev_document, to_json
 
-        print(to_json(blockdev_document(args.target, map(_disk_document, found.disks), found.findings)))
+        print(to_json(blockdev_document(args.target, map(_disk_document, found.disks), said)))
     else:
         dashes = "--" if args.form == "qsd" else "-"
         print(" \\\n".join(line for disk in found.disks for line in _lines(disk, dashes)))
     style = style_of(sys.stderr, environ=dict(os.environ))
-    for line in shown_lines(found.findings if args.form != "json" else (), style):
+    for line in shown_lines(said if args.form != "json" else (), style, selection):
         print(line, file=sys.stderr)
-    return exit_code(found.findings)
+    return exit_code(said)
 
 
 def _lines(disk: ListedDisk, dashes: str) -> list[str]:

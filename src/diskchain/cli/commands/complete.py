@@ -6,6 +6,7 @@ import sys
 
 from diskchain.actions.complete import complete, definition_of, stripped
 from diskchain.actions.target import TargetName
+from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.errors import UsageError
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print a JSON document (schema diskchain/complete/1), findings in it"
     )
+    add_findings_arguments(parser)
     add_timeout_argument(parser)
 
 
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         findings += (hard_links(args.document, others),) if others else ()
     elif args.output != "-" or not args.json:
         write_file(args.output, done.text, args.timeout)
+    selection = selection_of(args, whole=args.json)
+    findings = tuple(filter(selection.shows, findings))
     if args.json:
         from diskchain.schema import complete_document, to_json
 
@@ -81,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         print(to_json(complete_document(args.document, done.text, findings, changed=changed, written=written)))
     else:
         style = style_of(sys.stderr, environ=dict(os.environ))
-        for line in shown_lines(findings, style):
+        for line in shown_lines(findings, style, selection):
             print(line, file=sys.stderr)
     return exit_code(findings)
 

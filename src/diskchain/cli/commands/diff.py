@@ -5,6 +5,7 @@ import os
 import sys
 
 from diskchain.actions.diff import diff
+from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.places import add_places_arguments, with_places
 from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
@@ -26,12 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     add_places_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON document (schema diskchain/diff/1)")
+    add_findings_arguments(parser)
     add_timeout_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print."""
-    found = diff(target_name(args), wanted_disks(args), with_places(args, settings_of(args)))
+    selection = selection_of(args, whole=args.json)
+    found = diff(target_name(args), wanted_disks(args), with_places(args, settings_of(args))).keeping(selection.shows)
     if args.json:
         from diskchain.schema import diff_document, to_json
 

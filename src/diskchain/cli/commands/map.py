@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from diskchain.actions.chains import examine_one
 from diskchain.actions.map import Blame, DiskMap, blame, map_disks, parse_place
 from diskchain.actions.map_cost import OPERATIONS
+from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.remote import add_remote_arguments, reader_for
 from diskchain.cli.options.target import (
     add_policy_argument,
@@ -19,6 +20,7 @@ from diskchain.cli.options.target import (
 )
 from diskchain.errors import UsageError
 from diskchain.report.findings import exit_code, shown_lines
+from diskchain.report.selection import Selection
 from diskchain.report.style import Style, style_of
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser, format_option="-f")
     add_remote_arguments(parser)
     add_policy_argument(parser)
+    add_findings_arguments(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -79,16 +82,18 @@ def run(args: argparse.Namespace) -> int:
     if args.cost is None and (args.top is not None or args.base is not None):
         raise UsageError("--top and --base say the range of --cost")
     stretch = None if args.blame is None else parse_place(args.blame)
+    selection = selection_of(args, whole=args.json)
     with reader_for(args) as reader:
         settings = settings_of(args, reader)._replace(rights=False)
         target = examine_one(target_name(args), settings)
         disks = map_disks(target, wanted_disks(args), settings)
         style = style_of(sys.stdout, environ=dict(os.environ))
-        said: list[Finding] = [*target.said, *(found for each in disks for found in each.disk.findings())]
+        of_chains = (found for each in disks for found in each.disk.findings())
+        said: list[Finding] = [*filter(selection.shows, (*target.said, *of_chains))]
         if args.cost is not None:
             said += _print_cost(args, disks, said, settings, style)
         elif args.json:
-            said += _print_document(args.target, disks, said)
+            said += _print_document(args.target, disks, said, selection)
         elif args.runs is not None:
             said += _print_runs(args.runs, disks)
         elif stretch is not None:
@@ -96,9 +101,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             said += _print_sums(disks, style)
     if not args.json:
-        for line in shown_lines(said, style_of(sys.stderr, environ=dict(os.environ))):
+        for line in shown_lines(said, style_of(sys.stderr, environ=dict(os.environ)), selection):
             print(line, file=sys.stderr)
-    return exit_code(said)
+    return exit_code(filter(selection.shows, said))
 
 
 def _print_sums(disks: tuple[DiskMap, ...], style: Style) -> "Iterator[Finding]":
@@ -110,7 +115,9 @@ def _print_sums(disks: tuple[DiskMap, ...], style: Style) -> "Iterator[Finding]"
         yield from each.findings
 
 
-def _print_document(target: str, disks: tuple[DiskMap, ...], said: "list[Finding]") -> "list[Finding]":
+def _print_document(
+    target: str, disks: tuple[DiskMap, ...], said: "list[Finding]", selection: Selection
+) -> "list[Finding]":
     from diskchain.schema import map_disk_document, map_document, to_json
 
     documents = []
@@ -119,7 +126,7 @@ def _print_document(target: str, disks: tuple[DiskMap, ...], said: "list[Finding
         header = each.map.chain.top.header
         capacity = None if header is None else header.capacity
         documents.append(map_disk_document(each.disk.title, capacity, each.layers, each.map.totals()))
-        found += each.findings
+        found += filter(selection.shows, each.findings)
     print(to_json(map_document(target, documents, [*said, *found])))
     return found
 
