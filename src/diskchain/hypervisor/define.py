@@ -7,7 +7,8 @@ from diskchain.storage.reference import redacted
 def replace_definition(uri: str, name: str, old: bytes, new: bytes) -> str | None:
     """Have ``new`` be the definition of the domain ``name`` where it is ``old`` now. Returns why it is not, None when it is.
 
-    Both are as a connection shows them, without passwords; a definition that holds some (of VNC) is left alone, as they would get lost.
+    Both are as a connection shows them, or as such a text was edited: white space between elements does not count, which libvirt writes in
+    its own way. They are without passwords; a definition that holds some (of VNC) is left alone, as they would get lost.
     Raises PeerError, MissingExtra.
     """
     try:
@@ -21,11 +22,11 @@ def replace_definition(uri: str, name: str, old: bytes, new: bytes) -> str | Non
             domain = connection.lookupByUUIDString(name) if _is_uuid(name) else connection.lookupByName(name)
             now = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE).encode()
             whole = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE).encode()
-            if now == new:
+            if _same(now, new):
                 return None
             if domain.isActive():
                 return f"domain {name} runs now, so its definition was not changed"
-            if now != old:
+            if not _same(now, old):
                 return f"the definition of domain {name} was changed since the job was planned, so it was not written"
             if whole != now:
                 return f"the definition of domain {name} holds passwords, so it was not written: virsh edit {name}"
@@ -45,3 +46,12 @@ def _is_uuid(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    """Whether two texts of libvirt's are one document but for white space between elements."""
+    from lxml import etree
+
+    parser = etree.XMLParser(remove_blank_text=True, resolve_entities=False)
+    first, second = (etree.tostring(etree.fromstring(text, parser), method="c14n") for text in (one, other))
+    return bool(first == second)
