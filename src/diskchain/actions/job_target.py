@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from diskchain.actions.chains import examine_one
 from diskchain.actions.examined import DiskChain, Examined, Settings
+from diskchain.actions.numbering import layer_names
 from diskchain.actions.select_layer import position_of, selected
 from diskchain.actions.target import TargetName
 from diskchain.errors import UsageError, printable
@@ -47,7 +48,8 @@ def job_target(name: TargetName, wanted: Sequence[str], settings: Settings) -> J
         places = [place for place, each in zip(view.numbers, view.disks, strict=True) if not each.is_empty]
         number = dict(zip(map(id, view.targets), places, strict=True))[id(disk.target)]
     title = disk.name if number is None else f"{disk.name} of {name.name}"
-    made = draft(title, disk.name if number is not None else None, disk.whole, name.timeout)
+    names = layer_names(disk.name, disk.whole.source)
+    made = draft(title, disk.name if number is not None else None, disk.whole, names, name.timeout)
     found = _runs(examined, made)
     return JobTarget(name, examined, disk, found, number)
 

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from diskchain.actions.job_keys import job_keys
 from diskchain.actions.job_plans import PlannedJob
+from diskchain.actions.keys import NO_KEYS, KeyPlaces
 from diskchain.errors import UsageError
 from diskchain.findings import Severity
 from diskchain.jobs import work
+from diskchain.jobs.engines.interface import NoKeys
 from diskchain.jobs.engines.storage_daemon import StorageDaemonEngine
 from diskchain.jobs.events import Event, JobRefused
 from diskchain.jobs.journal import JobJournal, journal_exists
@@ -21,13 +24,18 @@ def never() -> bool:
     return False
 
 
-def run(planned: PlannedJob, state: Path, stop: Stop = never) -> Iterator[Event]:
-    """Carry a plan out. Raises JobRefused, JobStopped, JobPaused, StorageError, JournalError."""
+def run(planned: PlannedJob, state: Path, stop: Stop = never, places: KeyPlaces = NO_KEYS) -> Iterator[Event]:
+    """Carry a plan out. ``places``: where the keys of encrypted layers are.
+
+    Raises JobRefused, JobStopped, JobPaused, StorageError, JournalError, SecretError.
+    """
     if planned.plan is None or planned.refused:
         raise JobRefused(tuple(found for found in planned.findings if found.severity is Severity.ERROR))
     if planned.plan.nothing_to_do:
         return
-    yield from work.begin(planned.plan, state, StorageDaemonEngine(), stop)
+    with job_keys(places) as keys:
+        keys.check(planned.plan)
+        yield from work.begin(planned.plan, state, StorageDaemonEngine(keys), stop)
 
 
 def listed(state: Path, *, finished: bool = False) -> Listed:
@@ -45,16 +53,18 @@ def open_jobs(state: Path) -> tuple[int, ...]:
     return tuple(each.job.id for each in listed(state).jobs if not each.job.running)
 
 
-def resume(id: int, state: Path, stop: Stop = never) -> Iterator[Event]:
+def resume(id: int, state: Path, stop: Stop = never, places: KeyPlaces = NO_KEYS) -> Iterator[Event]:
     """Carry on with a job. Raises UsageError for a number of no job, and as :func:`run`."""
     _refuse_unknown(id, state)
-    yield from work.resume(id, state, StorageDaemonEngine(), stop)
+    with job_keys(places) as keys:
+        yield from work.resume(id, state, StorageDaemonEngine(keys), stop)
 
 
-def rollback(id: int, state: Path) -> Iterator[Event]:
+def rollback(id: int, state: Path, places: KeyPlaces = NO_KEYS) -> Iterator[Event]:
     """Have the old chain in force again, and what the job made gone. Raises as :func:`resume`."""
     _refuse_unknown(id, state)
-    yield from work.take_back(id, state)
+    with job_keys(places) as keys:
+        yield from work.take_back(id, state, keys)
 
 
 def cancel(id: int, state: Path) -> Iterator[Event]:
@@ -71,7 +81,7 @@ def cancel(id: int, state: Path) -> Iterator[Event]:
         raise UsageError(
             f"job {id} is {job.progress}: `diskchain resume {id}` finishes it, `diskchain rollback {id}` takes it back"
         )
-    yield from work.take_back(id, state)
+    yield from work.take_back(id, state, NoKeys())
 
 
 def _refuse_unknown(id: int, state: Path) -> None:

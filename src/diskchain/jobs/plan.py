@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from diskchain.errors import ParseError
+from diskchain.storage.auth import SecretReference
 from diskchain.storage.encryption import Encryption, EncryptionFormat
 from diskchain.storage.location import BlockLocation, FileLocation, Location
 from diskchain.storage.reference import parse_reference
@@ -28,7 +29,8 @@ class PlannedLayer:
     """One layer.
 
     ``path``: its file or device on this host; None: ``network`` says where it is, as a ``json:`` reference. ``capacity`` in bytes.
-    ``reference``, ``reference_format``: what its header says is below, as stored. ``changed``: the job writes to it.
+    ``reference``, ``reference_format``: what its header says is below, as stored. ``changed``: the job writes to it. ``encrypted``: with
+    ``luks``; ``names``: what its key may be called, the first for people; ``secret_uuid``, ``secret_usage``: of a libvirt secret.
     """
 
     name: str
@@ -42,6 +44,16 @@ class PlannedLayer:
     reference: str | None = None
     reference_format: str | None = None
     changed: bool = False
+    names: tuple[str, ...] = ()
+    secret_uuid: str | None = None
+    secret_usage: str | None = None
+
+    @property
+    def secret(self) -> SecretReference | None:
+        """The libvirt secret that a document names for it."""
+        if self.secret_uuid is None and self.secret_usage is None:
+            return None
+        return SecretReference("passphrase", uuid=self.secret_uuid, usage=self.secret_usage)
 
     @property
     def location(self) -> Location:
@@ -179,7 +191,10 @@ def source_of(plan: Plan, chain: tuple[int, ...], *, writable: frozenset[int] = 
 
 def _layer_source(layer: PlannedLayer, *, writable: bool) -> Source:
     data_file = None if layer.data_file is None else Source(FileLocation(layer.data_file), Format.RAW)
-    encryption = None if layer.encrypted is None else Encryption(EncryptionFormat(layer.encrypted))
+    encryption = None
+    if layer.encrypted is not None:
+        secrets = () if layer.secret is None else (layer.secret,)
+        encryption = Encryption(EncryptionFormat(layer.encrypted), secrets=secrets)
     return Source(layer.location, layer.format, data_file=data_file, encryption=encryption, readonly=not writable)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from diskchain.errors import StorageError
 from diskchain.jobs import files
+from diskchain.jobs.engines.interface import Keys
 from diskchain.jobs.evidence import PointerState, backing_of, look, pointer_state
 from diskchain.jobs.journal import JobJournal
 from diskchain.jobs.journal_schema import JobRecord
-from diskchain.jobs.plan import Repoint
-from diskchain.qemu.images import ImageToolFailed, write_pointer
+from diskchain.jobs.plan import Repoint, source_of
+from diskchain.qemu.images import ImageToolFailed, chain_argument, write_pointer
 
 
 def standing(job: JobRecord, journal: JobJournal, pointer: Repoint) -> PointerState:
@@ -31,7 +32,7 @@ def untouched(states: Sequence[PointerState]) -> bool:
     return all(state is PointerState.OLD for state in states)
 
 
-def write(job: JobRecord, journal: JobJournal, pointer: Repoint) -> str | None:
+def write(job: JobRecord, journal: JobJournal, pointer: Repoint, keys: Keys) -> str | None:
     """Have a pointer be the new one. Returns why that is not decided, None when it is. Raises StorageError, JournalError."""
     state = standing(job, journal, pointer)
     if state is PointerState.TORN:
@@ -45,7 +46,7 @@ def write(job: JobRecord, journal: JobJournal, pointer: Repoint) -> str | None:
     journal.note_file(job.id, "pointer", look(pointer.path))
     journal.note(job.id, job.state, "intent", words(pointer))
     try:
-        write_pointer(pointer.path, pointer.new, pointer.new_format)
+        write_pointer(pointer.path, pointer.new, pointer.new_format, _key(job, pointer, keys))
     except ImageToolFailed as error:
         raise StorageError(f"its pointer was not written: {error}", path=pointer.path) from error
     files.sync(pointer.path)
@@ -62,7 +63,7 @@ def mend(job: JobRecord, journal: JobJournal, pointer: Repoint) -> None:
         files.put_back(pointer.path, noted.cluster)
 
 
-def take_back(job: JobRecord, journal: JobJournal, pointer: Repoint) -> str | None:
+def take_back(job: JobRecord, journal: JobJournal, pointer: Repoint, keys: Keys) -> str | None:
     """Have a pointer be the old one again. Returns why that is not decided, None when it is. Raises StorageError, JournalError."""
     state = standing(job, journal, pointer)
     if state is PointerState.TORN:
@@ -74,11 +75,22 @@ def take_back(job: JobRecord, journal: JobJournal, pointer: Repoint) -> str | No
         return f"the header of {pointer.path} names neither what it named before the job nor what the job wrote"
     journal.note(job.id, job.state, "intent", f"{pointer.path}: name {pointer.old} again")
     try:
-        write_pointer(pointer.path, pointer.old, pointer.old_format)
+        write_pointer(pointer.path, pointer.old, pointer.old_format, _key(job, pointer, keys))
     except ImageToolFailed as error:
         raise StorageError(f"its pointer was not written: {error}", path=pointer.path) from error
     files.sync(pointer.path)
     return None
+
+
+def _key(job: JobRecord, pointer: Repoint, keys: Keys) -> bytes | None:
+    """The key of the image whose pointer it is, which QEMU wants for opening it; None for one in plain."""
+    layer = job.plan.layers[pointer.layer]
+    if layer.encrypted is None:
+        return None
+    emission = chain_argument(source_of(job.plan, (pointer.layer,))).emission
+    (value,) = keys.of(emission, [layer]).values()
+    with value.reveal() as shown:
+        return bytes(shown)
 
 
 def words(pointer: Repoint) -> str:

@@ -6,12 +6,15 @@ files must not change meanwhile; ``run`` looks at them before and after.
 
 from collections.abc import Callable
 
+from diskchain.jobs.engines.interface import Keys
 from diskchain.jobs.plan import Plan, Proof, source_of
 from diskchain.qemu.images import chain_argument, differ, extents
 
 
-def difference(plan: Plan, proof: Proof, *, stop: Callable[[], bool], progress: Callable[[float], None]) -> str | None:
-    """What differs between the old and the new chain, in words; None: nothing does.
+def difference(
+    plan: Plan, proof: Proof, keys: Keys, *, stop: Callable[[], bool], progress: Callable[[float], None]
+) -> str | None:
+    """What differs between the old and the new chain, in words; None: nothing does. ``keys``: of encrypted layers.
 
     Raises Stopped, ImageToolFailed.
     """
@@ -19,7 +22,12 @@ def difference(plan: Plan, proof: Proof, *, stop: Callable[[], bool], progress: 
         return _own_content(plan, proof.new[0])
     old = chain_argument(source_of(plan, proof.old))
     new = chain_argument(source_of(plan, proof.new), 2 * len(plan.layers) + 1)
-    return differ(old, new, stop=stop, progress=progress)
+    secrets: dict[str, bytes] = {}
+    for chain, places in ((old, proof.old), (new, proof.new)):
+        for id, value in keys.of(chain.emission, [plan.layers[place] for place in places]).items():
+            with value.reveal() as shown:
+                secrets[id] = bytes(shown)
+    return differ(old, new, stop=stop, progress=progress, secrets=secrets)
 
 
 def _own_content(plan: Plan, layer: int) -> str | None:

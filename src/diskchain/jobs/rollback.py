@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from diskchain.errors import StorageError
 from diskchain.findings import finding
 from diskchain.jobs import document, files, pointers
+from diskchain.jobs.engines.interface import Keys
 from diskchain.jobs.events import Event, JobStopped
 from diskchain.jobs.evidence import look, same_file, unchanged
 from diskchain.jobs.journal import JobJournal
@@ -12,7 +13,7 @@ from diskchain.jobs.journal_schema import JobRecord
 from diskchain.jobs.states import State, reached
 
 
-def roll_back(job: JobRecord, journal: JobJournal) -> Iterator[Event]:
+def roll_back(job: JobRecord, journal: JobJournal, keys: Keys) -> Iterator[Event]:
     """Take ``job`` back, whose files the caller has locked. Raises JobStopped where that would lose data, StorageError, JournalError."""
     if job.state is State.ROLLED_BACK:
         return
@@ -26,7 +27,7 @@ def roll_back(job: JobRecord, journal: JobJournal) -> Iterator[Event]:
         if said is not None:
             raise JobStopped(job.id, job.progress, (finding("job-undecidable", said, file=plan.document.origin),))
     for pointer in plan.repoints:
-        said = pointers.take_back(job, journal, pointer)
+        said = pointers.take_back(job, journal, pointer, keys)
         if said is not None:
             raise JobStopped(job.id, job.progress, (finding("job-undecidable", said, file=pointer.path),))
     gone = _unmake(job, journal)

@@ -133,7 +133,7 @@ class Runner:
         told: list[float] = []
         self.journal.note(self.job.id, State.DATA_DURABLE, "intent", "compare the old chain with the new one")
         try:
-            problem = difference(plan, plan.proof, stop=self.stop, progress=told.append)
+            problem = difference(plan, plan.proof, self.engine.keys, stop=self.stop, progress=told.append)
         except ImageToolFailed as error:
             raise self._stopped(finding("job-engine-failed", f"comparing: {error}")) from error
         if self._changed_since(before):
@@ -181,7 +181,7 @@ class Runner:
                 yield self._again(f"{changed} changed after it was compared")
                 return
         for pointer in plan.repoints:
-            problem = pointers.write(self.job, self.journal, pointer)
+            problem = pointers.write(self.job, self.journal, pointer, self.engine.keys)
             if problem is not None:
                 raise self._undecidable(problem, pointer.path)
         yield self._reached(State.RE_POINTED, "; ".join(map(pointers.words, plan.repoints)))

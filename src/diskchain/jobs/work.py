@@ -14,7 +14,7 @@ from pathlib import Path
 from diskchain.errors import StorageError, UsageError
 from diskchain.findings import Finding, finding
 from diskchain.jobs import pointers
-from diskchain.jobs.engines.interface import Engine
+from diskchain.jobs.engines.interface import Engine, Keys
 from diskchain.jobs.events import Event, JobRefused, JobStopped
 from diskchain.jobs.evidence import PointerState, look, same_file, unchanged
 from diskchain.jobs.journal import JobJournal
@@ -68,15 +68,15 @@ def resume(id: int, state: Path, engine: Engine, stop: Callable[[], bool] = lamb
                 journal.let_go(id)
 
 
-def take_back(id: int, state: Path) -> Iterator[Event]:
-    """Roll a job back. Raises JobStopped where that would lose data; as :func:`resume`."""
+def take_back(id: int, state: Path, keys: Keys) -> Iterator[Event]:
+    """Roll a job back. ``keys``: of encrypted layers. Raises JobStopped where that would lose data; as :func:`resume`."""
     with JobJournal(state, "change") as journal:
         job = journal.job(id)
         with _locked(job.plan, gone=True):
             journal.take_over(id)
             try:
                 _end_engines(job, journal)
-                yield from roll_back(journal.job(id), journal)
+                yield from roll_back(journal.job(id), journal, keys)
             finally:
                 journal.let_go(id)
 

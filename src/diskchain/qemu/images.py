@@ -164,14 +164,16 @@ def create(
     _succeed(("create", "-q", "-f", format, *below, *given, path, str(capacity)))
 
 
-def write_pointer(path: str, name: str | None, format: str | None) -> None:
+def write_pointer(path: str, name: str | None, format: str | None, key: bytes | None = None) -> None:
     """Have the header of the qcow2 image ``path`` name ``name`` of ``format``, None: nothing. One write of one cluster, flushed.
 
-    Raises ImageToolFailed.
+    ``key``: of an image that is encrypted with LUKS. Raises ImageToolFailed.
     """
-    options = {"driver": "qcow2", "file": {"driver": "file", "filename": path}}
+    options: dict[str, Any] = {"driver": "qcow2", "file": {"driver": "file", "filename": path}}
+    if key is not None:
+        options["encrypt"] = {"format": "luks", "key-secret": "key"}
     named = ("-b", name or "", *(("-F", format) if format is not None and name else ()))
-    _succeed(("rebase", "-q", "-u", *named, "json:" + json.dumps(options)))
+    _succeed(("rebase", "-q", "-u", *named, "json:" + json.dumps(options)), None if key is None else {"key": key})
 
 
 def differ(
@@ -218,7 +220,7 @@ def measure(chain: Chain, format: str, *, secrets: Mapping[str, bytes] | None = 
     return int(json.loads(said)["required"])
 
 
-def _succeed(words: Sequence[str]) -> None:
-    code, said = run(words)
+def _succeed(words: Sequence[str], secrets: Mapping[str, bytes] | None = None) -> None:
+    code, said = run(words, secrets=secrets)
     if code:
         raise ImageToolFailed(words[0], code, said)

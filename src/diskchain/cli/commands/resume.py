@@ -8,6 +8,7 @@ from diskchain.actions.adopt import adopt
 from diskchain.actions.jobs import open_jobs, resume
 from diskchain.actions.target import TargetName
 from diskchain.cli.options.jobs import add_running_arguments, print_events, stop_by_signals
+from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.state import state_of
 from diskchain.errors import UsageError
 from diskchain.report.exit_codes import CLEAN
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --adopt: look in DIR and all below it for other leaves; repeatable",
     )
+    add_secret_arguments(parser)
     add_running_arguments(parser)
 
 
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     state, stop = state_of(args), stop_by_signals()
     code = CLEAN
     for number in args.job or open_jobs(state):
-        code = max(code, print_events(args, resume(number, state, stop), stop).code)
+        code = max(code, print_events(args, resume(number, state, stop, key_places(args)), stop).code)
         if stop():
             break
     return code

@@ -4,6 +4,7 @@ import argparse
 
 from diskchain.actions.jobs import rollback
 from diskchain.cli.options.jobs import add_running_arguments, print_events, stop_by_signals
+from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.state import state_of
 
 EXAMPLE = """\
@@ -19,9 +20,11 @@ exit codes: 0 taken back, or it was already; 1 refused, with findings; 2 usage; 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``rollback``."""
     parser.add_argument("job", metavar="JOB", type=int, help="number of a job")
+    parser.set_defaults(connect=None)
+    add_secret_arguments(parser)
     add_running_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Take it back."""
-    return print_events(args, rollback(args.job, state_of(args)), stop_by_signals()).code
+    return print_events(args, rollback(args.job, state_of(args), key_places(args)), stop_by_signals()).code

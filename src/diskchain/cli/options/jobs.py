@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from diskchain.actions.job_plans import JobWishes, PlannedJob
 from diskchain.actions.jobs import run
+from diskchain.actions.keys import NO_KEYS
 from diskchain.cli.options.remote import add_timeout_argument
+from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.state import add_state_argument, state_of
 from diskchain.cli.options.target import add_policy_argument, add_target_arguments
 from diskchain.errors import ParseError, UsageError
@@ -46,6 +48,7 @@ def add_job_arguments(parser: argparse.ArgumentParser, *, copies: bool = True) -
             default=[],
             help="look in DIR and all below it for other overlays of these files; repeatable",
         )
+        add_secret_arguments(parser)
     add_running_arguments(parser)
 
 
@@ -84,7 +87,8 @@ def print_planned(args: argparse.Namespace, planned: PlannedJob) -> int:
         _print_plan(args, planned)
         return CLEAN
     stop = _Stop()
-    last = print_events(args, run(planned, state_of(args), stop), stop)
+    places = key_places(args) if hasattr(args, "secret") else NO_KEYS
+    last = print_events(args, run(planned, state_of(args), stop, places), stop)
     if not args.json and planned.plan is not None and last.event is not None and last.code == CLEAN:
         for line in end_lines(planned.plan, last.event.job, last.event.state):
             print(line)

@@ -10,30 +10,27 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from diskchain.errors import PeerError, StorageTimeout
-from diskchain.jobs.engines.interface import Copied, EngineFailed
+from diskchain.errors import PeerError, SecretWrong, StorageTimeout
+from diskchain.jobs.engines.interface import Copied, EngineFailed, Keys, NoKeys
 from diskchain.jobs.plan import Plan, Work, source_of
 from diskchain.qemu.blockdev import blockdev
 from diskchain.qemu.daemon import QmpRefused, StorageDaemon
-from diskchain.qemu.emission import Emission
 from diskchain.qemu.images import Stopped, run
 from diskchain.qemu.nodes import Numbering
 from diskchain.qemu.open_nodes import open_nodes
 from diskchain.qemu.policy import LIBVIRT_11, NodePolicy
-from diskchain.secrets.value import SecretValue
 
 _TICK: Final = 0.2  # seconds
 _QUIT_SECONDS: Final = 3600.0  # flushing may take long
 _JOB: Final = "diskchain"
 _NO_ROOM: Final = "No space left on device"
-_NO_KEYS: Final[Mapping[str, SecretValue]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class StorageDaemonEngine:
-    """``keys``: the value of each secret of an emission."""
+    """``keys`` of encrypted layers."""
 
-    keys: Callable[[Emission], Mapping[str, SecretValue]] = field(default=lambda _: _NO_KEYS)
+    keys: Keys = field(default_factory=NoKeys)
 
     def copy(
         self, plan: Plan, *, began: Callable[[int], None], ended: Callable[[int], None], stop: Callable[[], bool]
@@ -50,7 +47,7 @@ class StorageDaemonEngine:
                 yield from self._copied(daemon, plan, work, stop)
                 code = daemon.quit(_QUIT_SECONDS)
                 ended(code)
-        except (QmpRefused, PeerError, StorageTimeout) as error:
+        except (QmpRefused, PeerError, StorageTimeout, SecretWrong) as error:
             if isinstance(error, EngineFailed):
                 raise
             raise EngineFailed(f"copying: {error}", no_room=_NO_ROOM in str(error)) from error
@@ -64,7 +61,8 @@ class StorageDaemonEngine:
         writable = frozenset({work.top}) if work.kind == "stream" else frozenset[int]()
         source = Numbering().chain(source_of(plan, chain, writable=writable))
         emission = blockdev(source, NodePolicy(), LIBVIRT_11)
-        open_nodes(daemon, emission, self.keys(emission), [plan.layers[place].name for place in chain])
+        opened = [plan.layers[place] for place in chain]
+        open_nodes(daemon, emission, self.keys.of(emission, opened), [layer.name for layer in opened])
         nodes = dict(zip(chain, emission.layers, strict=True))
         if work.kind == "mirror":
             nodes[-1] = self._target(daemon, plan, work, nodes)
@@ -79,7 +77,8 @@ class StorageDaemonEngine:
         below = plan.old[plan.old.index(work.top) + 1 :]
         if work.shallow and below:
             emission.nodes()[-1]["backing"] = nodes[below[0]]
-        open_nodes(daemon, emission, self.keys(emission), [plan.layers[work.target].name])
+        target = plan.layers[work.target]
+        open_nodes(daemon, emission, self.keys.of(emission, [target]), [target.name])
         return emission.top
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from diskchain.errors import UsageError
 from diskchain.findings import Finding, Severity, finding
 from diskchain.jobs.plan import Plan, Proof, Repoint, Work
-from diskchain.jobs.planning.draft import WRITABLE, Draft, allocated, position, repoint, with_changed
+from diskchain.jobs.planning.draft import WRITABLE, Draft, allocated, in_plain, position, repoint, with_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ def plan_commit(given: Draft, top: int = 0, base: int | None = None, *, delete: 
     if top >= base:
         raise UsageError("the base has to be below the top")
     refused = [*_sizes(given, top, base), *_formats(given, base), *_lost(given, range(top, base), delete=delete)]
+    refused += in_plain(given, range(top, base), given.layers[base])
     pointers: tuple[Repoint, ...] = ()
     if top > 0:
         pointer, more = repoint(given, top - 1, base)

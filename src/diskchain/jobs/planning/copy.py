@@ -5,7 +5,7 @@ import os
 from diskchain.findings import finding
 from diskchain.jobs.plan import NewFile, Plan, PlannedLayer, Proof, Work
 from diskchain.jobs.planning.commit import Planned
-from diskchain.jobs.planning.draft import LONGEST_REFERENCE, WRITABLE, Draft, allocated
+from diskchain.jobs.planning.draft import LONGEST_REFERENCE, WRITABLE, Draft, allocated, in_plain
 from diskchain.storage.terms import Format
 
 
@@ -28,6 +28,9 @@ def plan_copy(given: Draft, destination: str, *, shallow: bool = False, format: 
     if name is not None and len(os.fsencode(name)) > LONGEST_REFERENCE:
         return Planned(None, (finding("job-reference", f"{name} is too long a name for a header", file=path),))
     place, places = len(given.layers), tuple(range(len(given.layers)))
+    plain = in_plain(given, places, None)
+    if plain:
+        return Planned(None, tuple(plain))
     form = None if below is None else str(below.format)
     new = NewFile(place, path, wanted, top.capacity, top.path or path, name, form)
     made = PlannedLayer(path, wanted, top.capacity, path, reference=name, reference_format=form)

@@ -4,7 +4,7 @@ Nothing is planned on a chain that is not known to its end, or in which somethin
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from diskchain.discover.chain import BackingChain, Layer
@@ -12,6 +12,7 @@ from diskchain.errors import UsageError
 from diskchain.findings import Finding, Severity, finding
 from diskchain.jobs.evidence import look
 from diskchain.jobs.plan import PlannedLayer, Repoint, SeenFile
+from diskchain.storage.auth import SecretReference
 from diskchain.storage.location import BlockLocation, describe_location, local_path
 from diskchain.storage.reference import format_reference
 from diskchain.storage.relative import relative_reference
@@ -36,14 +37,20 @@ class Draft:
     refused: tuple[Finding, ...] = ()
 
 
-def draft(target: str, disk: str | None, chain: BackingChain, seconds: float = DEFAULT_DEADLINE) -> Draft:
-    """The chain of one disk of ``target``, and why no job can work on it, if so. Raises StorageError."""
+def draft(
+    target: str,
+    disk: str | None,
+    chain: BackingChain,
+    names: Sequence[tuple[str, ...]],
+    seconds: float = DEFAULT_DEADLINE,
+) -> Draft:
+    """The chain of one disk of ``target``, and why no job can work on it, if so. ``names``: of each layer. Raises StorageError."""
     refused = tuple(found for found in chain.findings if found.severity is Severity.ERROR)
     if not chain.complete and not refused:
         refused = (finding("job-chain", f"the chain of {target} is not known to its end", file=target),)
     if refused:
         return Draft(target, disk, chain, (), (), refused)
-    layers = tuple(map(_planned_layer, chain))
+    layers = tuple(map(_planned_layer, chain, names))
     paths = dict.fromkeys(path for layer in layers for path in (layer.path, layer.data_file) if path is not None)
     files = tuple(look(path, seconds).seen for path in paths)
     return Draft(target, disk, chain, layers, files, (*_unrecorded(chain), *_unsupported(layers, chain)))
@@ -51,13 +58,26 @@ def draft(target: str, disk: str | None, chain: BackingChain, seconds: float = D
 
 def _unsupported(layers: Iterable[PlannedLayer], chain: BackingChain) -> Iterator[Finding]:
     for layer, known in zip(layers, chain, strict=True):
-        if layer.encrypted is not None:
-            yield finding(
-                "job-secret", f"{layer.name} is encrypted: jobs open no encrypted layers yet", file=layer.name
+        if layer.encrypted is not None and (
+            layer.encrypted != "luks" or layer.format not in (Format.QCOW2, Format.LUKS)
+        ):
+            message = (
+                f"{layer.name} is encrypted in a way that jobs do not open: they know qcow2 with LUKS, and LUKS below"
             )
+            yield finding("job-secret", message, file=layer.name)
         if known.source.slice is not None or known.extents:
             message = f"{layer.name} is a part of a file, or several files: jobs do not work on those"
             yield finding("job-format", message, file=layer.name)
+
+
+def in_plain(given: Draft, sources: Iterable[int], into: PlannedLayer | None) -> list[Finding]:
+    """What is encrypted in layers at ``sources`` and would be in plain in ``into``; None: in a new file."""
+    secret = [given.layers[place] for place in sources if given.layers[place].encrypted is not None]
+    if not secret or (into is not None and into.encrypted is not None):
+        return []
+    where = "a new file" if into is None else into.name
+    message = f"{secret[0].name} is encrypted, and what it holds would be in plain in {where}"
+    return [finding("job-secret", message, file=secret[0].name)]
 
 
 def _unrecorded(chain: BackingChain) -> Iterator[Finding]:
@@ -71,12 +91,12 @@ def _unrecorded(chain: BackingChain) -> Iterator[Finding]:
             yield finding("job-chain", message, file=name, fix=fix)
 
 
-def _planned_layer(layer: Layer) -> PlannedLayer:
+def _planned_layer(layer: Layer, names: tuple[str, ...]) -> PlannedLayer:
     source, header = layer.source, layer.header
     path = local_path(source.location)
     backing = None if header is None else header.backing
     data_file = None if layer.data_file is None else local_path(layer.data_file.source.location)
-    encryption = None if header is None else header.encryption
+    encryption, references = _encryption(layer)
     capacity = 0 if header is None else header.capacity
     if source.format is Format.RAW and layer.facts is not None:
         capacity = layer.facts.size
@@ -88,10 +108,25 @@ def _planned_layer(layer: Layer) -> PlannedLayer:
         block=isinstance(source.location, BlockLocation),
         network=format_reference(source) if path is None else None,
         data_file=data_file,
-        encrypted=None if encryption is None else "luks" if encryption.kind.startswith("luks") else "qcow",
+        encrypted=encryption,
         reference=None if backing is None else backing.text,
         reference_format=None if backing is None else backing.format,
+        names=names,
+        secret_uuid=None if not references or references[0].uuid is None else str(references[0].uuid),
+        secret_usage=None if not references else references[0].usage,
     )
+
+
+def _encryption(layer: Layer) -> tuple[str | None, tuple[SecretReference, ...]]:
+    """How a layer is encrypted, and which secrets a document names for it."""
+    source, header = layer.source, layer.header
+    references = () if source.encryption is None else source.encryption.secrets
+    if source.format is Format.LUKS:
+        return "luks", references
+    found = None if header is None or source.format is Format.RAW else header.encryption
+    if found is not None:
+        return ("luks" if found.kind == "luks1" else "qcow"), references
+    return (None if source.encryption is None else str(source.encryption.format)), references
 
 
 def position(given: Draft, found: int, what: str) -> int:

@@ -7,7 +7,7 @@ from diskchain.errors import UsageError
 from diskchain.findings import Finding, finding
 from diskchain.jobs.plan import Plan, Proof, Work
 from diskchain.jobs.planning.commit import Planned
-from diskchain.jobs.planning.draft import Draft, allocated, position, repoint, with_changed
+from diskchain.jobs.planning.draft import Draft, allocated, in_plain, position, repoint, with_changed
 from diskchain.storage.terms import Format
 
 
@@ -27,6 +27,7 @@ def plan_pull(given: Draft, base: int | None = None, top: int = 0) -> Planned:
         return Planned(Plan("pull", given.target, given.disk, given.layers, given.files, places, places))
     pointer, refused = repoint(given, top, base)
     refused += _sizes(given, top, base)
+    refused += in_plain(given, range(top + 1, end), given.layers[top])
     if given.layers[top].format is not Format.QCOW2 or pointer is None:
         return Planned(None, tuple(refused))
     bound = allocated(given, range(top + 1, end))

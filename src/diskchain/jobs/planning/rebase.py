@@ -63,6 +63,9 @@ def _elsewhere(given: Draft, onto: Draft, known: dict[tuple[int, int] | None, in
         refused.append(finding("job-reference", f"{pointer.new} is too long a name for a header", file=top.name))
     if metadata_only:
         return Planned(plan, tuple(refused))
+    if any(layer.encrypted is not None for layer in layers):
+        message = f"{given.target} has encrypted layers: over another chain a job puts it with --metadata-only alone"
+        refused.append(finding("job-secret", message, file=top.name))
     bound = min(top.capacity, allocated(given, places) + allocated(onto, range(len(onto.layers))))
     return Planned(_with_difference(plan, top, bound), tuple(refused))
 

@@ -5,7 +5,7 @@ import os
 from diskchain.findings import finding
 from diskchain.jobs.plan import NewFile, Plan, PlannedLayer, Proof
 from diskchain.jobs.planning.commit import Planned
-from diskchain.jobs.planning.draft import LONGEST_REFERENCE, Draft
+from diskchain.jobs.planning.draft import LONGEST_REFERENCE, Draft, in_plain
 from diskchain.storage.terms import Format
 
 
@@ -32,6 +32,9 @@ def plan_snapshot(given: Draft, overlay: str | None = None) -> Planned:
     if given.refused:
         return Planned(None, given.refused)
     top = given.layers[0]
+    plain = in_plain(given, range(len(given.layers)), None)
+    if plain:
+        return Planned(None, tuple(plain))
     if top.path is None and overlay is None:
         return Planned(None, (finding("job-format", f"say where the overlay of {top.name} shall be", file=top.name),))
     path = os.path.abspath(overlay) if overlay is not None else default_overlay(top.path or "")
