@@ -55,6 +55,8 @@ def merge_root(staging: Staging, host: HostDocument, root: RootDocument) -> Merg
             _run(connection, statement, values)
         if grows:  # else each new edge is checked by reading the whole table, which was small when that was planned
             _run(connection, "ANALYZE file")
+        if is_postgres(connection):  # now they know their files
+            _run(connection, "ANALYZE stage_file, stage_edge")
         for statement in statements.NAMES:
             _run(connection, statement, values)
         if root.state == "complete":
