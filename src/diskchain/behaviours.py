@@ -109,6 +109,10 @@ BEHAVIOURS: Final[dict[str, tuple[Behaviour, ...]]] = {
             severity=_I,
         ),
     ),
+    "seclabel-label": (
+        Behaviour("libvirt", "drops it and labels the image as the domain says", until=(9, 0), severity=_I),
+        Behaviour("libvirt", "refuses to define the domain", since=(11, 3), stops=Stops.DEFINE),
+    ),
     "protocol-sheepdog": (
         Behaviour("libvirt", "refuses to start the domain", until=(9, 0), stops=Stops.START),
         Behaviour("libvirt", "refuses to define the domain", since=(11, 3), stops=Stops.DEFINE),

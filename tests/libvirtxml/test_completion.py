@@ -325,6 +325,13 @@ def test_names_that_xml_cannot_hold_are_told(name: str) -> None:
     assert unwritable(TOP._replace(data_file=DATA._replace(location=FileLocation(name)))) == name
 
 
+@pytest.mark.parametrize("name", [None, ""])
+def test_what_libvirt_would_lose_is_not_written(name: str | None) -> None:
+    web = NetworkLocation(Protocol.HTTP, name, (NetworkHost("h", 80),))
+    assert unwritable(TOP._replace(backing=BASE._replace(location=web))) == "http://h:80/"
+    assert unwritable(TOP._replace(backing=BASE._replace(location=web._replace(protocol=Protocol.NBD)))) is None
+
+
 @given(documents())
 def test_declared_disks_are_those_that_are_completed_in_the_same_order(document: Document) -> None:
     declared = declared_disks(document.data)

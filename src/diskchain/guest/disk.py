@@ -43,7 +43,7 @@ class Disk:
 
     ``source`` is the top image; an empty drive has a :class:`FileLocation` without a path. ``readonly`` and ``shared``
     are the source's. ``mirror`` and ``runtime`` exist in running domains only. ``throttle_filters`` names groups, the
-    one nearest the guest last. ``share_backing`` goes with ``transient``. ``wwn`` is sixteen hex digits.
+    one nearest the guest last. ``share_backing`` goes with ``transient``. ``wwn`` is sixteen hex digits, perhaps behind ``0x``.
     ``auth_in_disk`` and ``encryption_in_disk`` remember that the document had these under ``<disk>``, the older place,
     and not under ``<source>``. ``foreign`` is what the document says and this model does not know.
     """

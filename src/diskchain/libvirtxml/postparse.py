@@ -143,7 +143,7 @@ def _with_location_defaults(location: Location) -> Location:
         return location._replace(managed=True)
     if isinstance(location, NetworkLocation) and location.protocol is Protocol.ISCSI:
         name = location.name
-        if name is not None and "/" not in name:
+        if name and "/" not in name:
             return location._replace(name=f"{name}/0")
     return location
 

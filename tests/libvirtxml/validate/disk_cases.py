@@ -177,6 +177,11 @@ DISK_CASES = (
         "wwn-syntax", file("<wwn>5000c50015ea71a</wwn>", target=SCSI), file("<wwn>5000c50015ea71ac</wwn>", target=SCSI)
     ),
     Case(
+        "wwn-syntax",
+        file("<wwn>0X5000c50015ea71ac</wwn>", target=SCSI),
+        file("<wwn>0x5000c50015ea71ac</wwn>", target=SCSI),
+    ),
+    Case(
         "wwn-syntax", file("<wwn>5000c50015ea71ag</wwn>", target=SCSI), file("<wwn>5000c50015ea71ac</wwn>", target=SCSI)
     ),
     Case(

@@ -102,6 +102,19 @@ SOURCE_CASES = (
     Case("tls-protocol", network("https tls='yes'"), network("nbd tls='yes'")),
     *(Case("hosts", network(p, HOST * 2), network(p)) for p in ("nbd", "ssh", "https")),
     *(Case("hosts", network(p, ""), network(p)) for p in ("nbd", "iscsi", "gluster")),
+    *(
+        Case("network-name-empty", network(f"{protocol} name=''"), network(f"{protocol} name='x'"))
+        for protocol in ("http", "ftp", "ssh")
+    ),
+    Case("network-name-empty", network("rbd name='p/'"), network("rbd name='p/1'")),
+    Case("network-name-empty", network("gluster name='p/'"), network("nbd name=''")),
+    Case("host-brackets", network("nbd", "<host name='[::1]'/>"), network("iscsi", "<host name='[::1]'/>")),
+    Case("host-brackets", network("https", "<host name='[::1]'/>"), network("https", "<host name='::1'/>")),
+    Case(
+        "seclabel-label",
+        file(source="<seclabel model='dac' relabel='yes'/>"),
+        file(source="<seclabel model='dac' relabel='no'/>"),
+    ),
     Case("hosts-ignored", network("iscsi", HOST * 2), network("iscsi")),
     Case("host-transport", network("gluster", "<host name='h' transport='rdma'/>"), network("gluster")),
     Case(

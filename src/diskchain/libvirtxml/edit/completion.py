@@ -32,7 +32,9 @@ from diskchain.libvirtxml.markup.style_detection import Handwriting, handwriting
 from diskchain.libvirtxml.markup.writer import escape
 from diskchain.libvirtxml.parse.disk import read_disk
 from diskchain.libvirtxml.view import View
+from diskchain.storage.location import NetworkLocation, describe_location
 from diskchain.storage.source import UNKNOWN, Source, layers
+from diskchain.storage.terms import Protocol
 
 _READ_PATHS: Final = (*DISK_PATHS, ("domstatus", "domain", "devices", "disk"))
 _READ_ROOTS: Final = frozenset(path[0] for path in _READ_PATHS)
@@ -94,8 +96,14 @@ def _stripped(document: bytes, disks: Collection[int] | None, origin: str | None
 
 
 def unwritable(chain: Source) -> str | None:
-    """The first string in ``chain`` that no XML document can hold, or None: a control character, a byte that is no UTF-8."""
+    """The first string in ``chain`` that no XML document can hold, or None: a control character, a byte that is no UTF-8.
+
+    So is what is nameless on a server: libvirt (9.0, 11.3) reads no such source again that it wrote down itself.
+    """
     for layer in layers(chain):
+        location = layer.location
+        if isinstance(location, NetworkLocation) and not location.name and location.protocol is not Protocol.NBD:
+            return describe_location(location)
         for text in _strings(layer._replace(backing=UNKNOWN, reference=None, runtime=None)):
             try:
                 escape(text)

@@ -4,7 +4,7 @@ from diskchain.libvirtxml.format.style import Style
 from diskchain.libvirtxml.markup.writer import attribute, element, escape, escape_text, yes_no
 from diskchain.storage.location import NetworkHost, NetworkLocation
 from diskchain.storage.protocol_options import HttpOptions, IscsiOptions, NbdOptions, NfsOptions, SshOptions
-from diskchain.storage.terms import Transport
+from diskchain.storage.terms import Protocol, Transport
 
 
 def network_parts(pad: str, location: NetworkLocation, style: Style) -> tuple[str, str]:
@@ -12,9 +12,11 @@ def network_parts(pad: str, location: NetworkLocation, style: Style) -> tuple[st
     options = location.options
     http = options if isinstance(options, HttpOptions) else HttpOptions()
     nbd = options if isinstance(options, NbdOptions) else NbdOptions()
+    # libvirt reads nothing without a name, but for nbd; what it writes of an empty one it cannot read again.
+    name = location.name or (None if location.protocol is Protocol.NBD else "")
     hidden = style.migratable and location.tls_from_config
     attributes = (
-        f" protocol='{location.protocol}'{attribute('name', location.name or None)}{attribute('query', http.query)}"
+        f" protocol='{location.protocol}'{attribute('name', name)}{attribute('query', http.query)}"
         f"{'' if hidden else attribute('tls', yes_no(location.tls))}{attribute('tlsHostname', nbd.tls_hostname)}"
     )
     if style.status:

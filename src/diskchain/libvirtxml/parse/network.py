@@ -50,7 +50,7 @@ def read_network(element: Element, names: Names, parts: Parts, place: str, found
     hosts = tuple(read_host(host, numbered(f"{place}/host", n), found) for n, host in enumerate(parts.get("host", ())))
     return NetworkLocation(
         protocol,
-        name or None,
+        None if protocol is Protocol.NBD and not name else name,  # there it says the same as none
         hosts,
         _read_options(element, protocol, names, parts, place, found),
         None if tls is None else _yes_no(element, "tls", tls),

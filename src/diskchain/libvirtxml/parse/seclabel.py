@@ -40,6 +40,4 @@ def _read_seclabel(element: Element, view: View, place: str, found: list[Foreign
         label = None
     if label is not None and relabel is False:
         refuse(element, "<seclabel> has a <label> and relabel='no'")
-    if relabel and label is None and not view.running:
-        refuse(element, "<seclabel> has relabel='yes' and no <label>")
     return SecLabel(names.get("model"), label, relabel, skip)

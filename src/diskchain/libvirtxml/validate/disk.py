@@ -27,7 +27,7 @@ REMOVABLE = frozenset({DiskDevice.CDROM, DiskDevice.FLOPPY})
 _HARD_DISK_NAMES = ("hd", "sd", "vd", "xvd", "ubd")
 _FLOPPY_NAMES = ("fd",)
 _LOCAL = (FileLocation, BlockLocation, DirLocation)
-_WWN = re.compile("[0-9a-fA-F]{16}", re.ASCII)
+_WWN = re.compile("(?:0x)?[0-9a-fA-F]{16}", re.ASCII)
 _PRINTABLE = re.compile("[ -~]*", re.ASCII)
 #: Lengths of the fields of SCSI's INQUIRY data, and of ATA's model number.
 _VENDOR_MOST, _SCSI_PRODUCT_MOST, _PRODUCT_MOST = 8, 16, 40
@@ -187,7 +187,7 @@ def _requisite(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
 @RULES.rule("wwn-syntax")
 def _wwn(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
     if disk.wwn is not None and not _WWN.fullmatch(disk.wwn):
-        yield Problem("a wwn is 16 hex digits", "wwn")
+        yield Problem("a wwn is 16 hex digits, with or without 0x before them", "wwn")
 
 
 @RULES.rule("discard-no-unref")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from diskchain.guest.disk import Disk
 from diskchain.guest.terms import DiskDevice
 from diskchain.libvirtxml.validate.domain_context import Surroundings
-from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules
+from diskchain.libvirtxml.validate.rule import DiskCheck, Problem, Rules, format_word
 from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import BlockLocation, Location, NetworkLocation, VolumeLocation
 from diskchain.storage.terms import Format, Protocol
@@ -34,7 +34,7 @@ def _source(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
 @RULES.rule("lun-format")
 def _format(disk: Disk, _around: Surroundings) -> Iterator[Problem]:
     if disk.device is DiskDevice.LUN and disk.source.format not in {None, Format.RAW}:
-        yield Problem(f"a lun is raw, not {disk.source.format}", "driver", ("raw",))
+        yield Problem(f"a lun is raw, not {format_word(disk.source.format)}", "driver", ("raw",))
 
 
 @RULES.rule("lun-slice")

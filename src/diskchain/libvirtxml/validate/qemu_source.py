@@ -5,7 +5,7 @@ Source: libvirt 11.3.0 ``qemu/qemu_domain.c`` (``qemuDomainValidateStorageSource
 
 from collections.abc import Iterator
 
-from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
+from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, format_word, words
 from diskchain.storage.encryption import Encryption, EncryptionEngine, EncryptionFormat
 from diskchain.storage.location import DirLocation, NetworkLocation, VolumeLocation
 from diskchain.storage.source import Source
@@ -121,8 +121,11 @@ def _by_qemu(source: Source) -> Iterator[Problem]:
     if encryption.format is not EncryptionFormat.LUKS:
         yield Problem(f"QEMU itself decrypts luks, not {encryption.format}", "source/encryption", ("luks",))
     if source.format not in _ENCRYPTED_FORMATS:
-        what = source.format or "of a format nobody declared"
-        yield Problem(f"an encrypted image is raw or qcow2, not {what}", "format", words(*_ENCRYPTED_FORMATS))
+        yield Problem(
+            f"an encrypted image is raw or qcow2, not {format_word(source.format)}",
+            "format",
+            words(*_ENCRYPTED_FORMATS),
+        )
     if len(encryption.secrets) > 1:
         yield Problem(f"QEMU itself takes one secret, not {len(encryption.secrets)}", "source/encryption/secret[2]")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from diskchain.behaviours import statement
 from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
-from diskchain.storage.location import NetworkLocation
+from diskchain.storage.location import NetworkLocation, without_brackets
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Protocol, Transport
 
@@ -26,6 +26,16 @@ _ONE_HOST = frozenset(
         Protocol.FTPS,
     }
 )
+_TWO_PARTS = frozenset({Protocol.RBD, Protocol.GLUSTER})
+_LOST = (
+    "libvirt (9.0, 11.3) starts the domain, writes its definition down without the name, and no longer knows the domain after the next "
+    "start of its daemon"
+)
+_OF_EMPTY_NAMES = {
+    Protocol.ISCSI: "libvirt's daemon (9.0, 11.3) crashes when it reads that",
+    Protocol.SSH: "libvirt (9.0, 11.3) defines the domain, does not start it, and no longer knows it after the next start of its daemon",
+    Protocol.NFS: "QEMU needs a path, and libvirt (9.0, 11.3) no longer knows the domain after the next start of its daemon",
+}
 _SOME_HOST = frozenset({Protocol.GLUSTER, Protocol.ISCSI})
 
 
@@ -40,6 +50,31 @@ def _tls(source: Source) -> Iterator[Problem]:
     location = source.location
     if isinstance(location, NetworkLocation) and location.tls and location.protocol not in _WITH_TLS:
         yield Problem(f"tls='yes' is not for {location.protocol}", "source", words(*_WITH_TLS))
+
+
+@RULES.rule("network-name-empty")
+def _name(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if not isinstance(location, NetworkLocation) or location.name is None:
+        return
+    protocol, name = location.protocol, location.name
+    if not name and protocol is not Protocol.NBD:
+        yield Problem(f"the name is empty: {_OF_EMPTY_NAMES.get(protocol, _LOST)}", "source")
+    elif protocol in _TWO_PARTS and name.endswith("/") and name.count("/") == 1:
+        yield Problem(f"{name} names no image: libvirt (9.0, 11.3) refuses to start the domain", "source")
+
+
+@RULES.rule("host-brackets")
+def _brackets(source: Source) -> Iterator[Problem]:
+    location = source.location
+    if not isinstance(location, NetworkLocation) or location.protocol is Protocol.ISCSI:
+        return
+    for number, host in enumerate(location.hosts, start=1):
+        if host != without_brackets(host):
+            bare = without_brackets(host).name or ""
+            yield Problem(
+                f"QEMU looks for a host called {host.name}, brackets included", f"source/host[{number}]", (bare,)
+            )
 
 
 @RULES.rule("hosts")

@@ -21,6 +21,9 @@ _UUID = "00000000-0000-0000-0000-000000000000"
 #: What other things depend on: with a made-up value here, rules would find what is not there.
 _DECISIVE = frozenset({"type", "device", "bus", "protocol", "format", "engine", "dev", "name", "namespace"})
 
+#: What no other rule looks at: without it, the rest of a disk is what it was.
+_BESIDE = frozenset({"seclabel"})
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -60,7 +63,7 @@ class _Patient:
         #: Elements something was taken out of: what is missing there now is our doing.
         self._cut: list[Any] = []
         self._decisive = False
-        self._last: tuple[Any, str] | None = None
+        self._met: list[tuple[Any, str]] = []
 
     def heal(self) -> Reading:
         for _ in range(_MOST_PROBLEMS):
@@ -75,21 +78,29 @@ class _Patient:
         return Reading(None, tuple(self._refused))
 
     def _note(self, refusal: Refusal) -> None:
-        if not any(refusal.element is one for one in self._cut):
+        if not any(refusal.element is one for one in self._cut) and not self._quotes_ours(refusal):
             original = self._originals[refusal.element]
             said = Refused(original, refusal.problem, refusal.allowed)
             if said not in self._refused:
                 self._refused.append(said)
 
+    def _quotes_ours(self, refusal: Refusal) -> bool:
+        """Whether it is about a value that stands there since a repair, and not in the document."""
+        return any(
+            element is refusal.element and shown(element.get(name) or "") in refusal.problem
+            for element, name in self._changed
+        )
+
     def _mend(self, refusal: Refusal) -> bool:
         """Put one thing right; False when that cannot be done."""
         element = cast("Any", refusal.element)
-        again, self._last = self._last == (element, refusal.problem), (element, refusal.problem)
+        again = any(element is one and refusal.problem == problem for one, problem in self._met)
+        self._met.append((element, refusal.problem))
         if not again and self._replace(element, refusal):
             return True
         if element is self._copy:
             return False
-        self._decisive = True
+        self._decisive = self._decisive or element.tag not in _BESIDE
         parent = element.getparent()
         self._cut.append(parent)
         parent.remove(element)

@@ -6,7 +6,9 @@ from typing import Generic, TypeVar
 
 from diskchain.guest.disk import Disk
 from diskchain.libvirtxml.validate.domain_context import Surroundings
+from diskchain.libvirtxml.vocabulary import FORMAT_WORDS
 from diskchain.storage.source import Source
+from diskchain.storage.terms import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class Rules(Generic[Check]):
 
     def __iter__(self) -> Iterator[Rule[Check]]:
         return iter(self._rules)
+
+
+def format_word(format: Format | None) -> str:
+    """A format as documents write it: what QEMU calls parallels is ploop there."""
+    return "of a format nobody declared" if format is None else FORMAT_WORDS.get(format, str(format))
 
 
 def words(*values: str) -> tuple[str, ...]:

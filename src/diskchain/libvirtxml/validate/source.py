@@ -5,7 +5,8 @@ Source: libvirt 11.3.0 ``conf/domain_validate.c`` (``virDomainDiskDefValidateSou
 
 from collections.abc import Iterator
 
-from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, words
+from diskchain.behaviours import statement
+from diskchain.libvirtxml.validate.rule import Problem, Rules, SourceCheck, format_word, words
 from diskchain.storage.encryption import EncryptionFormat
 from diskchain.storage.location import NetworkLocation
 from diskchain.storage.source import Source
@@ -66,7 +67,7 @@ def _data_store(source: Source) -> Iterator[Problem]:
 def _data_store_format(source: Source) -> Iterator[Problem]:
     data_file = source.data_file
     if data_file is not None and data_file.format is not Format.RAW:
-        yield Problem(f"the data file is {data_file.format}, not raw", "source/dataStore/format", ("raw",))
+        yield Problem(f"the data file is {format_word(data_file.format)}, not raw", "source/dataStore/format", ("raw",))
 
 
 @RULES.rule("data-store-nested")
@@ -80,6 +81,16 @@ def _data_store_nested(source: Source) -> Iterator[Problem]:
 def _data_store_slice(source: Source) -> Iterator[Problem]:
     if source.data_file is not None and source.data_file.slice is not None:
         yield Problem("a data file is used as a whole, not in slices", "source/dataStore/source/slices")
+
+
+@RULES.rule("seclabel-label")
+def _label(source: Source) -> Iterator[Problem]:
+    if source.chain_index is not None:  # libvirt itself writes that of a running domain
+        return
+    for number, label in enumerate(source.seclabels, start=1):
+        if label.relabel and label.label is None:
+            problem = f"<seclabel> has relabel='yes' and no <label>: {statement('seclabel-label')}"
+            yield Problem(problem, f"source/seclabel[{number}]")
 
 
 @RULES.rule("rbd-option")
