@@ -85,4 +85,9 @@ def _of_format(format: Format, container: Container, layer: Layer, problems: Pro
         from diskchain.allocation.qcow2_tables import Qcow2Tables
 
         return Qcow2Tables(container, problems)
+    from diskchain.allocation.grain_formats import MAKERS
+
+    make = MAKERS.get(format)
+    if make is not None and layer.header is not None:
+        return make(container, layer.header, problems)
     raise StorageError(f"the tables of {format} images are not read here", path=container.name)

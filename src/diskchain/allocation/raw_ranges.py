@@ -25,7 +25,7 @@ class RawRanges:
     """The bytes of a raw image, or of one whose data are all in one place of its file, at ``at``.
 
     ``capacity``: bytes of the guest; None: all of the container, in whole sectors as QEMU counts. ``opaque``: a hole in the file says
-    nothing of what the guest reads, since what is there is encrypted.
+    nothing of what the guest reads, since what is there is encrypted. ``fixed``: the format says that all of it is there, so that holes are data that read as zeros.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class RawRanges:
         at: int = 0,
         capacity: int | None = None,
         opaque: bool = False,
+        fixed: bool = False,
     ) -> None:
         self.container = container
         self.problems = problems
@@ -43,6 +44,7 @@ class RawRanges:
         self.capacity = -(-(container.size - at) // SECTOR) * SECTOR if capacity is None else capacity
         self._at = at
         self._opaque = opaque
+        self._hole = _HOLE | DATA if fixed else _HOLE
 
     def weights(self) -> tuple[I64, I64]:
         """As those of tables; of a file that may have very many holes, a weight for each GiB."""
@@ -68,12 +70,12 @@ class RawRanges:
         while position < end:
             found = self.container.data_from(base + position, base + end)
             if found is None:
-                tags.append(_HOLE)
+                tags.append(self._hole)
                 edges.append(end)
                 break
             begins, stops = found[0] - base, found[1] - base
             if begins > position:
-                tags.append(_HOLE)
+                tags.append(self._hole)
                 edges.append(begins)
             if stops + base >= self.container.size:  # QEMU reads the rest of the last sector as zeros
                 stops = min(end, -(-stops // SECTOR) * SECTOR)
