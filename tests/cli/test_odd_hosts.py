@@ -60,6 +60,11 @@ def commands(place: Path, verb: str) -> list[list[str]]:
         "resume": [state],
         "rollback": [],
         "cancel": [],
+        "scan": [[str(place), *state]],
+        "catalogue": [["load", "-", *state]],
+        "dependents": [[image, "--search", str(place), *state]],
+        "unreferenced": [["--min-age", "0d", "--search", str(place), *state]],
+        "what-if": [["delete", image, "--search", str(place), *state]],
         "explain": [["missing"], []],
         "completion": [["bash"]],
     }[verb]
@@ -83,7 +88,9 @@ def test_absolute_names_do_without_a_working_directory(place: Path, verb: str) -
     gone = ("sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(place / "gone"))
     for words in commands(place, verb):
         (place / "gone").mkdir(exist_ok=True)
-        assert run([verb, *words], *gone).returncode in (0, 1), words
+        # Nobody scanned domains here, and there is no catalogue yet: these verbs say so.
+        may_not_tell = verb in ("catalogue", "dependents", "unreferenced", "what-if")
+        assert run([verb, *words], *gone).returncode in ((0, 1, 3) if may_not_tell else (0, 1)), words
 
 
 @pytest.mark.parametrize("verb", ["show", "check", "info", "blockdev", "secrets", "access --as nobody", "complete"])

@@ -99,6 +99,11 @@ def words(verb: str, target: str, directory: str) -> list[list[str]]:
         "resume": [["resume", *state], ["resume", target]],
         "rollback": [["rollback", "1", *state], ["rollback", target]],
         "cancel": [["cancel", "1", *state], ["cancel", target]],
+        "scan": [["scan", directory], ["scan", target], ["scan", directory, "--load", *state]],
+        "catalogue": [["catalogue", "load", target, *state], ["catalogue", "status", *state]],
+        "dependents": [["dependents", target, "--search", directory, *state]],
+        "unreferenced": [["unreferenced", "--min-age", "0d", "--search", directory, *state]],
+        "what-if": [["what-if", "delete", target, "--search", directory, *state], ["what-if", target, target, *state]],
         "explain": [["explain", target]],
         "completion": [["completion", target]],
     }[verb]
