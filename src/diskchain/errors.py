@@ -26,6 +26,7 @@
     │   ├── StorageMissing    … nothing is there
     │   ├── StorageDenied     … it is there, we may not read it
     │   │   └── LoginRefused  … because the server does not take the user name, the key or the certificate
+    │   ├── NotAsked          … it is on a server that nobody wanted asked
     │   ├── NotStorage        … it is a FIFO, a socket, a terminal …
     │   ├── JournalError      … they are those of a journal, and it cannot be used
     │   └── StorageTimeout    … it does not answer
@@ -264,6 +265,10 @@ class StorageDenied(StorageError):
 
 class LoginRefused(StorageDenied):
     """A server did not let us in: no user name or key was given, or the wrong ones. Never "missing": nobody could look."""
+
+
+class NotAsked(StorageError):
+    """An image is on a server, and nobody said that servers may be asked."""
 
 
 class NotStorage(StorageError):

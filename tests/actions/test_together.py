@@ -12,7 +12,7 @@ from diskchain.actions import together
 from diskchain.actions.check import TargetReport, check
 from diskchain.actions.target import TargetName
 from diskchain.actions.walked import Walked
-from diskchain.errors import LayerNotFound
+from diskchain.errors import IsDirectory, LayerNotFound
 
 DISK = (
     "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
@@ -67,8 +67,10 @@ def test_what_is_called_an_image_and_is_none_is_a_finding_and_the_rest_is_looked
 
 def test_a_directory_without_an_image_is_not_called_clean(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("no disk\n")
-    (report,) = checked(tmp_path).values()
-    assert ids(report) == ["not-inspected"]
+    with pytest.raises(IsDirectory):
+        checked(tmp_path)
+    other = write_qcow2(tmp_path.parent / "other.qcow2")
+    assert ids(checked(tmp_path, other)[str(tmp_path)]) == ["not-storage"]
 
 
 def test_a_directory_that_is_called_an_image_is_one_all_the_same(tmp_path: Path) -> None:

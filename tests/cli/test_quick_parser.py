@@ -86,6 +86,8 @@ def test_plain_words_mean_what_argparse_says(data: st.DataObject) -> None:
         ["vm.xml", "-d", "vda"],
         ["--json", "-f", "qcow2", "a b", "--timeout", "0.5"],
         ["vm", "-c", "qemu:///system", "--policy", "strict", "--remote"],
+        ["-c", "qemu:///system"],
+        [],
     ],
 )
 def test_the_usual_words_of_show_are_plain(words: list[str]) -> None:
@@ -94,9 +96,7 @@ def test_the_usual_words_of_show_are_plain(words: list[str]) -> None:
     assert found == theirs("show", words)
 
 
-@pytest.mark.parametrize(
-    "words", [["--help"], ["a", "b"], [], ["a", "-f", "x"], ["a", "--timeout", "soon"], ["a", "--js"]]
-)
+@pytest.mark.parametrize("words", [["--help"], ["a", "b"], ["a", "-f", "x"], ["a", "--timeout", "soon"], ["a", "--js"]])
 def test_help_mistakes_and_abbreviations_are_not_plain(words: list[str]) -> None:
     assert plain("show", words) is None
 

@@ -9,7 +9,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from diskchain.actions.examined import DEFAULT, DEPTH_WARNING, DiskChain, Examined, Settings
-from diskchain.actions.target import Target, TargetName, image_target, is_stream, may_be_document
+from diskchain.actions.target import Target, TargetName, is_stream, may_be_document
 from diskchain.checks.annotate import annotated
 from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
@@ -17,6 +17,7 @@ from diskchain.discover import BackingChain, Discoverer
 from diskchain.errors import DiskchainError
 from diskchain.findings import Severity, about
 from diskchain.storage.location import FileLocation, local_path
+from diskchain.storage.reference.value import is_file_name
 from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import Format, StorageType
 from diskchain.system.paths import absolute_path
@@ -136,6 +137,8 @@ class Run:
         """The target as an image whose format is to be looked for; None for what can be none, and where the one opening is not enough."""
         if not name.name or name.connect is not None or name.format is not None or is_stream(name.name):
             return None
+        if ":" in name.name and not is_file_name(name.name):  # perhaps a URL
+            return None
         if self.settings.reader is not None or self.settings.declared:
             return None
         try:
@@ -189,9 +192,12 @@ class Run:
             document = document_of(name)
             if document is not None:
                 return self._document(document, name.found_in)
+            from diskchain.actions.image_target import image_target
+
             target = image_target(name)
             self._keep(target.source)
-            return Examined(name.name, (self._discovered(target, self._discoverer([target])),), found_in=name.found_in)
+            disk = self._discovered(target, self._discoverer([target]))
+            return Examined(target.name, (disk,), found_in=name.found_in)
         except DiskchainError as error:
             if name.found_in is None:
                 return Examined(name.name, error=error)

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from diskchain.actions.chains import DEFAULT, Settings, examine_document
+from diskchain.actions.chains import DEFAULT, Settings, examine_document, examine_one
 from diskchain.actions.document import disk_name
 from diskchain.actions.document_view import DocumentView
+from diskchain.actions.image_target import image_target
 from diskchain.actions.read_document import TargetDocument, document_of, domain_document
-from diskchain.actions.target import TargetName, image_target
+from diskchain.actions.target import TargetName
 from diskchain.checks.confirmed import certain
 from diskchain.errors import LayerNotFound, UsageError, printable
 from diskchain.findings import Finding, about, finding
@@ -29,18 +30,56 @@ def definition_of(name: TargetName) -> TargetDocument:
 
     Raises UsageError for an image, for a transient domain and for files on another host; StorageError, PeerError.
     """
-    connect = name.connect
-    document = document_of(name) if connect is None else domain_document(connect, name.name, here=True)
+    document = _document(name)
     if document is None:
         image_target(name)  # one that is not there is told of as such
         raise UsageError(
             f"{printable(name.name)} is an image; name a document with <domain>, <domainsnapshot> or <disk>"
         )
+    return _definition(document, name)
+
+
+def to_complete(name: TargetName) -> TargetDocument:
+    """As :func:`definition_of`; of an image, a ``<disk>`` with it, as ``vda`` on virtio. Raises what that and discovery raise."""
+    document = _document(name)
+    return disk_of_image(name) if document is None else _definition(document, name)
+
+
+def _document(name: TargetName) -> TargetDocument | None:
+    return document_of(name) if name.connect is None else domain_document(name.connect, name.name, here=True)
+
+
+def _definition(document: TargetDocument, name: TargetName) -> TargetDocument:
     if document.domain is None:
         return document
     if document.domain.inactive is None:
         raise UsageError(f"{printable(name.name)} is transient: it has no definition for another start")
     return replace(document, text=document.domain.inactive, domain=None)
+
+
+def disk_of_image(name: TargetName) -> TargetDocument:
+    """A ``<disk>`` whose source is an image, of the format that it has. Raises StorageError, UsageError where nobody can tell that."""
+    from diskchain.guest.disk import Disk as GuestDisk
+    from diskchain.guest.driver import DriverPolicy
+    from diskchain.guest.target import Target as GuestTarget
+    from diskchain.guest.terms import DiskBus
+    from diskchain.libvirtxml.codec import format_disk
+    from diskchain.libvirtxml.view import View
+    from diskchain.storage.source import UNKNOWN
+
+    (disk,) = examine_one(name, Settings(timeout=name.timeout, rights=False)).disks
+    top = disk.whole.top
+    if top.header is None or top.source.format is None:
+        problem = next((found.message for found in top.findings), "it was not looked at")
+        raise UsageError(f"the format of {printable(name.name)} cannot be told: {problem}")
+    unfit = unwritable(top.source)
+    if unfit is not None:
+        raise UsageError(f"{printable(unfit)} cannot be written in XML")
+    source = top.source._replace(backing=UNKNOWN, data_file=None, extents=())
+    text = format_disk(
+        GuestDisk(source, GuestTarget("vda", DiskBus.VIRTIO), driver=DriverPolicy(name="qemu")), view=View.INACTIVE
+    )
+    return TargetDocument(text.encode(), name.name)
 
 
 def complete(document: TargetDocument, wanted: Sequence[str] = (), settings: Settings = DEFAULT) -> Completed:

@@ -9,10 +9,11 @@ from itertools import islice
 from typing import Final, Literal
 
 from diskchain.actions.examined import Examined
+from diskchain.actions.image_names import is_called_image
 from diskchain.actions.target import TargetName, begins_document
 from diskchain.actions.walked import Walked
-from diskchain.discover.messages import nothing_in_directory, unreadable_target
-from diskchain.errors import DiskchainError, StorageError, StorageMissing, XmlError
+from diskchain.discover.messages import unreadable_target
+from diskchain.errors import DiskchainError, IsDirectory, StorageError, StorageMissing, XmlError, printable
 from diskchain.image.magic import candidates, has_partition_table
 from diskchain.readers.local import open_local, storage_error
 from diskchain.storage.terms import StorageType
@@ -23,11 +24,6 @@ Sort = Literal["image", "document", "directory", "other", "gone"]
 #: Told while many are looked at: how many so far, and of how many, if that is known.
 Tell = Callable[[int, int | None], None]
 
-#: What images are called. Deltas of VMware and Hyper-V, and Parallels' files, among them.
-SUFFIXES: Final = (
-    ".qcow2", ".qcow", ".qed", ".raw", ".img", ".iso", ".vmdk", ".vdi", ".vhd", ".vhdx", ".avhd", ".avhdx", ".vpc", ".hdd", ".hds",
-    ".dmg", ".luks",
-)  # fmt: skip
 #: How what is passed over is counted.
 _PASSED: Final[Mapping[Kind, str]] = {
     "file": "other files",
@@ -38,11 +34,6 @@ _PASSED: Final[Mapping[Kind, str]] = {
 }
 _HEADS_AT_ONCE: Final = 16  # heads that are read by one question
 _ENTRIES_AT_ONCE: Final = 256
-
-
-def is_called_image(name: str) -> bool:
-    """Whether a file of that ``name`` is an image whatever it holds: if it does not hold one, that deserves to be said."""
-    return name.endswith(SUFFIXES) or name.lower().endswith(SUFFIXES)
 
 
 def sorts_of(paths: Sequence[str], seconds: float) -> list[Sort]:
@@ -94,8 +85,10 @@ def targets_in(
             tell(len(found), None)
     sorts = [each.sort for each in found if isinstance(each, TargetName)]
     walked = Walked(sorts.count("image"), sorts.count("document"), len(found) - len(sorts), passed)
-    said = () if found else (nothing_in_directory(top.name),)
-    return [Examined(top.name, said=said, walked=walked), *found]
+    nothing = (
+        None if found else IsDirectory(f"{printable(top.name)} is a directory with no image and no document below it")
+    )
+    return [Examined(top.name, error=nothing, walked=walked), *found]
 
 
 def _sorts(entries: Sequence[Entry], seconds: float) -> list[Sort]:

@@ -4,7 +4,7 @@ The chains are those of ``check``, so what is said of them is the same. Two read
 two images, as they are two chains.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from diskchain.actions.directory import Tell
@@ -13,6 +13,7 @@ from diskchain.actions.target import TargetName
 from diskchain.actions.together import examine_all
 from diskchain.actions.walked import Walked
 from diskchain.discover.chain import Layer
+from diskchain.discover.messages import unreadable_target
 from diskchain.findings import Finding
 from diskchain.storage.location import describe_location
 
@@ -41,11 +42,11 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """The images of a directory. ``said``: of documents, and of what could not be looked at, with the name of each."""
+    """The images of a directory, or of all domains (``walked`` is None then). ``said``: of documents, and of what could not be looked at, with the name of each."""
 
     images: tuple[Image, ...]
     said: tuple[tuple[str, Finding], ...]
-    walked: Walked
+    walked: Walked | None
 
     @property
     def roots(self) -> Iterator[Image]:
@@ -61,14 +62,16 @@ class Forest:
             yield from image.findings
 
 
-def forest(directory: TargetName, settings: Settings = DEFAULT, *, tell: Tell | None = None) -> Forest:
-    """The forest of all that is below ``directory``. Raises UsageError where it is none."""
+def forest(names: Sequence[TargetName], settings: Settings = DEFAULT, *, tell: Tell | None = None) -> Forest:
+    """The forest of all that is below a directory, or of domains. Raises UsageError for a directory without images or documents."""
     planted = _Planted()
-    walked = Walked(0, 0, 0, {})
-    for target in examine_all([directory], settings, tell=tell):
-        walked = walked if target.walked is None else target.walked
+    walked: Walked | None = None
+    for target in examine_all(names, settings, tell=tell):
+        walked = walked or target.walked
         if target.error is not None:
-            raise target.error
+            if len(names) == 1:
+                raise target.error
+            planted.said.append((target.name, unreadable_target(target.name, target.error)))
         planted.said += [(target.name, found) for found in target.said]
         for disk in target.disks:
             planted.plant(target.name, disk)

@@ -237,4 +237,5 @@ def _examined(name: TargetName, settings: Settings, keys: Keys, key_places: KeyP
 def _ends_open_on_a_server(top: Source) -> bool:
     *_, last = layers(top)
     remote = isinstance(last.location, NetworkLocation)
-    return remote and last.format in BACKING_FORMATS and not isinstance(last.backing, Terminator)
+    unknown = last.format is None or last.format in BACKING_FORMATS
+    return remote and unknown and not isinstance(last.backing, Terminator)

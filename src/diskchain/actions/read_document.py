@@ -40,6 +40,11 @@ def document_of(target: TargetName) -> TargetDocument | None:
     """
     if target.connect is not None:
         return domain_document(target.connect, target.name)
+    if ":" in target.name and target.found_in is None:
+        from diskchain.actions.reference_target import is_reference
+
+        if is_reference(target.name):
+            return None
     if target.format is None and is_document(target.name, target.timeout):
         return TargetDocument(read_document(target.name, target.timeout), target.name)
     return None

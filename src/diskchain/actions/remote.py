@@ -1,6 +1,6 @@
 """Opens layers on other hosts for discovery, and logs in where the document says how: user from there, key from ``--secret`` or libvirt.
 
-Imported only with ``--remote``.
+Imported only with ``--remote``, or where a user names a URL.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from diskchain.actions.keys import KeyPlaces, open_keys
 from diskchain.actions.numbering import layer_names
 from diskchain.actions.target import Target
 from diskchain.discover.partial_layer import OpenElsewhere
+from diskchain.errors import NotAsked
 from diskchain.qemu.bridge import Bridge
 from diskchain.readers.credentials import Credentials
 from diskchain.readers.open import Image, open_location
@@ -24,8 +25,10 @@ _Names = dict[tuple[Location, Auth], tuple[str, ...]]
 class RemoteReader:
     """What is open elsewhere ends with it. ``timeout``: seconds for each answer."""
 
-    def __init__(self, keys: Keys, bridge: Bridge, timeout: float) -> None:
+    def __init__(self, keys: Keys, bridge: Bridge, timeout: float, only: frozenset[Location] | None = None) -> None:
+        """``only``: what may be asked for, because a user named it; None: everything."""
         self.keys = keys
+        self._only = only
         self._bridge = bridge
         self._timeout = timeout
 
@@ -40,6 +43,8 @@ class RemoteReader:
                         names.setdefault((part.location, part.auth), called)
 
         def elsewhere(source: Source) -> Image:
+            if self._only is not None and (source.detected or source.location not in self._only):
+                raise NotAsked("it is on a server", path=describe_location(source.location))
             if source.auth is None:
                 return open_location(source.location, timeout=self._timeout, bridge=self._bridge)
             called = names.get((source.location, source.auth), (describe_location(source.location),))
@@ -57,7 +62,10 @@ def open_with_login(source: Source, names: tuple[str, ...], keys: Keys, *, timeo
 
 
 @contextmanager
-def open_reader(places: KeyPlaces, timeout: float) -> Iterator[RemoteReader]:
-    """A reader that logs in with the keys in ``places``; ``timeout``: seconds for each answer. Raises UsageError for a malformed rule."""
+def open_reader(places: KeyPlaces, timeout: float, only: frozenset[Location] | None = None) -> Iterator[RemoteReader]:
+    """A reader that logs in with the keys in ``places``; ``timeout``: seconds for each answer. Raises UsageError for a malformed rule.
+
+    ``only``: what may be asked for, None: everything.
+    """
     with open_keys(places) as keys, Bridge(tls_directory=places.tls_directory) as bridge:
-        yield RemoteReader(keys, bridge, timeout)
+        yield RemoteReader(keys, bridge, timeout, only)

@@ -6,13 +6,11 @@ documents, since a pipe is no disk. Must not know what is done with a target.
 
 from typing import Final, Literal, NamedTuple
 
-from diskchain.errors import IsDirectory, StorageError, StorageTimeout, UsageError, XmlError, printable
+from diskchain.errors import StorageError, StorageTimeout, XmlError
 from diskchain.readers.local import open_local
-from diskchain.storage.location import BlockLocation, FileLocation
 from diskchain.storage.source import Source
 from diskchain.storage.terms import Format, StorageType
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
-from diskchain.system.paths import absolute_path
 
 #: Some of these are among the first bytes of every document, in whatever encoding; the zeros most disks begin with are not.
 _FIRST: Final = frozenset(b"< \t\r\n\xef\xfe\xff")
@@ -110,21 +108,3 @@ def begins_document(head: bytes | None, name: str) -> bool:
 def is_stream(target: str) -> bool:
     """Whether ``target`` is read from standard input or from a descriptor."""
     return target == "-" or target.startswith("/dev/fd/") or target == "/dev/stdin"
-
-
-def image_target(name: TargetName) -> Target:
-    """One image. Raises StorageError, StorageTimeout after its seconds, UsageError (IsDirectory for one)."""
-    path = name.name
-    if not path:
-        raise UsageError("an empty name is no image and no document")
-    absolute = absolute_path(path)
-    found = within(name.timeout, absolute, lambda: _type(absolute))
-    if found is StorageType.DIR:
-        raise IsDirectory(f"{printable(path)} is a directory, not an image or a document")
-    location = BlockLocation(absolute) if found is StorageType.BLOCK else FileLocation(absolute)
-    return Target(path, Source(location, name.format), probe=name.format is None)
-
-
-def _type(path: str) -> StorageType:
-    with open_local(path) as image:
-        return image.facts.type

@@ -10,11 +10,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from diskchain.actions.chains import Run, relate
-from diskchain.actions.directory import Sort, Tell, is_called_image, sorts_of, targets_in
+from diskchain.actions.directory import Sort, Tell, sorts_of, targets_in
 from diskchain.actions.examined import Examined, Settings
+from diskchain.actions.image_names import is_called_image
 from diskchain.actions.target import TargetName, is_stream
 from diskchain.checks.relations import FileIdentity, Relations, Use
 from diskchain.discover.batch import discover_many, rare_collections
+from diskchain.storage.reference.value import is_file_name
 from diskchain.storage.terms import StorageType
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def _is_unknown(name: TargetName) -> bool:
     """Whether it could be a document or a directory, by its name."""
     if name.sort is not None or name.connect is not None or name.format is not None:
         return False
-    return bool(name.name) and not is_stream(name.name) and not is_called_image(name.name)
+    return bool(name.name) and not is_stream(name.name) and not is_called_image(name.name) and is_file_name(name.name)
 
 
 class _Together:

@@ -22,6 +22,8 @@ class PlainParser:
         #: By spelling: name of the attribute, whether a value follows, what makes the value, what it may be.
         self._options: dict[str, tuple[str, bool, Callable[[str], Any] | None, Container[Any] | None]] = {}
         self._positionals: list[str] = []
+        #: Whether the last of them may be left out.
+        self._optional = False
         self._repeated: set[str] = set()
         self._defaults: dict[str, Any] = {}
 
@@ -38,13 +40,16 @@ class PlainParser:
         **others: Any,
     ) -> None:
         """Declare an argument, in argparse's words."""
-        if action not in ("store", "store_true", "append") or nargs is not None or others:
+        if action not in ("store", "store_true", "append") or nargs not in (None, "?") or others:
             raise NotPlain
         if names[0][:1] != "-":
-            if type is not None or choices is not None:
+            if type is not None or choices is not None or default is not None or self._optional:
                 raise NotPlain
             self._positionals.append(names[0])
+            self._optional = nargs is not None
             return
+        if nargs is not None:
+            raise NotPlain
         name = _attribute(names)
         takes_value = action != "store_true"
         if action == "append":
@@ -75,9 +80,11 @@ class PlainParser:
             name, takes_value, make, choices = self._options[word]
             value = _value(next(rest, "-"), make, choices) if takes_value else True
             values[name] = [*(values[name] or ()), value] if name in self._repeated else value
-        if len(given) != len(self._positionals):
+        if self._optional and len(given) == len(self._positionals) - 1:
+            values[self._positionals[-1]] = None
+        elif len(given) != len(self._positionals):
             raise NotPlain
-        return SimpleNamespace(**values, **dict(zip(self._positionals, given, strict=True)))
+        return SimpleNamespace(**values, **dict(zip(self._positionals, given, strict=False)))
 
 
 def _attribute(names: tuple[str, ...]) -> str:

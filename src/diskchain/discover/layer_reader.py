@@ -11,6 +11,7 @@ from diskchain.errors import (
     DiskchainError,
     ImageError,
     LoginRefused,
+    NotAsked,
     NotStorage,
     PolicyRefusal,
     StorageDenied,
@@ -73,7 +74,8 @@ def read_layer(
     path = step.opened or (location.path if isinstance(location, FileLocation) else local_path(location))
     if path is None:
         if elsewhere is None or not isinstance(location, NetworkLocation):
-            step.stop(notes.not_inspected(step.name, step.referrer))
+            remote = isinstance(location, NetworkLocation)
+            step.stop(notes.not_inspected(step.name, step.referrer, remote=remote))
         else:
             _read_elsewhere(step, elsewhere, guard, closer, headed=headed)
         return
@@ -296,6 +298,8 @@ def _why_not(error: DiskchainError, step: PartialLayer) -> Finding:
     name, referrer = step.name, step.referrer
     path = step.path
     problem: str = getattr(error, "problem", str(error))
+    if isinstance(error, NotAsked):
+        return notes.not_inspected(name, referrer, remote=True)
     if isinstance(error, StorageMissing):
         return notes.missing(name, referrer, _why_missing(path, step))
     if isinstance(error, NotStorage):

@@ -52,9 +52,10 @@ def not_storage(path: str, referrer: str | None, what: str) -> Finding:
     )
 
 
-def not_inspected(where: str, referrer: str | None) -> Finding:
-    """The layer is not on this host."""
-    message = f"{printable(where)} is not a local file: it was not looked at"
+def not_inspected(where: str, referrer: str | None, *, remote: bool = False) -> Finding:
+    """The layer is not on this host. ``remote``: on a server that could be asked."""
+    how = "; show and check look at it with --remote" if remote else ""
+    message = f"{printable(where)} is not a local file: it was not looked at{how}"
     return finding("not-inspected", message, file=where, referrer=referrer)
 
 
@@ -68,12 +69,6 @@ def nothing_looked_at(document: str) -> Finding:
     """A document without a single image to look at, though it is about disks."""
     message = f"{printable(document)} names no image that is there: nothing was looked at"
     return finding("not-inspected", message, file=document)
-
-
-def nothing_in_directory(directory: str) -> Finding:
-    """A directory without a single image or document."""
-    message = f"{printable(directory)} has no image and no document below it: nothing was looked at"
-    return finding("not-inspected", message, file=directory)
 
 
 def elsewhere(where: str, host: str) -> Finding:
@@ -358,7 +353,7 @@ def unreadable_target(target: str, error: DiskchainError) -> Finding:
     if isinstance(error, ParseError):
         return finding("document", error.problem, file=target, line=error.line, allowed=error.allowed)
     if isinstance(error, StorageMissing):
-        return missing(target, None)
+        return missing(target, None, error.problem.partition("; ")[2])
     if isinstance(error, NotStorage):
         return not_storage(target, None, error.problem)
     if isinstance(error, UsageError):

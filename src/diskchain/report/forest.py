@@ -16,7 +16,9 @@ from diskchain.units import human_size
 
 def forest_lines(directory: str, forest: Forest, selection: Selection, style: Style) -> Iterator[str]:
     """The lines of ``forest``. What is to be shown of an image stands under it."""
-    yield f"{style.bold(printable(directory))}: {walked_words(forest.walked)}"
+    count = len(forest.images)
+    words = f"{count} image{'' if count == 1 else 's'}" if forest.walked is None else walked_words(forest.walked)
+    yield f"{style.bold(printable(directory))}: {words}"
     for name, found in forest.said:
         if selection.shows(found):
             yield from finding_lines(found, style, name)

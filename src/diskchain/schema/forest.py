@@ -41,11 +41,11 @@ class ImageDocument(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class ForestDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``diskchain show --json DIR`` prints. ``others``: documents, and what could not be looked at, with what is to be said of it."""
+    """What ``diskchain show --json DIR`` and ``show --json -c URI`` print. ``walked``: of a directory. ``others``: documents, and what could not be looked at, with what is to be said of it."""
 
     schema: str = FOREST_SCHEMA
     target: str
-    walked: WalkedDocument
+    walked: WalkedDocument | None = None
     images: tuple[ImageDocument, ...]
     others: tuple[TargetDocument, ...] = ()
 

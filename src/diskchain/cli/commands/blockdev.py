@@ -11,7 +11,7 @@ from diskchain.actions.chains import examine_one
 from diskchain.behaviours import UNKNOWN, nodes_profile
 from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.places import add_places_arguments, with_places
-from diskchain.cli.options.remote import add_timeout_argument
+from diskchain.cli.options.remote import add_timeout_argument, reader_for
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
 from diskchain.qemu.policy import LIBVIRT_11, PROFILES, QSD, profile_named
@@ -66,8 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build and print."""
     profile = profile_named(args.profile or QSD.name) if args.profile or args.form == "qsd" else None
-    settings = with_places(args, settings_of(args))._replace(declared=args.declared, rights=False, as_opened=True)
-    target = examine_one(target_name(args), settings)
+    with reader_for(args) as reader:
+        settings = with_places(args, settings_of(args, reader))
+        settings = settings._replace(declared=args.declared, rights=False, as_opened=True)
+        target = examine_one(target_name(args), settings)
     profile = profile or PROFILES[nodes_profile(target.versions or UNKNOWN)]
     found = list_nodes(
         target, profile, wanted_disks(args), keys=key_places(args), secrets=args.secrets, seconds=args.timeout

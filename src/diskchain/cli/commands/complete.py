@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from diskchain.actions.complete import complete, definition_of, stripped
+from diskchain.actions.complete import complete, definition_of, stripped, to_complete
 from diskchain.actions.target import TargetName
 from diskchain.cli.options.findings import add_findings_arguments, selection_of
 from diskchain.cli.options.remote import add_timeout_argument
@@ -17,6 +17,7 @@ examples:
   virsh dumpxml --inactive vm | diskchain complete - -d vda -o vda-completed.xml
   diskchain complete vm.xml --strip          without what was filled in
   diskchain complete -c qemu:///system vm -o vm.xml
+  diskchain complete vm.qcow2 -o disk.xml    a <disk> with an image and its chain
 
 What is filled in follows a comment, <!-- detected by diskchain -->, by which --strip finds it. Everything else stays as
 it is, byte for byte. What a disk declares is believed; a chain with a fault is filled in down to the fault.
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "document",
         metavar="DOMAIN.xml",
-        help="a file with <domain>, <domainsnapshot> or <disk>; - for stdin; with -c a domain",
+        help="a file with <domain>, <domainsnapshot> or <disk>; - for stdin; an image, for a <disk> with it; with -c a domain",
     )
     parser.add_argument(
         "-c",
@@ -66,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
     _refuse(args)
     seen = state_of(args.document, args.timeout) if args.in_place else None
-    document = definition_of(TargetName(args.document, args.connect, timeout=args.timeout))
+    name = TargetName(args.document, args.connect, timeout=args.timeout)
+    document = definition_of(name) if args.in_place or args.strip else to_complete(name)
     wanted = args.disk or []
     done = stripped(document, wanted) if args.strip else complete(document, wanted, Settings(timeout=args.timeout))
     findings = done.findings

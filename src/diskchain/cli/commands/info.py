@@ -9,6 +9,7 @@ EXAMPLE = """\
 examples:
   diskchain info disk.qcow2
   diskchain info -f vmdk --json disk.vmdk
+  xz -dc disk.qcow2.xz | diskchain info -
 
 Nothing the header names is opened. Without -f the format is guessed: as libvirt and QEMU would, or with --untrusted
 refusing whatever looks like more than one format.
@@ -18,7 +19,7 @@ exit codes: 0 read, 1 the image is not what it should be, 2 usage, 3 could not t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``info``."""
-    parser.add_argument("image", metavar="IMAGE", help="a file or block device")
+    parser.add_argument("image", metavar="IMAGE", help="a file or block device, a URL or json:{…}, - for stdin")
     parser.add_argument(
         "-f", "--format", metavar="FORMAT", choices=[str(f) for f in Format], help="read it as this format"
     )

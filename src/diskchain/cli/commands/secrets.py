@@ -8,7 +8,7 @@ from typing import Final
 from diskchain.actions.chains import examine_one
 from diskchain.actions.secrets import KeyRow, needed_keys
 from diskchain.cli.options.places import add_places_arguments, with_places
-from diskchain.cli.options.remote import add_timeout_argument
+from diskchain.cli.options.remote import add_timeout_argument, reader_for
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
 from diskchain.errors import printable
@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, perhaps try, and print."""
-    target = examine_one(target_name(args), with_places(args, settings_of(args))._replace(rights=False, as_opened=True))
+    with reader_for(args) as reader:
+        settings = with_places(args, settings_of(args, reader))._replace(rights=False, as_opened=True)
+        target = examine_one(target_name(args), settings)
     found = needed_keys(target, key_places(args), wanted_disks(args), attempt=args.attempt, seconds=args.timeout)
     if args.json:
         from diskchain.schema import secrets_document, to_json

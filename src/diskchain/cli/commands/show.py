@@ -16,7 +16,7 @@ from diskchain.cli.options.target import (
     target_name,
     wanted_disks,
 )
-from diskchain.errors import IsDirectory
+from diskchain.errors import IsDirectory, UsageError
 from diskchain.report.findings import exit_code
 
 if TYPE_CHECKING:
@@ -28,16 +28,17 @@ examples:
   diskchain show vm.xml -d vda --json
   virsh dumpxml vm | diskchain show -
   diskchain show -c qemu:///system vm
+  diskchain show -c qemu:///system
   diskchain show /var/lib/libvirt/images
 
-Of a directory: all images below it, each under the one it stands on.
+Of a directory: all images below it, each under the one it stands on. With -c and no TARGET: the same of all domains.
 
 exit codes: 0 clean, 1 findings, 2 usage, 3 could not tell"""
 
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
     """Options of ``show``."""
-    add_target_arguments(parser, directory=True)
+    add_target_arguments(parser, directory=True, optional=True)
     add_remote_arguments(parser)
     add_findings_arguments(parser, verbose="all that is known of each layer, and notes, too")
     parser.add_argument(
@@ -52,9 +53,15 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def run(args: "argparse.Namespace") -> int:
     """Look and print."""
+    if args.target is None and args.connect is None:
+        raise UsageError("show what? Name an image, a document or a directory, or a connection with -c")
     selection = selection_of(args, whole=args.json)
     with reader_for(args) as reader:
         settings = with_places(args, settings_of(args, reader))
+        if args.target is None:
+            from diskchain.cli.options.forest import show_domains
+
+            return show_domains(args, settings, selection)
         try:
             found = show(target_name(args), wanted_disks(args), settings)
         except IsDirectory:

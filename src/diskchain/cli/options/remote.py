@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from diskchain.actions.remote import RemoteReader
+    from diskchain.storage.location import Location
 
 
 _LONGEST: Final = 1e6  # seconds
@@ -68,14 +69,26 @@ def _seconds(text: str) -> float:
 
 @contextmanager
 def reader_for(args: "argparse.Namespace") -> "Iterator[RemoteReader | None]":
-    """What opens layers on other hosts, if the arguments of :func:`add_remote_arguments` ask for that. Raises UsageError."""
-    if not args.remote:
-        if args.secret:
-            raise UsageError("--secret goes with --remote: a key is only needed to log in to a server")
+    """What opens layers on other hosts: all of them with ``--remote``, else those that TARGET itself names. Raises UsageError."""
+    remote = getattr(args, "remote", False)
+    if args.secret and getattr(args, "remote", None) is False:
+        raise UsageError("--secret goes with --remote: a key is only needed to log in to a server")
+    only = None if remote else _named(args)
+    if not remote and not only:
         yield None
         return
     from diskchain.actions.remote import open_reader
     from diskchain.cli.options.secrets import key_places
 
-    with open_reader(key_places(args), args.timeout) as reader:
+    with open_reader(key_places(args), args.timeout, only) as reader:
         yield reader
+
+
+def _named(args: "argparse.Namespace") -> "frozenset[Location]":
+    """The servers that a user named as TARGET: to ask those is what is wanted."""
+    names = [args.target] if isinstance(args.target, str) else args.target or ()
+    if args.connect is not None or all(":" not in name for name in names):
+        return frozenset()
+    from diskchain.actions.reference_target import servers
+
+    return servers(names)

@@ -19,17 +19,19 @@ def add_target_arguments(
     *,
     several: bool = False,
     directory: bool = False,
+    optional: bool = False,
     format_option: str | None = None,
 ) -> None:
-    """TARGET (``several``: any number; ``directory``: it may be one) and the options that say which part of it is meant.
+    """TARGET and the options that say which part of it is meant.
 
-    ``format_option``: the one spelling of ``--format``, where that means something else.
+    ``several``: any number of them; ``directory``: it may be one; ``optional``: or none. ``format_option``: how the format is spelt
+    where ``-f`` is not.
     """
     kinds = "an image, a file with <domain>, <domainsnapshot> or <disk>, - for stdin"
     parser.add_argument(
         "target",
         metavar="TARGET",
-        nargs="*" if several else None,
+        nargs="*" if several else "?" if optional else None,
         help=f"{kinds}{', a directory' if directory else ''}; with -c a domain",
     )
     parser.add_argument(
