@@ -101,6 +101,18 @@ def test_help_mistakes_and_abbreviations_are_not_plain(words: list[str]) -> None
     assert plain("show", words) is None
 
 
+@pytest.mark.parametrize("words", [["a", "b"], ["--json", "a", "b"], ["a", "b", "--sarif", "--depth", "5"], [], ["-v"]])
+def test_many_targets_and_options_of_which_one_may_be_given_are_plain(words: list[str]) -> None:
+    found = plain("check", words)
+    assert found is not None
+    assert found == theirs("check", words)
+
+
+@pytest.mark.parametrize("words", [["a", "--json", "b"], ["a", "--json", "--sarif"]])
+def test_what_excludes_each_other_and_targets_apart_are_not_plain(words: list[str]) -> None:
+    assert plain("check", words) is None
+
+
 def test_the_verb_is_known_either_way() -> None:
     assert parse(["show", "image"]).verb == "show"
     assert parse(["show", "--js", "image"]).verb == "show"

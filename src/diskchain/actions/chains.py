@@ -13,10 +13,10 @@ from diskchain.actions.target import Target, TargetName, is_stream, may_be_docum
 from diskchain.checks.annotate import annotated
 from diskchain.checks.closer import closer
 from diskchain.checks.consistency import examine
-from diskchain.discover import BackingChain, Discoverer
+from diskchain.discover import BackingChain, Discoverer, Layer
 from diskchain.errors import DiskchainError
 from diskchain.findings import Severity, about
-from diskchain.storage.location import FileLocation, local_path
+from diskchain.storage.location import file_location, local_path
 from diskchain.storage.reference.value import is_file_name
 from diskchain.storage.source import UNKNOWN, Source
 from diskchain.storage.terms import Format, StorageType
@@ -45,6 +45,7 @@ __all__ = [
     "examine_targets",
 ]
 
+_INFO: Final = Severity.INFO  # in Python 3.11 every look-up of an enum's member costs a call
 #: Said whatever the files are: what the journal holds is not known.
 _OF_ALL: Final = "journal-unusable"
 
@@ -142,10 +143,11 @@ class Run:
         if self.settings.reader is not None or self.settings.declared:
             return None
         try:
-            top = Source(FileLocation(absolute_path(name.name)))
+            top = Source(file_location(absolute_path(name.name)))
         except DiskchainError:
             return None
-        self._keep(top)
+        if self.settings.places is not None:
+            self._keep(top)
         return top
 
     def _keep(self, top: Source) -> None:
@@ -158,7 +160,7 @@ class Run:
         """``disk`` of a target with what its chain says once all of it is known, what its domain makes of that, and what would mend it."""
         settings, target = self.settings, disk.target
         found = examine(disk.whole, depth_warning=settings.depth_warning, used=used, quiet=quiet)
-        chain = annotated(disk.whole, found)
+        chain = annotated(disk.whole, found) if found else disk.whole
         if disk.headers is not None:
             from diskchain.checks.declared import declared_findings
 
@@ -167,7 +169,7 @@ class Run:
             from diskchain.actions.domain_findings import as_attached
 
             chain = as_attached(target, chain)
-        if settings.places is None and target.host is None and any(map(_has_cure, chain.findings)):
+        if settings.places is None and target.host is None and _has_cures(chain):
             chain = self._with_cures(target, chain, None if of.view is None else of.view.document)
         return disk if chain is disk.whole else disk._replace(whole=chain)
 
@@ -291,9 +293,21 @@ def _of_layer(found: "Finding", disks: "Sequence[DiskChain]") -> "Finding":
     return found
 
 
+def _has_cures(chain: BackingChain) -> bool:
+    """Whether something may be to be done about a layer, or said of it after a closer look."""
+    layer: Layer | None = chain.top
+    while layer is not None:
+        _, below, _, _, _, findings, data_file, extents = layer
+        if findings and any(map(_has_cure, findings)):
+            return True
+        if data_file is not None or extents:
+            return any(map(_has_cure, chain.findings))
+        layer = below
+    return False
+
+
 def _has_cure(found: "Finding") -> bool:
-    """Whether something may be to be done about it, or said of it after a closer look."""
-    return found.severity is not Severity.INFO or found.id == "format-mismatch"
+    return found[1] is not _INFO or found.id == "format-mismatch"
 
 
 def chain_of(discoverer: Discoverer, target: Target, *, declared: bool = False) -> BackingChain:

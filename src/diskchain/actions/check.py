@@ -47,7 +47,7 @@ def check(
     if host is None:
         known = _raising_alone(known)
     for each in known:
-        yield TargetReport(each.name, (*_findings(each),), each.error, each.walked)
+        yield TargetReport(each.name, _findings(each), each.error, each.walked)
 
 
 def domains_of(uri: str) -> list[str]:
@@ -72,7 +72,6 @@ def _raising_alone(targets: Iterator[Examined]) -> Iterator[Examined]:
         yield from targets
 
 
-def _findings(target: Examined) -> Iterator[Finding]:
-    if target.error is not None:
-        yield unreadable_target(target.name, target.error)
-    yield from target.findings
+def _findings(target: Examined) -> tuple[Finding, ...]:
+    found = (*target.said, *[each for disk in target.disks for each in disk.findings()])
+    return found if target.error is None else (unreadable_target(target.name, target.error), *found)

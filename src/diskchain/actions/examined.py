@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from diskchain.actions.target import Target
-from diskchain.discover.chain import BackingChain
+from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import DiskchainError
 from diskchain.findings import Finding, about
 from diskchain.readers.places import Places
@@ -126,13 +126,20 @@ class DiskChain(NamedTuple):
 
     def findings(self) -> Iterator[Finding]:
         """Everything said of the chain from that layer down, each finding with its disk and layer."""
-        disk = self.name if self.target.attached else None
-        for position, layer in enumerate(self.whole.layers):
-            if position >= self.first and (layer.findings or layer.data_file is not None or layer.extents):
-                name = shown_name(self.name, self.whole.source, position)
-                for file in layer.files:
+        called, attached = self.name, self.target.attached
+        disk = called if attached else None
+        position = -1
+        layer: Layer | None = self.whole.top
+        while layer is not None:
+            position += 1
+            _, below, _, _, _, findings, data_file, extents = layer
+            if position >= self.first and (findings or data_file is not None or extents):
+                # no document gave the layers of an image indexes
+                name = shown_name(called, self.whole.source, position) if attached else f"{called}[{position}]"
+                for file in layer.files if data_file is not None or extents else (layer,):
                     for found in file.findings:
                         yield about(found, disk, name)
+            layer = below
 
 
 class Examined:

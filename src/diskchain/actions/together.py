@@ -109,22 +109,27 @@ class _Together:
         for target, top in zip(targets, tops, strict=True):
             if isinstance(target, Examined):
                 yield target
+            elif top is None:
+                looked = self._kept.pop(target) if target in self._kept else self._looked(target)
+                yield self._told(target, looked)
             else:
-                yield from self._told(target, None if top is None else (top, next(walked)))
+                chain = next(walked)
+                if target.found_in is None and _is_directory(chain):
+                    inside = targets_in(target, one_file_system=run.settings.one_file_system, tell=self._tell)
+                    yield from self.examined(inside)
+                else:
+                    yield self._told(target, self._looked(target, (top, chain)))
             self._say(1)
 
-    def _told(self, name: TargetName, walked: "tuple[Source, BackingChain] | None") -> Iterator[Examined]:
-        if walked is not None and name.found_in is None and _is_directory(walked[1]):
-            inside = targets_in(name, one_file_system=self._run.settings.one_file_system, tell=self._tell)
-            yield from self.examined(inside)
-            return
-        looked = self._kept.pop(name, None)
-        if looked is None:
-            looked = self._run.look(name, walked)
-            if looked.view is not None and not _is_document(name):  # what is called an image, and is a document
-                self._relate(looked)
-                self._update()
-        yield self._run.judged(looked, self._used, self._quiet, name.connect)
+    def _looked(self, name: TargetName, walked: "tuple[Source, BackingChain] | None" = None) -> Examined:
+        looked = self._run.look(name, walked)
+        if looked.view is not None and not _is_document(name):  # what is called an image, and is a document
+            self._relate(looked)
+            self._update()
+        return looked
+
+    def _told(self, name: TargetName, looked: Examined) -> Examined:
+        return self._run.judged(looked, self._used, self._quiet, name.connect)
 
     def _relate(self, looked: Examined) -> None:
         relate(self._relations, looked, several=self._several)

@@ -35,7 +35,7 @@ def closer(step: "PartialLayer", image: "Image") -> None:
             if header.format is _QCOW2:
                 from diskchain.image.formats.qcow2.whole import is_whole
 
-                if is_whole(image.window()):
+                if is_whole(image.head, image.facts.size, image.pread):
                     return
             elif header.format is _RAW and _is_plain(step, image):
                 return

@@ -56,11 +56,17 @@ def discover_many(discoverer: Discoverer, tops: Iterable[Top]) -> Generator[Back
             yield from discoverer.discover_each(batch)
 
 
+def collect_rarely() -> None:
+    """As :func:`rare_collections`, to the end of the process: a search at its end takes as long as all images of a large directory do."""
+    usual = gc.get_threshold()
+    gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])
+
+
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Meanwhile, Python's garbage collector searches less often, in all threads: of many chains it would find nothing."""
-    usual = gc.get_threshold()
-    gc.set_threshold(max(usual[0], _COLLECT_AFTER) if usual[0] else 0, *usual[1:])  # 0: it is off
+    usual = gc.get_threshold()  # 0: it is off
+    collect_rarely()
     try:
         yield
     finally:

@@ -116,9 +116,8 @@ def assumed_raw(path: str, looks_like: Format) -> Finding:
 
 def top_probed(path: str, format: Format) -> Finding:
     """The command line named an image and no format."""
-    return finding(
-        "format-probed", f"{printable(path)}: format {format} was guessed from the header; -f declares it", file=path
-    )
+    # finding() escapes all of it, so the path need not be escaped before
+    return finding("format-probed", f"{path}: format {format} was guessed from the header; -f declares it", file=path)
 
 
 def ambiguous(path: str, problem: str) -> Finding:

@@ -36,7 +36,7 @@ class CheckScreen:
     def lines(self, report: TargetReport) -> Iterator[str]:
         """What is wrong with a target, worst first, below what it comes to."""
         counts = self._selection.counts(report.findings)
-        self._total += counts
+        self._total.add(counts)
         is_target = report.walked is None and (self.host is None or report.name != self.host)
         self._targets += is_target
         if counts.errors:
@@ -117,11 +117,14 @@ class CheckCode:
         rank = {CLEAN: 0, COULD_NOT_TELL: 1, FINDINGS: 3}
         for each in reports:
             code = self._code(each)
-            self.code = max(self.code, code, key=lambda one: rank.get(one, 2))
+            if code is not CLEAN:
+                self.code = max(self.code, code, key=lambda one: rank.get(one, 2))
             yield each
 
     def _code(self, report: TargetReport) -> int:
         shown = self._selection.of(report.findings)
-        if report.error is not None and shown:
+        if not shown:
+            return CLEAN
+        if report.error is not None:
             return OF_FAULT[report.error.fault]
         return exit_code(shown)

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from diskchain.findings import KINDS, Finding, Severity
 
+_INFO: Final = Severity.INFO  # in Python 3.11 every look-up of an enum's member costs a call
+_ERROR: Final = Severity.ERROR
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 #: Notes that are half of the answer to an error: they are shown with warnings.
 _BESIDE_ERRORS: Final = frozenset({"candidate"})
@@ -35,18 +37,29 @@ class Selection(NamedTuple):
 
     def of(self, findings: Iterable[Finding]) -> list[Finding]:
         """Those to be shown, worst first; of one severity in the order they came."""
-        return sorted(filter(self.shows, findings), key=severity_rank)
+        notes = self.least is _INFO  # most findings of many files are notes, which nobody asked for
+        shown = [
+            each
+            for each in findings
+            if (each[1] is not _INFO or notes or each[0] in _BESIDE_ERRORS) and self.shows(each)
+        ]
+        return shown if len(shown) <= 1 else sorted(shown, key=severity_rank)
 
     def counts(self, findings: Iterable[Finding]) -> "Counts":
         """How many there are of each severity, shown or not, but for the ignored."""
-        numbers = dict.fromkeys(Severity, 0)
-        ignored = 0
+        errors = warnings = notes = left_out = 0
+        ignored = self.ignored
         for found in findings:
-            if found.id in self.ignored:
-                ignored += 1
+            severity = found[1]
+            if found[0] in ignored:
+                left_out += 1
+            elif severity is _INFO:
+                notes += 1
+            elif severity is _ERROR:
+                errors += 1
             else:
-                numbers[found.severity] += 1
-        return Counts(numbers[Severity.ERROR], numbers[Severity.WARNING], numbers[Severity.INFO], ignored)
+                warnings += 1
+        return Counts(errors, warnings, notes, left_out)
 
 
 #: Errors and warnings.
@@ -63,14 +76,12 @@ class Counts:
     def __init__(self, errors: int = 0, warnings: int = 0, notes: int = 0, ignored: int = 0) -> None:
         self.errors, self.warnings, self.notes, self.ignored = errors, warnings, notes, ignored
 
-    def __add__(self, other: "Counts") -> "Counts":
-        """The sums."""
-        return Counts(
-            self.errors + other.errors,
-            self.warnings + other.warnings,
-            self.notes + other.notes,
-            self.ignored + other.ignored,
-        )
+    def add(self, other: "Counts") -> None:
+        """Count what ``other`` has as well."""
+        self.errors += other.errors
+        self.warnings += other.warnings
+        self.notes += other.notes
+        self.ignored += other.ignored
 
 
 def severity_rank(found: Finding) -> int:

@@ -77,7 +77,8 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write it, escaped. Raises OSError."""
-        if text == "\n" or printable(text) is text:
+        line = text.replace("\n", "") if "\n" in text else text  # a document of many megabytes is mostly plain
+        if line.isprintable() and (line.isascii() or printable(line) is line):
             return self._stream.write(text)
         return self._stream.write(shown(text, to_terminal=self._coloured))
 

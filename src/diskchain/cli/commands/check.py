@@ -18,10 +18,11 @@ from diskchain.cli.options.target import (
     add_policy_argument,
     add_target_arguments,
     settings_of,
-    target_name,
+    target_names,
     wanted_disks,
 )
 from diskchain.cli.progress import Progress
+from diskchain.discover.batch import collect_rarely
 from diskchain.errors import UsageError
 from diskchain.findings import KINDS
 from diskchain.report.check import CheckCode, CheckScreen, worst_first
@@ -90,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, print, and say how bad it is."""
+    collect_rarely()
     if not args.target and args.connect is None:
         raise UsageError("check what? Name images or documents, or a connection with -c")
     names = list(dict.fromkeys(args.target)) or domains_of(args.connect)
@@ -103,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         )
         if settings.places is not None and args.search:
             raise UsageError("--search does not go with --root or --map: say with these where things lie")
-        targets = [target_name(args, name) for name in names]
+        targets = target_names(args, names)
         reports = check(targets, wanted_disks(args), settings, host=host, tell=progress.tell, deep=args.deep)
         screen = CheckScreen(
             selection,

@@ -10,6 +10,7 @@ from diskchain.system.deadline import DEFAULT_DEADLINE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from diskchain.actions.remote import RemoteReader
 
@@ -87,6 +88,12 @@ def _format_of(args: "argparse.Namespace") -> str | None:
     """The format that is declared: of ``-f`` alone, where ``--format`` means something else."""
     found: str | None = args.f if hasattr(args, "f") else args.format
     return found
+
+
+def target_names(args: "argparse.Namespace", names: "Iterable[str]") -> list[TargetName]:
+    """As :func:`target_name` of each of ``names``, of which there may be many."""
+    _, connect, format, timeout, *_ = target_name(args, "")
+    return [TargetName(name, connect, format, timeout) for name in names]
 
 
 def wanted_disks(args: "argparse.Namespace") -> list[str]:

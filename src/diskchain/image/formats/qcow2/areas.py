@@ -62,7 +62,7 @@ class _Image:
 
 def missing_areas(window: Window) -> list[Area]:
     """The areas that end behind the file. Raises ImageError and StorageError where a table cannot be read."""
-    if is_whole(window):
+    if is_whole(window.head, window.size, window.fetch):
         return []
     fixed = fixed_part(window.head)
     size = window.size

@@ -4,12 +4,13 @@ What does not pass it is looked at by ``qcow2.areas``. A module of its own becau
 """
 
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from diskchain.image.formats.qcow2 import fixed_part
-from diskchain.image.window import Window
 from diskchain.units import KiB, MiB
 
+Fetch = Callable[[int, int], bytes]
 _USUAL_ORDER: Final = 4  # refcounts of 16 bits
 #: Clusters that an image may need beside those of its disk, and again as many as both: see ``qcow2.areas``.
 FEW_CLUSTERS: Final = 1024
@@ -20,33 +21,36 @@ SECTOR: Final = 512
 _unpack_offset = struct.Struct(">Q").unpack_from
 
 
-def is_whole(window: Window) -> bool:
-    """Whether nothing is missing. False means: look closer. Of an image without snapshots, bitmaps and encryption."""
+def is_whole(head: bytes, size: int, fetch: Fetch) -> bool:
+    """Whether nothing is missing. False means: look closer. Of an image without snapshots, bitmaps and encryption.
+
+    ``head``: its first bytes; ``fetch`` gives others: an offset, a length.
+    """
     (
         _, _, _, _, bits, capacity, crypt, l1_size, l1_at, refcounts_at, clusters, snapshots, _, _, _, autoclear, order, _,
-    ) = fixed_part(window.head)  # fmt: skip
-    size, l1_end = window.size, l1_at + (l1_size << 3)
+    ) = fixed_part(head)  # fmt: skip
+    l1_end = l1_at + (l1_size << 3)
     return (
         order == _USUAL_ORDER
         and not (snapshots or autoclear or crypt)
         and l1_end <= size
         and refcounts_at + (clusters << bits) <= size
         and (size & (1 << bits) - 1 == 0 or l1_end == size)
-        and _ends_with_its_clusters(window, bits, refcounts_at, (capacity >> bits) + FEW_CLUSTERS << 1)
+        and _ends_with_its_clusters(size, fetch, bits, refcounts_at, (capacity >> bits) + FEW_CLUSTERS << 1)
     )
 
 
-def _ends_with_its_clusters(window: Window, bits: int, refcounts_at: int, most: int) -> bool:
+def _ends_with_its_clusters(size: int, fetch: Fetch, bits: int, refcounts_at: int, most: int) -> bool:
     """Whether no cluster behind the end of the file is counted, by a quick test: two reads, two comparisons. False means: look closer.
 
     For refcounts of 16 bits; ``bits``: of the cluster size, ``most``: clusters that can be in use.
     """
-    size, cluster = window.size, 1 << bits
+    cluster = 1 << bits
     outside = -(-size >> bits)
     number = outside >> bits - 1
     if number >= SECTOR >> 3:
         return False
-    table = window.fetch(refcounts_at, SECTOR)
+    table = fetch(refcounts_at, SECTOR)
     if len(table) != SECTOR:  # the file became shorter meanwhile
         return False
     (block_at,) = _unpack_offset(table, number << 3)
@@ -54,5 +58,5 @@ def _ends_with_its_clusters(window: Window, bits: int, refcounts_at: int, most: 
         return False
     skipped = outside - (number << bits - 1) << 1
     length = min(max(most - outside << 1, PAGE), cluster - skipped)
-    counts = window.fetch(block_at + skipped, length)
+    counts = fetch(block_at + skipped, length)
     return NO_REFCOUNTS.startswith(counts) and len(counts) == length
