@@ -48,7 +48,8 @@ def job_target(name: TargetName, wanted: Sequence[str], settings: Settings) -> J
         places = [place for place, each in zip(view.numbers, view.disks, strict=True) if not each.is_empty]
         number = dict(zip(map(id, view.targets), places, strict=True))[id(disk.target)]
     title = disk.name if number is None else f"{disk.name} of {name.name}"
-    names = layer_names(disk.name, disk.whole.source)
+    secret = any(layer.header is not None and layer.header.encryption is not None for layer in disk.whole)
+    names = layer_names(disk.name, disk.whole.source) if secret else ((),) * len(disk.whole)
     made = draft(title, disk.name if number is not None else None, disk.whole, names, name.timeout)
     found = _runs(examined, made)
     return JobTarget(name, examined, disk, found, number)

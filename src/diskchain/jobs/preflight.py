@@ -84,9 +84,10 @@ def _rights(plan: Plan, seconds: float) -> Iterator[Finding]:
     for path in changed:
         if path not in made and not _may(path, os.W_OK, seconds):
             yield finding("job-rights", f"{path} has to be written to, and this user may not", file=path)
-    for seen in plan.files:
-        if not _may(seen.path, os.R_OK, seconds):
-            yield finding("job-rights", f"{seen.path} has to be read, and this user may not", file=seen.path)
+    paths = [seen.path for seen in plan.files]
+    readable = within(seconds, paths[0], lambda: [os.access(path, os.R_OK, effective_ids=True) for path in paths])
+    for path in (path for path, may in zip(paths, readable, strict=True) if not may):
+        yield finding("job-rights", f"{path} has to be read, and this user may not", file=path)
     for directory in dict.fromkeys(os.path.dirname(path) for path in (*plan.delete, *made)):
         if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
             yield finding(

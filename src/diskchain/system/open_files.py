@@ -19,13 +19,14 @@ class OpenFiles:
 
     def __init__(self) -> None:
         self._by_inode: dict[int | None, list[tuple[int, str]]] | None = None
+        self._loop_devices: list[tuple[str, str]] | None = None
 
     def holders(self, path: str) -> tuple[str, ...]:
         """Who has the file at ``path`` open, in words, such as ``qemu-img (process 12)``. Raises OSError."""
         status = os.stat(path)
         is_device = stat.S_ISBLK(status.st_mode)
         found = dict.fromkeys(self._processes(status, is_device=is_device))
-        found.update(dict.fromkeys(_of_device(status.st_rdev) if is_device else _loops(path)))
+        found.update(dict.fromkeys(_of_device(status.st_rdev) if is_device else self._loops(path)))
         return tuple(found)
 
     def _processes(self, status: os.stat_result, *, is_device: bool) -> Iterator[str]:
@@ -40,6 +41,14 @@ class OpenFiles:
                 same = there.st_rdev == status.st_rdev and stat.S_ISBLK(there.st_mode)
                 if same if is_device else (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino):
                     yield f"{_command(pid)} (process {pid})"
+
+    def _loops(self, path: str) -> Iterator[str]:
+        """Loop devices over a file."""
+        if self._loop_devices is None:
+            self._loop_devices = [*_loop_devices()]
+        if self._loop_devices:
+            real = os.path.realpath(path)
+            yield from (device for device, file in self._loop_devices if file == real)
 
     def _listed(self) -> dict[int | None, list[tuple[int, str]]]:
         if self._by_inode is None:
@@ -72,13 +81,11 @@ def _command(pid: int) -> str:
         return "?"
 
 
-def _loops(path: str) -> Iterator[str]:
-    """Loop devices over a file."""
-    real = os.path.realpath(path)
+def _loop_devices() -> Iterator[tuple[str, str]]:
+    """Every loop device, in words, and the real path of the file it is over."""
     for backing in _SYS_BLOCK.glob("loop*/loop/backing_file"):
         with suppress(OSError):
-            if os.path.realpath(backing.read_text().rstrip("\n")) == real:
-                yield f"the loop device /dev/{backing.parts[-3]}"
+            yield f"the loop device /dev/{backing.parts[-3]}", os.path.realpath(backing.read_text().rstrip("\n"))
 
 
 def _of_device(device: int) -> Iterator[str]:

@@ -96,8 +96,9 @@ def _formats(given: Draft, base: int) -> list[Finding]:
 def _lost(given: Draft, places: range, *, delete: bool) -> list[Finding]:
     """What is inside layers that leave the chain, and does not come along."""
     found = []
+    layers = [*given.chain]
     for place in places:
-        header, name = given.chain[place].header, given.layers[place].name
+        header, name = layers[place].header, given.layers[place].name
         if header is None:
             continue
         if header.snapshot_count and delete:

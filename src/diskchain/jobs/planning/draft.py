@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import UsageError
 from diskchain.findings import Finding, Severity, finding
-from diskchain.jobs.evidence import look
+from diskchain.jobs.evidence import look_all
 from diskchain.jobs.plan import PlannedLayer, Repoint, SeenFile
 from diskchain.storage.auth import SecretReference
 from diskchain.storage.location import BlockLocation, describe_location, local_path
@@ -52,7 +52,7 @@ def draft(
         return Draft(target, disk, chain, (), (), refused)
     layers = tuple(map(_planned_layer, chain, names))
     paths = dict.fromkeys(path for layer in layers for path in (layer.path, layer.data_file) if path is not None)
-    files = tuple(look(path, seconds).seen for path in paths)
+    files = tuple(head.seen for head in look_all([*paths], seconds))
     return Draft(target, disk, chain, layers, files, (*_unrecorded(chain), *_unsupported(layers, chain)))
 
 
@@ -173,9 +173,9 @@ def _reference(given: Draft, overlay: int, base: int) -> str:
 
 def allocated(given: Draft, places: Iterable[int]) -> int:
     """An upper bound, in bytes, of the data that layers at ``places`` hold: no more than their files take, nor than their capacity."""
-    total = 0
+    total, sizes = 0, {seen.path: seen.size for seen in given.files}
     for place in places:
         layer = given.layers[place]
-        size = sum(seen.size for seen in given.files if seen.path in (layer.path, layer.data_file))
+        size = sum(sizes.get(path, 0) for path in (layer.path, layer.data_file) if path is not None)
         total += min(size, layer.capacity) if size else layer.capacity
     return total
