@@ -22,6 +22,9 @@ from diskchain.qemu.policy import LIBVIRT_11, NodePolicy
 
 _TICK: Final = 0.2  # seconds
 _QUIT_SECONDS: Final = 3600.0  # flushing may take long
+#: Of a mirror, in bytes: larger pieces than QEMU's 64 KiB, more of them under way; twice as fast where storage is (QEMU 7.2).
+_GRANULARITY: Final = 256 << 10
+_BUFFER: Final = 64 << 20
 _JOB: Final = "diskchain"
 _NO_ROOM: Final = "No space left on device"
 
@@ -97,8 +100,9 @@ def _command(plan: Plan, work: Work, nodes: Mapping[int, str]) -> tuple[str, dic
         if work.base is not None:
             named = {"base-node": nodes[work.base], "backing-file": plan.repoints[0].new}
         return "block-stream", {**common, "device": top, **named, "auto-finalize": False}
+    wide = {} if work.shallow else {"granularity": _GRANULARITY, "buf-size": _BUFFER}
     sync = "top" if work.shallow else "full"
-    return "blockdev-mirror", {**common, "device": top, "target": nodes[-1], "sync": sync}
+    return "blockdev-mirror", {**common, "device": top, "target": nodes[-1], "sync": sync, **wide}
 
 
 def _gathered(plan: Plan, work: Work, stop: Callable[[], bool]) -> Iterator[Copied]:
