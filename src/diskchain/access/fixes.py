@@ -151,6 +151,8 @@ def _candidates(inode: Inode, who: Identity, want: int) -> list[tuple[Change, ..
     if who.uid == inode.uid:
         # The kernel asks the owner's bits only; an ACL entry for the owner is never looked at.
         return [(AddMode(missing),)]
+    if inode.acl_hidden:
+        return []  # a command that adds to an ACL, or makes one, would take away what it says
     if inode.acl_supported:
         # The new entry replaces what the user had through groups or as anybody, so it has to hold that too.
         return [(AddEntry(who.uid, want | granted_bits(inode, who)),)]

@@ -6,7 +6,7 @@ Source: Linux ``fs/namei.c`` (``link_path_walk``, ``may_follow_link``, ``generic
 """
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -58,7 +58,7 @@ class Obstacle:
     """One thing in the way. ``errno`` is what open(2) would fail with, 0 for ``Rule.UNKNOWN``; ``inode`` is where.
 
     ``bits`` are the permissions that were asked for there (SEARCH, MODE, ACL); with ``Rule.UNKNOWN`` those that owner, mode and
-    ACL do not give, where a server decides without them.
+    ACL do not give, where a server decides without them, or an ACL is hidden.
     """
 
     rule: Rule
@@ -99,7 +99,9 @@ def creation_obstacles(facts: PathFacts, who: Identity) -> tuple[Obstacle, ...]:
     if directory.immutable:
         found.append(Obstacle(Rule.IMMUTABLE, errno.EPERM, directory))
     denied = not permitted(directory, who, WRITE | EXECUTE) and permitted(directory, who, EXECUTE)
-    if denied and not _server_alone(directory):
+    if _hangs_on_hidden_acl(directory, who, WRITE | EXECUTE):
+        found.append(_hidden_acl(directory, who, WRITE | EXECUTE))
+    elif denied and not _server_alone(directory):
         rule = Rule.ACL if _by_mode_and_acl(directory, who, WRITE)[1] else Rule.MODE
         found.append(Obstacle(rule, errno.EACCES, directory, bits=WRITE | EXECUTE))
     return tuple(found)
@@ -157,7 +159,9 @@ def _on_the_way(facts: PathFacts, who: Identity) -> list[Obstacle]:
             found += _following(step, facts, who)
         elif all(step.directory != other.inode for other in found):
             found += _mount_obstacles(step.directory, who, EXECUTE)
-            if not permitted(step.directory, who, EXECUTE) and not _server_alone(step.directory):
+            if _hangs_on_hidden_acl(step.directory, who, EXECUTE):
+                found.append(_hidden_acl(step.directory, who, EXECUTE))
+            elif not permitted(step.directory, who, EXECUTE) and not _server_alone(step.directory):
                 found.append(Obstacle(Rule.SEARCH, errno.EACCES, step.directory, bits=EXECUTE))
     return found
 
@@ -165,9 +169,12 @@ def _on_the_way(facts: PathFacts, who: Identity) -> list[Obstacle]:
 def _following(step: Follow, facts: PathFacts, who: Identity) -> list[Obstacle]:
     link, directory = step.link, step.directory
     found = []
-    guarded = facts.protected_symlinks and step.last and directory.mode & _STICKY_AND_OPEN == _STICKY_AND_OPEN
+    guarded = facts.protected_symlinks is not False and step.last and directory.mode & _STICKY_AND_OPEN == _STICKY_AND_OPEN
     if guarded and who.uid != link.uid != directory.uid:
-        found.append(Obstacle(Rule.PROTECTED_SYMLINK, errno.EACCES, link))
+        if facts.protected_symlinks is None:
+            found.append(Obstacle(Rule.UNKNOWN, 0, link, "whether fs.protected_symlinks is set cannot be read"))
+        else:
+            found.append(Obstacle(Rule.PROTECTED_SYMLINK, errno.EACCES, link))
     if link.mount and "nosymfollow" in link.mount.options:
         found.append(Obstacle(Rule.NOSYMFOLLOW, errno.ELOOP, link))
     return found
@@ -188,7 +195,9 @@ def _at_the_file(file: Inode, who: Identity, want: int) -> list[Obstacle]:
     if want & WRITE and file.immutable:
         found.append(Obstacle(Rule.IMMUTABLE, errno.EPERM, file))
     found += _mount_obstacles(file, who, want)
-    if not permitted(file, who, want) and not _server_alone(file):
+    if _hangs_on_hidden_acl(file, who, want):
+        found.append(_hidden_acl(file, who, want))
+    elif not permitted(file, who, want) and not _server_alone(file):
         rule = Rule.ACL if _by_mode_and_acl(file, who, want)[1] else Rule.MODE
         found.append(Obstacle(rule, errno.EACCES, file, bits=want))
     if want & WRITE and file.append:
@@ -198,6 +207,24 @@ def _at_the_file(file: Inode, who: Identity, want: int) -> list[Obstacle]:
     if file.kind in _OPENABLE_FOR_NOBODY and file.kind is not Kind.SYMLINK:
         found.append(Obstacle(Rule.KIND, _OPENABLE_FOR_NOBODY[file.kind], file))
     return found
+
+
+def _hangs_on_hidden_acl(inode: Inode, who: Identity, want: int) -> bool:
+    """Whether the answer depends on an ACL that nobody could read.
+
+    It does not for the owner, for those whom capabilities let through, and with an empty group class, where the kernel looks at
+    none. Nor where neither the group class, which is the mask of an ACL, nor that of others holds what is wanted.
+    """
+    if not inode.acl_hidden or who.uid == inode.uid or not inode.mode & 0o070:
+        return False
+    if permitted(replace(inode, mode=inode.mode & ~0o077), who, want):
+        return False
+    return want & 7 & ~(inode.mode >> 3) == 0 or want & 7 & ~inode.mode == 0
+
+
+def _hidden_acl(inode: Inode, who: Identity, want: int) -> Obstacle:
+    lacking = 0 if permitted(inode, who, want) else want
+    return Obstacle(Rule.UNKNOWN, 0, inode, f"the ACL of {inode.path} cannot be read; is /proc mounted?", lacking)
 
 
 def _server_alone(inode: Inode) -> bool:

@@ -28,7 +28,8 @@ class Inode:
     """One file, directory or device as it is now.
 
     ``path`` is the path it was reached by, without symlinks. ``mode`` holds the permission bits (07777). ``acl`` is None
-    when the file has none beyond its mode; ``acl_supported`` says whether it could. ``immutable`` and ``append`` are
+    when the file has none beyond its mode; ``acl_supported`` says whether it could. ``acl_hidden``: it could not be read, so
+    there may be one. ``immutable`` and ``append`` are
     None when the file system does not tell; ``mount`` is None when it is not visible to us. ``size`` in bytes, as stat(2)
     says; ``rdev``: what a device file stands for.
     """
@@ -42,6 +43,7 @@ class Inode:
     mode: int
     acl: Acl | None = None
     acl_supported: bool = True
+    acl_hidden: bool = False
     immutable: bool | None = False
     append: bool | None = False
     mount: Mount | None = None
@@ -88,7 +90,7 @@ class End(StrEnum):
 class PathFacts:
     """The walk along ``path``: its steps in order, and the file at its end or the reason there is none.
 
-    ``protected_symlinks`` is the sysctl ``fs.protected_symlinks``. ``stopped_at`` is the path of the component that
+    ``protected_symlinks`` is the sysctl ``fs.protected_symlinks``, None when it cannot be read. ``stopped_at`` is the path of the component that
     ended the walk early. ``creatable``: only the last component is missing, so a file could be made there.
     """
 
@@ -97,5 +99,5 @@ class PathFacts:
     file: Inode | None = None
     end: End | None = None
     stopped_at: str | None = None
-    protected_symlinks: bool = True
+    protected_symlinks: bool | None = True
     creatable: bool = False

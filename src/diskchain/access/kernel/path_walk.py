@@ -58,7 +58,7 @@ def inode_of(descriptor: int, path: str, mounts: dict[int, Mount]) -> Inode:
     """What there is behind an open descriptor (O_PATH will do). Raises OSError."""
     status = statx(descriptor)
     kind = _KINDS.get(stat.S_IFMT(status.mode), Kind.CHARACTER)
-    acl, supported = (None, True) if kind is Kind.SYMLINK else _acl_of(descriptor)
+    acl, supported, hidden = (None, True, False) if kind is Kind.SYMLINK else _acl_of(descriptor)
     return Inode(
         path=path,
         kind=kind,
@@ -69,6 +69,7 @@ def inode_of(descriptor: int, path: str, mounts: dict[int, Mount]) -> Inode:
         mode=stat.S_IMODE(status.mode),
         acl=acl,
         acl_supported=supported,
+        acl_hidden=hidden,
         immutable=status.immutable,
         append=status.append,
         mount=mounts.get(status.mount_id) if status.mount_id is not None else None,
@@ -78,19 +79,21 @@ def inode_of(descriptor: int, path: str, mounts: dict[int, Mount]) -> Inode:
     )
 
 
-def _acl_of(descriptor: int) -> tuple[Acl | None, bool]:
+def _acl_of(descriptor: int) -> tuple[Acl | None, bool, bool]:
+    """The ACL, whether the file could have one, and whether nobody can tell: without /proc there is no way to ask."""
     try:
-        return decode(os.getxattr(f"/proc/self/fd/{descriptor}", ACL_XATTR)), True
+        return decode(os.getxattr(f"/proc/self/fd/{descriptor}", ACL_XATTR)), True, False
     except ParseError:
-        return None, True
+        return None, True, True
     except OSError as error:
-        return None, error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS)
+        supported = error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS)
+        return None, supported, supported and error.errno != errno.ENODATA
 
 
-def _protected_symlinks() -> bool:
+def _protected_symlinks() -> bool | None:
     with suppress(OSError):
         return Path("/proc/sys/fs/protected_symlinks").read_text().strip() != "0"
-    return True
+    return None
 
 
 class _Walk:
