@@ -17,6 +17,7 @@ from diskchain.access.kernel.identity import ALL_CAPABILITIES, Identity
 from diskchain.access.kernel.path_facts import Inode, Kind, PathFacts
 from diskchain.access.kernel.path_walk import walk_path
 from diskchain.access.requirements import Access, Need, Role
+from diskchain.access.security.relabelled import Owner, as_relabelled
 from diskchain.actions.actor import Acting, Host, acting_for
 from diskchain.errors import DiskchainError, PeerError, UsageError
 from diskchain.hypervisor.configuration_file import Setting
@@ -211,3 +212,14 @@ def test_the_holder_of_a_lock_is_named_by_its_domain() -> None:
         assert domain_of(process.pid) == "a,b"
         process.communicate(b"")
     assert domain_of(os.getpid()) is None
+
+
+def test_a_data_file_that_could_not_be_given_away_stays_whichever_libvirt_it_is() -> None:
+    file = Inode("/images/data", Kind.FILE, 1, 2, 64997, 64997, 0o600)
+    present = Present(PathFacts("/images/data", file=file))
+    owners = {"/images/data": Owner(64999, 64998, data_file=True)}
+    for gives, otherwise in ((False, None), (True, present)):
+        libvirtd = Libvirtd(gives=gives, because="dynamic_ownership = 0", knows_data_files=None)
+        outlook = as_relabelled(owners, libvirtd, frozenset())("/images/data", present)
+        assert outlook.otherwise == otherwise
+        assert bool(outlook.kept) is not gives

@@ -132,9 +132,10 @@ class Stage:
                 path.chmod(0o600)
                 about += [path.name, "another owner"]
             case "immutable":
-                kernel.set_flags(path, kernel.FS_IMMUTABLE)
-                flagged = (path,)
-                about += [path.name, "immutable"]
+                # Of the base alone: QEMU 7.2 dies in a commit when a file it has open for writing becomes immutable meanwhile.
+                kernel.set_flags(paths[below], kernel.FS_IMMUTABLE)
+                flagged = (paths[below],)
+                about += [paths[below].name, "immutable"]
             case "lock":
                 lock = ("qemu-io", "-r", str(paths[below]))
                 about.append("locked")

@@ -169,7 +169,9 @@ def _on_the_way(facts: PathFacts, who: Identity) -> list[Obstacle]:
 def _following(step: Follow, facts: PathFacts, who: Identity) -> list[Obstacle]:
     link, directory = step.link, step.directory
     found = []
-    guarded = facts.protected_symlinks is not False and step.last and directory.mode & _STICKY_AND_OPEN == _STICKY_AND_OPEN
+    guarded = (
+        facts.protected_symlinks is not False and step.last and directory.mode & _STICKY_AND_OPEN == _STICKY_AND_OPEN
+    )
     if guarded and who.uid != link.uid != directory.uid:
         if facts.protected_symlinks is None:
             found.append(Obstacle(Rule.UNKNOWN, 0, link, "whether fs.protected_symlinks is set cannot be read"))

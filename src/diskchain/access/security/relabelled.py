@@ -104,9 +104,11 @@ def as_relabelled(owners: Owners, libvirtd: Libvirtd, boot_times: frozenset[int]
 
 
 def _given(file: Inode, uid: int, gid: int, owner: Owner, libvirtd: Libvirtd) -> Giving:
+    given = libvirtd.give(file, uid, gid)
     known = libvirtd.knows_data_files and not owner.overlooked
-    if not owner.data_file or known or (file.uid, file.gid) == (uid, gid):
-        return libvirtd.give(file, uid, gid)
+    # What could not be given away anyway stays, whichever version of libvirt it is.
+    if not owner.data_file or known or given.works is False or (file.uid, file.gid) == (uid, gid):
+        return given
     if libvirtd.knows_data_files:
         return Giving(works=False, reason=_OVERLOOKED)
     unknown = f"libvirt before {since(KNOWS_DATA_FILES)} knows nothing of data files"
