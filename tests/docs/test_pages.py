@@ -60,7 +60,8 @@ def images(qemu_img: QemuImg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A directory with the images the pages speak of, to stand in."""
     qemu_img("create", "-q", "-f", "raw", tmp_path / "base.raw", "1M")
     overlay(qemu_img, tmp_path / "monday.qcow2", "base.raw", "raw")
-    overlay(qemu_img, tmp_path / "tuesday.qcow2", "monday.qcow2")
+    for top in ("tuesday", "vm"):
+        overlay(qemu_img, tmp_path / f"{top}.qcow2", "monday.qcow2")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
