@@ -60,8 +60,9 @@ def images(qemu_img: QemuImg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A directory with the images the pages speak of, to stand in."""
     qemu_img("create", "-q", "-f", "raw", tmp_path / "base.raw", "1M")
     overlay(qemu_img, tmp_path / "monday.qcow2", "base.raw", "raw")
-    for top in ("tuesday", "vm"):
-        overlay(qemu_img, tmp_path / f"{top}.qcow2", "monday.qcow2")
+    overlay(qemu_img, tmp_path / "tuesday.qcow2", "monday.qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", tmp_path / "golden.qcow2", "1M")
+    overlay(qemu_img, tmp_path / "vm.qcow2", "golden.qcow2")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
