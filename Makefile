@@ -20,7 +20,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 # Two at once, each with a libvirtd of its own; tests of one file stay together, because they share what is costly to make.
-WORKERS ?= -n 2 --dist loadfile
+# In the order of tests/conftest.py, the longest files first.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 # What `test-oldest` installs in the oldest version that pyproject.toml allows, and the tests of what leans on it: readers over http and
 # ssh, XML, JSON documents, storage daemons, keys, connections, progress and completion.

@@ -7,6 +7,7 @@ A test that needs a part of the host says so at its head (`@requires("losetup", 
 import os
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,6 +42,18 @@ _MARKER_OF_FIXTURE = {
     "qemu_img": "qemu",
 }
 _PEER_MARKERS = ("libvirtd", "qemu")
+#: The files that take longest, longest first. They are begun first, whatever the number of tests in them: begun last, one keeps a worker
+#: busy when the others have nothing left to do.
+_LONGEST = (
+    "live/test_forecast.py",
+    "access/test_sudden_death.py",
+    "live/test_open.py",
+    "image/test_any_bytes.py",
+    "jobs/test_killed.py",
+    "jobs/test_faults.py",
+    "access/test_open_check_reality.py",
+    "image/test_against_qemu.py",
+)
 _TESTS_OF_PEER = pytest.StashKey[dict[str, set[str]]]()
 
 
@@ -56,6 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    order = {here / name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in _MARKER_OF_FIXTURE:
