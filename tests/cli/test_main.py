@@ -54,7 +54,13 @@ def test_completion_knows_every_verb(shell: str) -> None:
 @requires("fish")
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("", set(VERBS)), ("show --policy ", {"libvirt", "strict", "upload"}), ("complete --in", {"--in-place"})],
+    [
+        ("", set(VERBS)),
+        ("show --policy ", {"libvirt", "strict", "upload"}),
+        ("complete --in", {"--in-place"}),
+        ("explain trun", {"truncated"}),
+        ("check --ignore world", {"world-writable-base"}),
+    ],
 )
 def test_fish_completes_verbs_options_and_values(words: str, offered: set[str], tmp_path: Path) -> None:
     script = tmp_path / "diskchain.fish"

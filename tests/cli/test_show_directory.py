@@ -33,7 +33,7 @@ def tree(shown: str) -> list[str]:
 def test_a_shared_base_is_there_once_with_its_overlays_under_it(lab: Path) -> None:
     shown = diskchain("show", lab)
     assert shown.code == 0
-    assert shown.out.splitlines()[0] == f"{lab}: 5 images, 1 document"
+    assert shown.out.splitlines()[0] == f"{lab}: 5 images, 1 document; clean, 5 notes (-v)"
     assert tree(shown.out) == ["base.qcow2", "├─ a.qcow2", "├─ b.qcow2", "└─ sub/c.qcow2", "   └─ sub/d.qcow2"]
     assert "used by vda of vm.xml" in shown.out
 

@@ -10,6 +10,7 @@ from diskchain.report.exit_codes import CLEAN, COULD_NOT_TELL, FINDINGS, OF_FAUL
 from diskchain.report.findings import counted, exit_code, finding_lines, number_of
 from diskchain.report.selection import Counts, Selection, severity_rank
 from diskchain.report.style import Style
+from diskchain.report.wrapping import wrapped
 
 _SCREEN = 24  # lines; what is further up has to be found again
 _NAMED = 5  # targets in a line that lists them
@@ -65,7 +66,8 @@ class CheckScreen:
         if self._with_errors and self._lines > _SCREEN:
             left = len(self._with_errors) - _NAMED
             named = ", ".join(map(printable, self._with_errors[:_NAMED]))
-            yield f"errors in {named}{f' and {left:,} more' if left > 0 else ''}"
+            words = f"errors in {named}{f' and {left:,} more' if left > 0 else ''}"
+            yield from wrapped(words.split(" "), self._style.width)
         said = counted(self._total, self._style, self._least)
         where = number_of(self._targets, "file" if self.host is None else "domain")
         yield f"{said} in {where}" + (self._style.dim(f"; {see}") if see else "")

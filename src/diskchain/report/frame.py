@@ -71,3 +71,28 @@ def _totals(layers: Sequence[Layer]) -> Iterator[str]:
     known = [each.allocated for each in facts if each is not None and each.allocated is not None]
     if known:
         yield f"{'' if len(known) == len(facts) else 'at least '}{human_size(sum(known))} used"
+
+
+def short_message(found: Finding, own: str, homes: Sequence[str]) -> str:
+    """What is wrong with the file ``own``, below whose line it stands, with paths as they are there: without the directory they are in.
+
+    ``homes``: what that directory may be called, each with a slash at its end.
+    """
+    text = found.message.removeprefix(f"{printable(own)}: ")
+    for path in (found.file, found.referrer):
+        home = next((each for each in homes if path is not None and path.startswith(each)), None)
+        if home is not None and path is not None:
+            text = _with_short_path(text, printable(path), printable(path.removeprefix(home)))
+    return text
+
+
+def _with_short_path(text: str, path: str, short: str) -> str:
+    """``text`` with ``short`` for ``path`` wherever that is not the end of a longer one."""
+    begin, at = 0, text.find(path)
+    while at >= 0:
+        is_longer = at > 0 and (text[at - 1].isalnum() or text[at - 1] in "/._-~")
+        if not is_longer:
+            text = text[:at] + short + text[at + len(path) :]
+        begin = at + len(path if is_longer else short)
+        at = text.find(path, begin)
+    return text

@@ -12,7 +12,7 @@ from diskchain.discover.chain import Layer
 from diskchain.errors import printable
 from diskchain.findings import Finding
 from diskchain.report.findings import finding_lines, mark, message_lines
-from diskchain.report.frame import end_lines, fix_lines, heading_lines, layer_number
+from diskchain.report.frame import end_lines, fix_lines, heading_lines, layer_number, short_message
 from diskchain.report.references import shown_reference
 from diskchain.report.selection import Selection
 from diskchain.report.style import Style
@@ -150,23 +150,7 @@ class _Tree:
 
     def _message(self, found: Finding, own: str) -> str:
         """What is wrong, with paths as they are in the tree."""
-        text = found.message.removeprefix(f"{printable(own)}: ")
-        for path in (found.file, found.referrer):
-            if self._home and path is not None and path.startswith(f"{self._home}/"):
-                text = _with_short_path(text, printable(path), printable(self._short(path)))
-        return text
-
-
-def _with_short_path(text: str, path: str, short: str) -> str:
-    """``text`` with ``short`` for ``path`` wherever that is not the end of a longer one."""
-    begin, at = 0, text.find(path)
-    while at >= 0:
-        is_longer = at > 0 and (text[at - 1].isalnum() or text[at - 1] in "/._-~")
-        if not is_longer:
-            text = text[:at] + short + text[at + len(path) :]
-        begin = at + len(path if is_longer else short)
-        at = text.find(path, begin)
-    return text
+        return short_message(found, own, (f"{self._home}/",) if self._home else ())
 
 
 def _common_directory(layers: Sequence[Layer]) -> str:
