@@ -28,8 +28,12 @@ from diskchain.units import MiB
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Bytes of tables that one window is made of.
+#: Bytes of tables that one window is made of, to begin with …
 _WINDOW: Final = 4 * MiB
+#: … where they have so many extents, between the bounds.
+_EXTENTS: Final = 60_000
+_SMALLEST_WINDOW: Final = MiB
+_LARGEST_WINDOW: Final = 64 * MiB
 
 
 class Section:
@@ -84,8 +88,11 @@ class LayerMap:
         """The map of [``start``, ``end``) of the disk; each window is complete in itself, without gaps."""
         with self._opened() as layers:
             size = _size(layers)
-            for begin, stop in _cuts(layers, start, size if end is None else min(size, end)):
-                yield self._window(layers, begin, stop)[0]
+            cuts = _Cuts(layers, start, size if end is None else min(size, end))
+            for begin, stop in cuts:
+                seen, own = self._window(layers, begin, stop)
+                cuts.found(own)
+                yield seen
 
     def runs(self, start: int = 0, end: int | None = None) -> Iterator[Run]:
         """The same as single values, neighbours that are alike being one, across windows as well."""
@@ -95,8 +102,10 @@ class LayerMap:
         """The disk in windows that begin at multiples of ``unit``, each with what every layer holds there by itself."""
         with self._opened() as layers:
             reach = list(accumulate((tables.capacity for tables in layers), min))
-            for start, end in _cuts(layers, 0, _size(layers), unit):
+            cuts = _Cuts(layers, 0, _size(layers), unit)
+            for start, end in cuts:
                 seen, own = self._window(layers, start, end)
+                cuts.found(own)
                 yield Section(start, end, seen, own, reach)
 
     def units(self) -> list[int | None]:
@@ -116,8 +125,11 @@ class LayerMap:
         """What each layer answers for and hides, top first. Holds no map."""
         tally = Tally(len(self.chain))
         with self._opened() as layers:
-            for begin, stop in _cuts(layers, 0, _size(layers)):
-                tally.add(*self._window(layers, begin, stop))
+            cuts = _Cuts(layers, 0, _size(layers))
+            for begin, stop in cuts:
+                seen, own = self._window(layers, begin, stop)
+                cuts.found(own)
+                tally.add(seen, own)
         return tally.totals(list(self.chain.layers))
 
     def arrow(self) -> "pa.Table":
@@ -200,21 +212,37 @@ def _size(layers: list[Tables]) -> int:
     return 0 if layers[0].capacity == FAR else layers[0].capacity
 
 
-def _cuts(layers: list[Tables], start: int, end: int, unit: int = 1) -> Iterator[tuple[int, int]]:
-    """[start, end) in windows, each of about as many bytes of tables; they begin at multiples of ``unit``."""
-    if start >= end:
-        return
-    weights = [tables.weights() for tables in layers]
-    places = np.concatenate([places for places, _ in weights])
-    costs = np.concatenate([costs for _, costs in weights])
-    inside = (places > start) & (places < end)
-    order = np.argsort(places[inside], kind="stable")
-    places, total = places[inside][order], np.cumsum(costs[inside][order])
-    number = total // _WINDOW
-    edges = places[1:][number[1:] != number[:-1]] if len(places) else places
-    begin = start
-    for edge in np.unique(edges // unit * unit).tolist():
-        if edge > begin:
+class _Cuts:
+    """[start, end) in windows that begin at multiples of ``unit``, each of some MiB of tables: more where tables turn out to be nearly empty."""
+
+    def __init__(self, layers: list[Tables], start: int, end: int, unit: int = 1) -> None:
+        weights = [tables.weights() for tables in layers]
+        places = np.concatenate([places for places, _ in weights])
+        costs = np.concatenate([costs for _, costs in weights])
+        inside = (places > start) & (places < end)
+        order = np.argsort(places[inside], kind="stable")
+        self._places, self._total = places[inside][order], np.cumsum(costs[inside][order])
+        self._start, self._end, self._unit = start, end, unit
+        self._budget = _WINDOW
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        begin, spent = self._start, 0
+        while begin < self._end:
+            at = int(np.searchsorted(self._total, spent + self._budget, "right"))
+            edge = self._end
+            if at < len(self._places):
+                edge = int(self._places[at]) // self._unit * self._unit
+                if edge <= begin:  # the next table behind this unit
+                    at = int(np.searchsorted(self._places, begin + self._unit, "left"))
+                    edge = int(self._places[at]) // self._unit * self._unit if at < len(self._places) else self._end
+                spent = int(self._total[at]) if at < len(self._total) else spent
             yield begin, edge
             begin = edge
-    yield begin, end
+
+    def found(self, own: list[Extents]) -> None:
+        """How many extents the last window had: the next one is larger or smaller by that."""
+        count = sum(len(each.start) for each in own)
+        if count * 4 < _EXTENTS:
+            self._budget = min(self._budget * 2, _LARGEST_WINDOW)
+        elif count > _EXTENTS:
+            self._budget = max(self._budget // 2, _SMALLEST_WINDOW)
