@@ -15,9 +15,9 @@ from diskchain.checks.confirmed import certain
 from diskchain.checks.consistency import examine
 from diskchain.discover import Discoverer
 from diskchain.readers.policy import STRICT, UPLOAD
+from diskchain.report.long_tree import chain_lines
 from diskchain.report.selection import EVERYTHING
 from diskchain.report.style import Style
-from diskchain.report.tree import chain_lines
 from diskchain.storage.location import FileLocation
 from diskchain.storage.source import Source, layers
 from diskchain.storage.terms import Format
