@@ -37,4 +37,5 @@ def test_a_domain_with_an_empty_name_is_lost_with_the_next_start_of_the_daemon(
 def test_an_empty_name_of_iscsi_kills_the_daemon(private_libvirtd: PrivateLibvirtd) -> None:
     with pytest.raises(libvirt.libvirtError, match=r"End of file|closed|reset"):
         private_libvirtd.connection.defineXML(_DOMAIN.format(protocol="iscsi"))
+    private_libvirtd.kill()  # what is left of it
     assert "crashes" in _said("iscsi")

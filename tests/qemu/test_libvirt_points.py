@@ -159,7 +159,7 @@ def test_the_arguments_are_those_of_the_libvirt_at_hand_or_both_refuse(
 
 
 _PASSED = (
-    "<disk type='file' device='disk'><driver name='qemu' type='{format}' cache='none' discard='unmap'/>"
+    "<disk type='file' device='disk'><driver name='qemu' type='{format}' discard='unmap'/>"
     "<source file='{path}' fdgroup='{group}'/><backingStore/><target dev='{target}' bus='virtio'/></disk>"
 )
 

@@ -65,7 +65,7 @@ def check_document(text: Text, profile: Profile = Profile.QEMU, origin: str | No
     found: list[tuple[str | None, Finding]] = []
     numbers: list[int] = []
     if root.tag == "disk":
-        numbers += _check_disks(document, [root], None, profile, View.LIVE, disks, found)
+        numbers += _check_disks(document, [root], None, profile, View.INACTIVE, disks, found)
     before = int(root.tag == "disk")
     for domain in _domains(root):
         elements = [disk for devices in domain.iterchildren("devices") for disk in devices.iterchildren("disk")]
