@@ -80,3 +80,34 @@ def test_a_running_domain_is_refused(
     refused = diskchain("commit", "-c", libvirtd.uri, running.name, "--state", tree.state)
     assert refused.code == 2
     assert f"domain {running.name} runs" in refused.err
+
+
+def test_another_domain_on_a_layer_is_found_wherever_its_overlay_is(
+    libvirtd: Libvirtd, tree: Tree, domain: libvirt.virDomain, qemu_img: QemuImg, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "elsewhere.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", "-b", tree.path("base"), "-F", "qcow2", overlay)
+    text = DISK.format(format="qcow2", top=overlay, below="").replace("type='kvm'", "type='qemu'")
+    other = libvirtd.connection.defineXML(text.replace(">vm<", ">other-vm<"))
+    try:
+        words = ("-c", libvirtd.uri, "jobs-vm", "--top", tree.path("mid"), "--state", tree.state)
+        refused = diskchain("commit", *words)
+    finally:
+        other.undefine()
+    assert refused.code == 2
+    assert f"domain other-vm uses {tree.path('base')}" in refused.err
+    assert domain.name() == "jobs-vm"
+
+
+def test_a_snapshot_that_names_a_file_that_goes_is_told_of(
+    libvirtd: Libvirtd, tree: Tree, domain: libvirt.virDomain
+) -> None:
+    disk = f"<disks><disk name='vda' snapshot='external'><source file='{tree.path('new')}'/></disk></disks>"
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+    snapshot = domain.snapshotCreateXML(f"<domainsnapshot><name>monday</name>{disk}</domainsnapshot>", flags)
+    try:
+        words = ("-c", libvirtd.uri, "jobs-vm", "--top", tree.top, "--delete", "--plan", "--state", tree.state)
+        shown = diskchain("commit", *words)
+    finally:
+        snapshot.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+    assert f"snapshot monday of domain jobs-vm names {tree.top}, which is to be deleted" in shown.out

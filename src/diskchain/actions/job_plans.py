@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from diskchain.actions.examined import DEFAULT, Settings
+from diskchain.actions.job_domains import other_domains
 from diskchain.actions.job_target import JobTarget, job_target, with_document
 from diskchain.actions.read_document import document_of
 from diskchain.actions.relocate_document import relocate_document
@@ -176,4 +177,8 @@ def _finished(target: JobTarget, planned: Planned, wishes: JobWishes, *, documen
         return PlannedJob(plan, planned.findings)
     plan, unwritten = with_document(target, plan) if document else (plan, [])
     checked = preflight(plan, wishes.search, target.name.timeout)
-    return PlannedJob(plan, (*planned.findings, *unwritten, *checked.findings))
+    domain = None if target.examined.view is None else target.examined.view.document.domain
+    others: list[Finding] = []
+    if target.name.connect is not None and domain is not None:
+        others = [*other_domains(target.name.connect, domain.uuid, plan, DEFAULT)]
+    return PlannedJob(plan, (*planned.findings, *unwritten, *others, *checked.findings))
