@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,6 +107,22 @@ def test_a_raw_base_takes_the_data(qemu_img: QemuImg, tmp_path: Path) -> None:
     write(str(top), 7, "1M", "1M")
     assert diskchain("commit", top, "--state", tmp_path / "state").code == 0
     assert base.read_bytes() == b"\1" * (1 << 20) + b"\7" * (1 << 20) + b"\1" * (2 << 20)
+
+
+def test_a_device_takes_the_data_and_is_told_from_a_file(
+    qemu_img: QemuImg, tmp_path: Path, loop_device: Callable[[Path], Path]
+) -> None:
+    file, top, mid = tmp_path / "disk", tmp_path / "top.qcow2", tmp_path / "mid.qcow2"
+    file.write_bytes(b"\1" * (4 << 20))
+    device = loop_device(file)
+    qemu_img("create", "-q", "-f", "qcow2", "-b", device, "-F", "raw", mid)
+    qemu_img("create", "-q", "-f", "qcow2", "-b", "mid.qcow2", "-F", "qcow2", top)
+    write(str(mid), 7, "1M", "1M")
+    before = content(top, tmp_path)
+    done = diskchain("commit", top, "--top", mid, "--state", tmp_path / "state")
+    assert done.code == 0, done.err
+    assert content(top, tmp_path) == before
+    assert backing(str(top)) == (str(device), "raw")
 
 
 def test_a_larger_base_is_refused(qemu_img: QemuImg, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from diskchain.actions.examined import DEFAULT, Settings
+from diskchain.actions.image_target import image_target
 from diskchain.actions.job_domains import other_domains
 from diskchain.actions.job_target import JobTarget, job_target, with_document
 from diskchain.actions.read_document import document_of
@@ -156,6 +157,7 @@ def relocate(name: TargetName, moves: Moves, settings: Settings = DEFAULT) -> Pl
     """
     document = document_of(name)
     if document is None:
+        image_target(name)  # what is no image is told of as in every verb
         planned = plan_relocate(name.name, absolute_path(name.name), moves)
         return _checked(planned, name.timeout)
     return _checked(relocate_document(document, moves), settings.timeout)

@@ -103,8 +103,8 @@ def _may(path: str, mode: int, seconds: float) -> bool:
 
 def _room(plan: Plan, seconds: float) -> Iterator[Finding]:
     path = plan.creates.path if plan.creates is not None else plan.written[0] if plan.written else None
-    if path is None or not plan.room:
-        return
+    if path is None or not plan.room or any(layer.block and layer.path == path for layer in plan.layers):
+        return  # a device does not grow
     directory = os.path.dirname(path)
     try:
         status = within(seconds, directory, lambda: os.statvfs(directory))
