@@ -16,9 +16,10 @@ from tests.live.peers import requires
 from tests.live.storage import QemuImg
 
 from diskchain.behaviours import for_versions
-from diskchain.checks.consistency import Quiet, _examined, _unremarkable, examine
+from diskchain.checks.consistency import Quiet, _unremarkable, examine
 from diskchain.checks.messages import backing_on_raw
 from diskchain.checks.relations import Use, User
+from diskchain.checks.remarks import remarks
 from diskchain.discover import BackingChain, Discoverer, Layer, Origin
 from diskchain.findings import KINDS, Severity
 from diskchain.image.encryption import ImageEncryption
@@ -62,7 +63,7 @@ def test_a_broken_chain_is_examined_as_far_as_it_is_known(qemu_img: QemuImg, tmp
     assert told(chain) == [(0, "absolute-reference", Severity.INFO)]
 
 
-def test_layers_elsewhere_are_not_examined() -> None:
+def test_layers_elsewhere_are_notremarks() -> None:
     remote = Source(NetworkLocation(Protocol.NBD, "disk"), Format.QCOW2)
     assert not examine(Discoverer().discover(remote))
 
@@ -340,7 +341,7 @@ def test_no_layer_that_passes_the_plain_tests_has_a_finding(chain: list[Layer]) 
     above: Layer | None = None
     for layer in chain:
         if _unremarkable(layer, above):
-            assert not list(_examined(layer, above, (), {}))
+            assert not list(remarks(layer, above, (), {}))
         above = layer
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from diskchain.image.areas import Area, Effect, all_read, numbers, pieces, tables
 from diskchain.image.formats.qcow2 import fixed_part, read_extensions
-from diskchain.image.formats.qcow2.whole import FEW_CLUSTERS, NO_REFCOUNTS, PAGE, SECTOR, is_whole
+from diskchain.image.formats.qcow2.whole import FEW_CLUSTERS, PAGE, SECTOR, is_whole, is_zero
 from diskchain.image.window import Window
 from diskchain.units import MiB
 
@@ -139,7 +139,7 @@ def _highest_end(window: Window, image: _Image) -> int:
         if image.most_clusters:
             length = min(length, max(PAGE, (image.most_clusters - outside) * bits >> 3))
         counts = window.read(at + skipped, length)
-        if not NO_REFCOUNTS.startswith(counts):
+        if not is_zero(counts):
             used = len(counts.rstrip(b"\0"))
             # Entries of less than a byte begin with its lowest bits; the bytes of larger ones are all one entry's.
             last = (skipped + used - 1 << 3) + counts[used - 1].bit_length() - 1
@@ -159,7 +159,7 @@ def _refcount_blocks(window: Window, image: _Image, least: int) -> list[tuple[in
     table = window.read(image.refcounts_at, min(end, max(SECTOR, start)))
     while len(table) < end and any(table[-_ENTRY:]):
         table += window.read(image.refcounts_at + len(table), min(_TABLE_PIECE, end - len(table)))
-    if NO_REFCOUNTS.startswith(table[start:]):  # as of nearly every image
+    if is_zero(table[start:]):  # as of nearly every image
         return [(least, int.from_bytes(table[start - _ENTRY : start], "big"))]
     entries = numbers(table[start - _ENTRY :], ">Q")
     last = max(number for number, entry in enumerate(entries) if entry)

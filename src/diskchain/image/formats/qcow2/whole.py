@@ -8,17 +8,21 @@ from collections.abc import Callable
 from typing import Final
 
 from diskchain.image.formats.qcow2 import fixed_part
-from diskchain.units import KiB, MiB
+from diskchain.units import KiB
 
 Fetch = Callable[[int, int], bytes]
 _USUAL_ORDER: Final = 4  # refcounts of 16 bits
 #: Clusters that an image may need beside those of its disk, and again as many as both: see ``qcow2.areas``.
 FEW_CLUSTERS: Final = 1024
-NO_REFCOUNTS: Final = bytes(2 * MiB)  # as large as the largest block
 PAGE: Final = 4 * KiB
 SECTOR: Final = 512
 
 _unpack_offset = struct.Struct(">Q").unpack_from
+
+
+def is_zero(data: bytes) -> bool:
+    """Whether ``data`` is zeros, as refcounts that count nothing are."""
+    return data == bytes(len(data))
 
 
 def is_whole(head: bytes, size: int, fetch: Fetch) -> bool:
@@ -54,9 +58,9 @@ def _ends_with_its_clusters(size: int, fetch: Fetch, bits: int, refcounts_at: in
     if len(table) != SECTOR:  # the file became shorter meanwhile
         return False
     (block_at,) = _unpack_offset(table, number << 3)
-    if not 0 < block_at <= size - cluster or not NO_REFCOUNTS.startswith(table[(number << 3) + 8 :]):
+    if not 0 < block_at <= size - cluster or not is_zero(table[(number << 3) + 8 :]):
         return False
     skipped = outside - (number << bits - 1) << 1
     length = min(max(most - outside << 1, PAGE), cluster - skipped)
     counts = fetch(block_at + skipped, length)
-    return NO_REFCOUNTS.startswith(counts) and len(counts) == length
+    return is_zero(counts) and len(counts) == length
