@@ -6,8 +6,9 @@ with a writer unless it is shareable (``share-rw``), and two devices that write 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from stat import S_IWGRP
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from diskchain.discover.chain import BackingChain, Layer
 from diskchain.errors import printable
@@ -33,17 +34,18 @@ class Attached:
         self.target = target
 
 
-class User(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class User:
     """A disk that has the file on top. ``shareable``: it puts up with others that write."""
 
     name: str
     guest: str
     target: str
     shareable: bool
-    type: Literal["user"] = "user"
 
 
-class Use(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Use:
     """Who uses one file. ``writers`` and ``readers``: the disks that have it on top; ``overlays``: how many images rely on it.
 
     ``relying``: the disks (guest and target) that these overlays are of.
