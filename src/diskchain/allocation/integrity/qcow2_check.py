@@ -44,6 +44,8 @@ class _Check:
         #: Every L2 table once, and how often it is named.
         self.tables, self.named = np.unique(named, return_counts=True)
         self.active = np.isin(self.tables, active.offsets)
+        self._all_active = bool(self.active.all())
+        self._named_once = bool((self.named == 1).all())
         self._active_l1, self._active_copied = active.offsets, active.copied
 
     def _l1(self, what: str, at: int, entries: int, *, counted: bool = False) -> NamedTables:
@@ -72,7 +74,10 @@ class _Check:
         needed = np.zeros(count, np.uint32)
         for found in references(self.container, self.layout, self.tables, self.problems if noting else None):
             self._judge_copied(found, first, counted)
-            _add(needed, found, self.named[found.table], first)
+            if found.plain and self._named_once:
+                _add_plain(needed, found.cluster - first)
+            else:
+                _add(needed, found, self.named[found.table], first)
         data = needed > 0
         for what, starts, times in self._metadata(noting=noting):
             inside = (starts >= first) & (starts < first + count)
@@ -123,6 +128,9 @@ class _Check:
         if self.layout.external:
             return
         at = found.cluster - first
+        inside = found.plain and self._all_active and len(at) > 0 and at.min() >= 0 and at.max() < len(counted)
+        if inside and bool((counted[at] == 1).all()):
+            return
         looked = (
             (at >= 0)
             & (at < len(counted))
@@ -169,10 +177,23 @@ class _Check:
             )
 
 
+def _add_plain(needed: NDArray[np.uint32], at: I64) -> None:
+    """Count clusters once each; a run of them at once."""
+    if at[0] >= 0 and at[-1] < len(needed) and at[-1] - at[0] == len(at) - 1 and bool((at[1:] - at[:-1] == 1).all()):
+        needed[at[0] : at[-1] + 1] += np.uint32(1)
+        return
+    inside = at if at.min() >= 0 and at.max() < len(needed) else at[(at >= 0) & (at < len(needed))]
+    np.add.at(needed, inside, np.uint32(1))
+
+
 def _add(needed: NDArray[np.uint32], found: References, times: I64, first: int) -> None:
     """Count what was found, each as often as its table is named."""
     at = found.cluster - first
     if not len(at):
+        return
+    if found.plain:
+        inside = (at >= 0) & (at < len(needed))
+        np.add.at(needed, at[inside], times[inside].astype(np.uint32))
         return
     one = found.count == 1
     inside = one & (at >= 0) & (at < len(needed))

@@ -25,11 +25,15 @@ _SECTOR: Final = 512
 
 
 class References:
-    """Of some tables: the first cluster each entry refers to, how many, and the entry. ``table``: the number of its table."""
+    """Of some tables: the first cluster each entry refers to, how many, and the entry. ``table``: the number of its table.
 
-    __slots__ = ("cluster", "count", "entry", "table")
+    ``plain``: each entry is a cluster in the file that is marked as to be written in place.
+    """
 
-    def __init__(self, cluster: I64, count: I64, entry: U64, table: I64) -> None:
+    __slots__ = ("cluster", "count", "entry", "plain", "table")
+
+    def __init__(self, cluster: I64, count: I64, entry: U64, table: I64, *, plain: bool = False) -> None:
+        self.plain = plain
         self.cluster = cluster
         self.count = count
         self.entry = entry
@@ -69,6 +73,10 @@ class _Entries:
 
 def _of(container: Container, layout: Layout, found: _Entries, problems: Problems | None) -> References:
     values, bitmaps, table = found.values, found.bitmaps, found.table
+    if bitmaps is None and not layout.external and len(values):
+        usual = _usual(container, layout, values, table)
+        if usual is not None:
+            return usual
     compressed = (values & np.uint64(COMPRESSED_FLAG)) != 0
     start = (values & np.uint64(OFFSET_MASK)).astype(np.int64)
     there = ~compressed & (start != 0)
@@ -92,6 +100,18 @@ def _of(container: Container, layout: Layout, found: _Entries, problems: Problem
     cluster = start[kept] >> layout.bits
     last = (start[kept] + length[kept] - 1) >> layout.bits
     return References(cluster, last - cluster + 1, values[kept], table[kept])
+
+
+def _usual(container: Container, layout: Layout, values: U64, table: I64) -> References | None:
+    """Entries of which none is remarkable, by a few sums over all of them; None: look at each. Nearly all are like that."""
+    odd = COMPRESSED_FLAG | ZERO_FLAG | _RESERVED | ((layout.cluster - 1) & OFFSET_MASK)
+    low, high = int(values.min()), int(values.max())
+    if low < COPIED or int(np.bitwise_or.reduce(values)) & odd:
+        return None
+    if low == COPIED or high - COPIED + layout.cluster - container.size >= layout.cluster:
+        return None
+    cluster = (values & np.uint64(OFFSET_MASK)).astype(np.int64) >> layout.bits
+    return References(cluster, np.ones(1, np.int64), values, table, plain=True)
 
 
 def compressed_places(values: U64, layout: Layout) -> tuple[I64, I64]:
