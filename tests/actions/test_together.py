@@ -86,6 +86,8 @@ def test_a_disk_is_wanted_of_the_documents_that_have_it(tmp_path: Path) -> None:
     found = checked(tmp_path, wanted=("vda",))
     assert ids(found[str(tmp_path / "vm.xml")]) == ["missing"]
     assert ids(found[str(image)]) == []
+    (tmp_path / "empty.xml").touch()
+    assert ids(checked(tmp_path, wanted=("vda",))[str(tmp_path / "empty.xml")]) == ["document"]
     with pytest.raises(LayerNotFound):
         checked(tmp_path, wanted=("vdz",))
 

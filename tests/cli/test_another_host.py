@@ -122,6 +122,11 @@ def test_evidence_keeps_the_times_of_last_access(copy: Path, own: Path) -> None:
     assert times == [1_000_000_000] * 3
 
 
+def test_a_root_that_is_no_directory_is_a_usage_error(copy: Path) -> None:
+    for verb in ("show", "check", "blockdev"):
+        assert diskchain(verb, copy / "vm.xml", "--root", copy / "nowhere").code == 2
+
+
 @requires("root")
 def test_a_device_in_a_copy_is_not_opened(copy: Path, own: Path) -> None:
     base = top(copy, own).with_name("base.qcow2")

@@ -91,7 +91,8 @@ def select_each(
             )
             picked = picked or target.walked is None
         except LayerNotFound as error:  # it has no such disk; another target may
-            without, part = error, target.with_parts((), ())
+            # what could not be read at all may have it
+            without, part = error, target.with_parts((), target.said if target.view is None else ())
         yield part
     if without is not None and not picked:
         raise without

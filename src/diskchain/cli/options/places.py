@@ -35,9 +35,12 @@ def with_places(args: "argparse.Namespace", settings: "Settings") -> "Settings":
     evidence = getattr(args, "evidence", False)
     if not (args.map or args.root or evidence):
         return settings
-    from diskchain.errors import UsageError
+    import os
+
+    from diskchain.errors import UsageError, printable
     from diskchain.readers.local import keep_access_times
     from diskchain.readers.places import Places, parsed_maps
+    from diskchain.system.deadline import within
 
     if evidence:
         keep_access_times()
@@ -45,6 +48,8 @@ def with_places(args: "argparse.Namespace", settings: "Settings") -> "Settings":
         return settings._replace(evidence=True)
     if getattr(args, "connect", None) is not None:
         raise UsageError("--map and --root are for copies: they do not go with the domains of a connection")
+    if args.root is not None and not within(settings.timeout, args.root, lambda: os.path.isdir(args.root)):
+        raise UsageError(f"--root {printable(args.root)} is no directory")
     return settings._replace(places=Places(parsed_maps(args.map), args.root), evidence=evidence)
 
 
