@@ -25,7 +25,7 @@ from tests.live.storage import QemuImg
 
 pytestmark = pytest.mark.qemu
 #: Each change of the tool, or one in three: a tree is made, the tool killed, and all is compared for each.
-EVERY = 1 if os.environ.get("DISKCHAIN_EVERY_INSTANT") else 3
+EVERY = 1 if os.environ.get("DISKCHAIN_FULL") else 3
 Tree = Callable[[], Path]
 
 

@@ -23,7 +23,7 @@ from tests.live.storage import QemuImg
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(900)]
 CLUSTER = 65536
 #: A sequence takes seconds.
-EXAMPLES = int(os.environ.get("DISKCHAIN_SEQUENCES", "4"))
+EXAMPLES = 40 if os.environ.get("DISKCHAIN_FULL") else 4
 
 
 @dataclass
