@@ -40,8 +40,8 @@ def run_one(data: bytes) -> None:
     found = list(chain.layers)
     assert 1 <= len(found) <= _MOST_LAYERS
     assert [layer.source for layer in found] == list(layers(chain.source))
-    assert all(extent.source.location[0].startswith(f"{_PLACE}/") for layer in found for extent in layer.extents)
+    assert all(str(extent.source.location[0]).startswith(f"{_PLACE}/") for layer in found for extent in layer.extents)
     examine(chain)
     certain(chain)
-    for line in chain_lines(DiskChain(Target("a", chain.source), chain), EVERYTHING, Style()):
+    for line in chain_lines(DiskChain(Target("a", chain.source), chain), tuple(chain.findings), EVERYTHING, Style()):
         assert line.isprintable()
