@@ -203,6 +203,7 @@ KINDS: dict[str, Kind] = {
     "hosts-ignored": Kind(_W, "a source has hosts that nobody will ask"),
     "host-transport": Kind(_E, "a host cannot be reached in this way", stops=_START),
     "iscsi-lun": Kind(_E, "the name of an iscsi source does not end in the number of a LUN", stops=_START),
+    "no-block-nodes": Kind(_I, "a disk has no block nodes on QEMU's command line"),
     # A backup.
     "backup-disk": Kind(_E, "a backup names a disk that cannot be taken, or takes none"),
     "backup-incremental": Kind(_E, "a backup since a checkpoint names none"),

@@ -43,3 +43,26 @@ def test_a_disk_that_cannot_be_read_is_never_left_out_in_silence(
     assert code == 1
     assert '"filename":"/b"' in out
     assert "[document]" in err
+
+
+@pytest.mark.parametrize(
+    ("disk", "words"),
+    [
+        (_GOOD.replace("vdb' bus='virtio", "sda' bus='sd").replace("/b", "/card"), "disk sda is an SD card"),
+        (
+            (
+                "<disk type='file'><driver type='qcow2'/><source file='/t'/><target dev='vda' bus='virtio'/>"
+                "<transient shareBacking='yes'/></disk>"
+            ),
+            "disk vda shares its image",
+        ),
+    ],
+    ids=["SD card", "shared"],
+)
+def test_a_disk_that_is_not_on_the_command_line_is_a_note(
+    disk: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = _run(tmp_path, disk, capsys)
+    assert code == 0
+    assert out.count("-blockdev") == 2
+    assert words in err

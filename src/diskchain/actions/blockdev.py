@@ -73,6 +73,7 @@ def pick(
     for disk in target.disks:
         if disk.name in firsts:
             findings += disk._replace(first=firsts[disk.name]).findings()
+    findings += [_not_listed(disk) for disk, _ in found if not disk.listed and disk.source is not None and not wanted]
     findings += [_left_out(each.disk, volume) for each in unknown if (volume := _volume_of(each.source))]
     return Picked(tuple(chosen), tuple(whole), others, tuple(findings))
 
@@ -87,6 +88,16 @@ def _left_out(disk: str, volume: VolumeLocation) -> Finding:
     name = printable(describe_location(volume))
     message = f"disk {disk} is on {name}, a volume that only libvirt can find, so its nodes are not known"
     return finding("not-inspected", message, file=name)._replace(disk=disk)
+
+
+def _not_listed(disk: NodeDisk) -> Finding:
+    why = (
+        "shares its image with other domains (<transient shareBacking='yes'/>): libvirt (9.0, 11.3) adds its nodes to the running QEMU, "
+        "below an overlay"
+        if disk.numbered
+        else "is an SD card: libvirt (9.0, 11.3) hands it to QEMU as a -drive"
+    )
+    return finding("no-block-nodes", f"disk {disk.name} {why}, so it is not in this list")._replace(disk=disk.name)
 
 
 def _below(chain: "BackingChain", position: int) -> "BackingChain":

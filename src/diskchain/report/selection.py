@@ -12,8 +12,8 @@ from diskchain.findings import KINDS, Finding, Severity
 _INFO: Final = Severity.INFO  # in Python 3.11 every look-up of an enum's member costs a call
 _ERROR: Final = Severity.ERROR
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-#: Notes that are half of the answer to an error: they are shown with warnings.
-_BESIDE_ERRORS: Final = frozenset({"candidate"})
+#: Notes that are half of an answer, to an error or to what was asked for: they are shown with warnings.
+_WITH_WARNINGS: Final = frozenset({"candidate", "no-block-nodes"})
 #: The words of ``--severity``; "info" is what JSON calls a note.
 WORDS: Final = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.INFO}
 
@@ -32,7 +32,7 @@ class Selection(NamedTuple):
         """Whether ``found`` is severe enough, ignored or not."""
         rank = _RANK[found.severity]
         if rank == _RANK[Severity.INFO]:
-            return self.least is Severity.INFO or (found.id in _BESIDE_ERRORS and self.least is Severity.WARNING)
+            return self.least is Severity.INFO or (found.id in _WITH_WARNINGS and self.least is Severity.WARNING)
         return rank <= _RANK[self.least] or KINDS[found.id].unknown
 
     def of(self, findings: Iterable[Finding]) -> list[Finding]:
@@ -41,7 +41,7 @@ class Selection(NamedTuple):
         shown = [
             each
             for each in findings
-            if (each[1] is not _INFO or notes or each[0] in _BESIDE_ERRORS) and self.shows(each)
+            if (each[1] is not _INFO or notes or each[0] in _WITH_WARNINGS) and self.shows(each)
         ]
         return shown if len(shown) <= 1 else sorted(shown, key=severity_rank)
 
