@@ -1,5 +1,7 @@
 """Mistakes on the command line: the usage of that verb, the nearest word, exit code 2."""
 
+from pathlib import Path
+
 import pytest
 from tests.cli.commands import diskchain
 
@@ -47,3 +49,13 @@ def test_an_unknown_verb_lists_the_verbs() -> None:
 def test_an_argument_too_many_is_named_with_its_bytes() -> None:
     shown = diskchain("show", "one", "t\nwo\udcff")
     assert (shown.code, shown.err.splitlines()[-1]) == (2, r"diskchain show: one argument too many: t\nwo\xff")
+
+
+def test_options_may_stand_between_targets(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(bytes(512))
+    shown = diskchain("check", "-f", "raw", tmp_path / "a", "-v", tmp_path / "b", "--severity", "error", tmp_path / "c")
+    assert shown.code == 0
+    assert shown.out.splitlines()[-1].endswith(" in 3 files")
+    assert diskchain("check", tmp_path / "a", "--xyzzy", tmp_path / "b").code == 2
+    assert "one argument too many" in diskchain("show", tmp_path / "a", "-v", tmp_path / "b").err

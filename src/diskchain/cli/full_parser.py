@@ -31,8 +31,13 @@ class WordsParser(argparse.ArgumentParser):
         raise WordsError(printable(message), usage=self.format_usage())
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse has it, except that no word may be left over."""
+        """As argparse has it, except that options may stand between targets, and that no word may be left over."""
         found, surplus = super().parse_known_args(args, namespace)
+        several = next((each.dest for each in self._actions if not each.option_strings and each.nargs == "*"), None)
+        if several is not None and all(word == "-" or word[:1] != "-" for word in surplus):
+            # argparse takes the words in front of the first option, and none of those behind.
+            setattr(found, several, [*getattr(found, several), *surplus])
+            return found, []
         if surplus:
             word = surplus[0]
             option = word.partition("=")[0]
