@@ -118,3 +118,30 @@ def test_the_nearest_commands_come_to_the_same(tree: Tree, words: tuple[str, ...
     assert content(disk, tree.place) == before
     if words[0] == "pull":
         assert backing(tree.top)[0] == ("base.qcow2" if "{base}" in words else None)
+
+
+def test_layers_with_data_files_are_merged_and_deleted_whole(qemu_img: QemuImg, tmp_path: Path) -> None:
+    tree = Tree(tmp_path, ("top", "mid", "base"))
+    below: tuple[str, ...] = ()
+    for number, name in enumerate(("base", "mid", "top"), 1):
+        data = ("-o", f"data_file={tmp_path / name}.data") if name != "top" else ()
+        qemu_img("create", "-q", "-f", "qcow2", *data, *below, tree.path(name), "8M")
+        write(tree.path(name), number, f"{number}M", "2M")
+        below = ("-b", f"{name}.qcow2", "-F", "qcow2")
+    before = content(tree.top, tmp_path)
+    done = diskchain("commit", tree.top, "--top", tree.path("mid"), "--delete", "--state", tree.state)
+    assert done.code == 0, done.err
+    assert content(tree.top, tmp_path) == before
+    assert not (tmp_path / "mid.data").exists()
+    assert (tmp_path / "base.data").exists()
+
+
+def test_a_pull_into_a_layer_with_a_data_file_reads_the_same(qemu_img: QemuImg, tree: Tree) -> None:
+    top = tree.path("with-data")
+    data = f"data_file={tree.place}/with-data.raw"
+    qemu_img("create", "-q", "-f", "qcow2", "-o", data, "-b", "top.qcow2", "-F", "qcow2", top)
+    write(top, 9, "3M", "1M")
+    before = content(top, tree.place)
+    assert diskchain("pull", top, "--state", tree.state).code == 0
+    assert content(top, tree.place) == before
+    assert backing(top) == (None, None)
