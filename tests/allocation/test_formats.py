@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.allocation.judged import by_qemu, by_us
+from tests.allocation.judged import Plain, by_qemu, by_us
 from tests.live.storage import QemuImg
 
 import diskchain
@@ -55,6 +55,33 @@ def test_a_map_is_what_qemu_img_map_says(format: str, options: str, tmp_path: Pa
         ours = LayerMap(diskchain.discover(path, format=diskchain.Format(format)))
         assert by_us(ours) == by_qemu(["qemu-img", "map", "--output=json", "-f", format, str(path)]), f"seed {seed}"
         assert not ours.findings
+
+
+@pytest.mark.parametrize("kind", ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"])
+def test_a_vmdk_in_several_files_is_what_qemu_img_map_says(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "disk.vmdk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", "-o", f"subformat={kind}", path, "5G"], check=True)
+    writes = ["-c", "write -P 1 1M 3M", "-c", "write -P 2 2047M 2M", "-c", "write -P 3 4G 64k"]
+    subprocess.run(["qemu-io", "-f", "vmdk", *writes, path], check=True, capture_output=True)
+    ours = LayerMap(diskchain.discover(path))
+    theirs = by_qemu(["qemu-img", "map", "--output=json", "-f", "vmdk", str(path)])
+    if kind == "monolithicFlat":
+        assert by_us(ours) == theirs
+        assert ours.data_names == [str(tmp_path / "disk-flat.vmdk")]
+    else:
+        assert _without_places(by_us(ours)) == _without_places(theirs)
+    assert not ours.findings
+
+
+def _without_places(runs: list[Plain]) -> list[tuple[int, int, bool, bool, bool]]:
+    """Runs without their places in files, joined anew."""
+    done: list[tuple[int, int, bool, bool, bool]] = []
+    for run in runs:
+        if done and done[-1][1] == run.start and done[-1][2:] == (run.present, run.zero, run.data):
+            done[-1] = (done[-1][0], run.end, *done[-1][2:])
+        else:
+            done.append((run.start, run.end, run.present, run.zero, run.data))
+    return done
 
 
 @pytest.mark.parametrize(("format", "options"), [("vhdx", ""), ("vhdx", "subformat=fixed"), ("vhdx", "block_size=1M")])

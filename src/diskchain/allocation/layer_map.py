@@ -73,8 +73,11 @@ class LayerMap:
 
     @property
     def data_names(self) -> list[str]:
-        """The files that hold the data of each layer: its external data file, where it has one."""
-        return [describe_location((layer.data_file or layer).source.location) for layer in self.chain.layers]
+        """The files that hold the data of each layer: its external data file or its one extent, where it has one."""
+        holders = [
+            layer.extents[0] if len(layer.extents) == 1 else layer.data_file or layer for layer in self.chain.layers
+        ]
+        return [describe_location(holder.source.location) for holder in holders]
 
     @property
     def findings(self) -> tuple[Finding, ...]:

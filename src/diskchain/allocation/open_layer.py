@@ -50,6 +50,11 @@ def open_tables(layer: Layer, opener: Opener = open_here, seconds: float = DEFAU
 
 def container_of(layer: Layer, opener: Opener) -> Container:
     """The file of ``layer``, if it still is the one that was discovered. Raises StorageError."""
+    return Container(opened(layer, opener), layer.source.slice)
+
+
+def opened(layer: Layer, opener: Opener) -> Image:
+    """The open file of ``layer``, if it still is the one that was discovered. Raises StorageError."""
     image = opener(layer.source)
     known = None if layer.facts is None else layer.facts.identity
     if known is not None and image.facts.identity is not None and known != image.facts.identity:
@@ -57,7 +62,7 @@ def container_of(layer: Layer, opener: Opener) -> Container:
         raise StorageError(
             "is another file now than when the chain was read", path=describe_location(layer.source.location)
         )
-    return Container(image, layer.source.slice)
+    return image
 
 
 def _tables(layer: Layer, opener: Opener, problems: Problems) -> Tables:
@@ -66,7 +71,26 @@ def _tables(layer: Layer, opener: Opener, problems: Problems) -> Tables:
     with ExitStack() as exits:
         container = container_of(layer, opener)
         exits.callback(container.close)
-        tables = _of_format(header.format, container, layer, problems)
+        tables = (
+            _of_extents(layer, opener, container, problems)
+            if layer.extents
+            else _of_format(header.format, container, layer, problems)
+        )
+        exits.pop_all()
+        return tables
+
+
+def _of_extents(layer: Layer, opener: Opener, container: Container, problems: Problems) -> Tables:
+    """The reader of a VMDK whose data are in other files."""
+    from diskchain.allocation.vmdk_extents import VmdkExtents
+
+    with ExitStack() as exits:
+        images = []
+        for extent in layer.extents:
+            image = opened(extent, opener)
+            exits.callback(image.close)
+            images.append(image)
+        tables = VmdkExtents(container, layer, problems, images)
         exits.pop_all()
         return tables
 
