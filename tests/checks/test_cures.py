@@ -130,7 +130,7 @@ class TestFormatNotRecorded:
             f"<disk type='file' device='disk'><driver name='qemu' type='{format}'/><source file='{top}'/>"
             "<target dev='vda' bus='virtio'/></disk>"
         )
-        assert "[format-not-recorded]" in diskchain("check", document).out
+        assert "[format-not-recorded]" in diskchain("check", "-v", document).out
         run(one(cured(top, Format(format)), "format-not-recorded").fix, DOMAIN=tmp_path / "vm")
         assert diskchain("check", document).code == 0
 

@@ -28,6 +28,8 @@ def reads_otherwise(text: str, versions: Versions) -> str | None:
         return "a missing host is empty, and no longer localhost"
     if not _is_utf8(rest):
         return "bytes that are no UTF-8 are refused"
+    if server.endswith(":"):
+        return "an empty port is none, and no longer refused"
     if "%" in server:
         return "a host is not unescaped"
     if not _STRICT.fullmatch(slash + path) or path.count("#") > 1:
