@@ -104,9 +104,13 @@ class Run:
         """
         target = self._all_judged(looked, used, quiet)
         view = target.view
-        if connect is not None and view is not None and view.document.host is None and self.settings.rights:
+        if connect is not None and view is not None and self.settings.rights:
+            from diskchain.actions.secret_findings import with_secrets
+
             try:
-                target = target.with_parts(target.disks, target.said + self.rights(connect, target.disks))
+                target = target.with_parts(with_secrets(connect, target.disks), target.said)
+                if view.document.host is None:
+                    target = target.with_parts(target.disks, target.said + self.rights(connect, target.disks))
             except DiskchainError as error:
                 return Examined(target.name, error=error)
         target = self._at_hand(target)
