@@ -132,7 +132,7 @@ class TestServersWithPasswords:
             done = diskchain("show", "--remote", vm, "--secret", f"{which}=file:{key}", seconds=SECONDS)
             assert (done.code, done.err) == (0, ""), done.out
             assert f"[0] {served.shown}" in done.out
-            assert "capacity 3 MiB" in done.out
+            assert "layer: 3 MiB" in done.out
 
     @pytest.mark.parametrize("by", ["uuid", "usage"])
     def test_the_key_libvirt_keeps_logs_in(
@@ -154,7 +154,7 @@ class TestServersWithPasswords:
         )
         try:
             done = diskchain("show", "--remote", "-c", libvirtd.uri, name, seconds=SECONDS)
-            assert (done.code, "capacity 3 MiB" in done.out, done.err) == (0, True, "")
+            assert (done.code, "layer: 3 MiB" in done.out, done.err) == (0, True, "")
         finally:
             domain.undefine()
 
@@ -167,7 +167,7 @@ class TestServersWithPasswords:
         vm = document(tmp_path, served.disk(login()), second, served.disk(login(), dev="vdc"))
         keys = [f"--secret=vda=file:{key}", f"--secret=vdb=file:{wrong}"]
         done = diskchain("show", "--remote", vm, *keys, seconds=SECONDS)
-        assert (done.code, done.out.count("capacity 3 MiB"), done.out.count("login refused")) == (3, 2, 1), done
+        assert (done.code, done.out.count("layer: 3 MiB"), done.out.count("login refused")) == (3, 2, 1), done
 
     def test_a_wrong_key_is_a_refused_login(self, served: Served, tmp_path: Path) -> None:
         wrong, vm = tmp_path / "wrong", document(tmp_path, served.disk(login()))
@@ -236,7 +236,7 @@ def test_ssh_logs_in_with_the_key_file_a_document_names(world: Path, qemu_img: Q
             return diskchain("show", "--remote", document(tmp_path, served.disk()), seconds=SECONDS)
 
         done = told(directory / "user", known)
-        assert (done.code, "capacity 3 MiB" in done.out) == (0, True), done
+        assert (done.code, "layer: 3 MiB" in done.out) == (0, True), done
         other = told(directory / "host", known)  # a key the server does not know
         assert (other.code, "login refused" in other.out) == (3, True), other
         (tmp_path / "nobody").write_text("")
@@ -259,7 +259,7 @@ def test_nbd_with_tls_shows_our_certificate(qemu_img: QemuImg, tmp_path: Path) -
         served = Served("protocol='nbd' name='' tls='yes'", host(port), f"nbd://{HOST}:{port}/")
         vm = document(tmp_path, served.disk())
         done = diskchain("show", "--remote", vm, "--tls-dir", mine, seconds=SECONDS)
-        assert (done.code, "capacity 3 MiB" in done.out) == (0, True), done
+        assert (done.code, "layer: 3 MiB" in done.out) == (0, True), done
         for directory, words in ((other, "certificate is not"), (bare, "login refused")):
             done = diskchain("show", "--remote", vm, "--tls-dir", directory, seconds=SECONDS)
             assert (done.code, words in done.out) == (3, True), done
