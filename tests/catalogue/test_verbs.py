@@ -60,6 +60,14 @@ def test_a_catalogue_is_made_by_a_scan_and_asked_later(images: Path, tmp_path: P
     assert (status.code, len(read_as(StatusDocument, status.out).coverage.asked)) == (3, 1)
 
 
+def test_the_state_directory_is_made_where_there_is_none(images: Path, tmp_path: Path) -> None:
+    state = tmp_path / "new" / "state"
+    assert diskchain("scan", images, "--load", "--state", state).code == 0
+    assert diskchain("catalogue", "audit", "--state", state).code == 0
+    (tmp_path / "file").touch()
+    assert diskchain("scan", images, "--load", "--state", tmp_path / "file").code == 3
+
+
 def test_lines_of_another_host_are_loaded(images: Path, tmp_path: Path) -> None:
     lines = diskchain("scan", images).out.replace('"machine":"', '"machine":"other-')
     url = f"sqlite:///{tmp_path}/c.db"

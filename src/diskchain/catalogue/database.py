@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from diskchain.errors import MissingExtra, PeerError, UsageError
+from diskchain.errors import MissingExtra, PeerError, StorageError, UsageError, printable
 
 try:
     from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
@@ -34,16 +34,12 @@ _POSTGRES: Final = "postgresql"
 def catalogue(url: str | None, *, create: bool = False) -> Iterator[Engine]:
     """The catalogue at ``url``. ``create``: make it where there is none yet.
 
-    Raises MissingExtra, UsageError for a URL that makes no sense or names none, PeerError for what the database has against it, and
+    Raises MissingExtra, UsageError for a URL that makes no sense or names none, StorageError where none can be made, PeerError for what the database has against it, and
     for whatever it says while the catalogue is open.
     """
     place = _place(url)
-    if url is not None and place.get_backend_name() == "sqlite" and not create:
-        path = place.database or ""
-        if not os.path.exists(path):
-            raise UsageError(
-                f"there is no catalogue at {path}: diskchain scan DIR --db URL makes one, or --search DIR does without"
-            )
+    if url is not None and place.get_backend_name() == "sqlite":
+        _look_for(place.database or "", create=create)
     engine = _engine(place)
     try:
         _prepare(engine, place)
@@ -52,6 +48,19 @@ def catalogue(url: str | None, *, create: bool = False) -> Iterator[Engine]:
         raise PeerError(f"the catalogue {place.render_as_string()}: {_first_line(error)}") from error
     finally:
         engine.dispose()
+
+
+def _look_for(path: str, *, create: bool) -> None:
+    """Raises UsageError where there is no catalogue at ``path`` and none is to be made, StorageError where none can be."""
+    if create:
+        try:
+            os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"no directory can be made: {error.strerror}", path=os.path.dirname(path)) from error
+    elif not os.path.exists(path):
+        raise UsageError(
+            f"there is no catalogue at {printable(path)}: diskchain scan DIR --load makes one, or --search DIR does without"
+        )
 
 
 def is_postgres(connection: Connection) -> bool:
