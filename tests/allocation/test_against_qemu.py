@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.qemu.images import LUKS_OPTIONS
 
 import diskchain
 from diskchain.allocation.layer_map import LayerMap
+from diskchain.readers.open import open_location
+from diskchain.storage.terms import Transport
 
 pytestmark = pytest.mark.qemu
 
@@ -135,3 +138,24 @@ def test_a_map_is_a_table_of_arrow(qemu_img: QemuImg, tmp_path: Path) -> None:
     told = json.loads(subprocess.check_output(["qemu-img", "map", "--output=json", path]))
     assert [row["start"] for row in table.to_pylist()] == [each["start"] for each in told]
     assert table.to_pylist()[1]["filename"] == str(path)
+
+
+def test_of_a_raw_image_on_another_host_it_is_said_that_holes_are_not_known(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(1 << 20)
+    socket = tmp_path / "socket"
+    options = ["-r", "-t", "-f", "raw", "--fork"]
+    subprocess.run(["qemu-nbd", *options, "--pid-file", tmp_path / "pid", "-k", socket, image], check=True)
+    try:
+        target = diskchain.Source(
+            diskchain.NetworkLocation(
+                diskchain.Protocol.NBD, hosts=(diskchain.NetworkHost(transport=Transport.UNIX, socket=str(socket)),)
+            ),
+            diskchain.Format.RAW,
+        )
+        ours = LayerMap(diskchain.Discoverer(elsewhere=lambda source: open_location(source.location)).discover(target))
+        assert sum(run.length for run in ours.runs() if run.data) == 1 << 20
+        assert [found.id for found in ours.findings] == ["map-unknown"]
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)

@@ -16,7 +16,7 @@ from diskchain.errors import DiskchainError, StorageError
 from diskchain.readers.open import Image, open_location
 from diskchain.storage.location import describe_location
 from diskchain.storage.source import Source
-from diskchain.storage.terms import Format
+from diskchain.storage.terms import Format, StorageType
 from diskchain.system.deadline import DEFAULT_DEADLINE, within
 
 #: Opens the image of a source. Raises DiskchainError.
@@ -99,6 +99,10 @@ def _of_format(format: Format, container: Container, layer: Layer, problems: Pro
     if format in _FLAT:
         from diskchain.allocation.raw_ranges import RawRanges
 
+        if container.facts.type is StorageType.NETWORK:
+            problems.note(
+                "is on another host, which is not asked for holes: all of it counts as data", id="map-unknown"
+            )
         return RawRanges(container, problems)
     if format is Format.LUKS:
         from diskchain.allocation.raw_ranges import RawRanges
