@@ -96,3 +96,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     versions = config.stash[PEER_VERSIONS]
     met = [f"{count} tests against {versions.get(peer, peer)}" for peer, count in counts.items() if count]
     terminalreporter.write_line(f"real peers: {', '.join(met) or 'none met'}")
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "instants":  # tests that count what they looked at
+                terminalreporter.write_line(f"instants: {report.nodeid.rpartition('::')[2]}: {value}")

@@ -126,6 +126,7 @@ def _end_engines(job: JobRecord, journal: JobJournal) -> None:
             try:
                 if engine.alive():
                     signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+                    signal.pidfd_send_signal(descriptor, signal.SIGCONT)  # one that is stopped heeds nothing else
                     if not _ended(descriptor):
                         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
                         _ended(descriptor)

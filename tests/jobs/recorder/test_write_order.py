@@ -18,6 +18,7 @@ from tests.live.storage import QemuImg
 
 Tree = Callable[[], Path]
 Run = Callable[[Recorder], object]
+Say = Callable[[str, object], None]
 
 
 def qemu_img_run(*arguments: str) -> Run:
@@ -42,7 +43,7 @@ OURS: dict[str, Run] = {
 }
 
 
-def verdicts(recorder: Recorder, tree: Tree, run: Run, capsys: pytest.CaptureFixture[str]) -> tuple[Verdict, Verdict]:
+def verdicts(recorder: Recorder, tree: Tree, run: Run, say: Say) -> tuple[Verdict, Verdict]:
     """By kill, and by loss of power."""
     root = tree()
     start = World.of(root)
@@ -56,17 +57,16 @@ def verdicts(recorder: Recorder, tree: Tree, run: Run, capsys: pytest.CaptureFix
     }, "the log does not say all that happened"
     disks = [disk_of(start, root / "top")]
     by_kill, by_loss = judge(kills(start, changes), disks), judge(power_losses(start, changes), disks)
-    with capsys.disabled():
-        print(f"\n  {len(changes)} changes; by kill {by_kill}; by loss of power {by_loss}")  # noqa: T201 (the counts)
+    say("instants", f"{len(changes)} changes; by kill {by_kill}; by loss of power {by_loss}")
     return by_kill, by_loss
 
 
 @pytest.mark.parametrize("run", POINTER_TOO_EARLY.values(), ids=POINTER_TOO_EARLY)
 @pytest.mark.qemu
 def test_qemu_moves_the_pointer_before_the_data_can_be_found(
-    run: Run, recorder: Recorder, tree: Tree, capsys: pytest.CaptureFixture[str]
+    run: Run, recorder: Recorder, tree: Tree, record_property: Say
 ) -> None:
-    by_kill, by_loss = verdicts(recorder, tree, run, capsys)
+    by_kill, by_loss = verdicts(recorder, tree, run, record_property)
     assert by_kill.wrong
     assert by_loss.wrong
     # What resume and rollback stand on.
@@ -77,9 +77,9 @@ def test_qemu_moves_the_pointer_before_the_data_can_be_found(
 @pytest.mark.parametrize("run", POINTER_STAYS.values(), ids=POINTER_STAYS)
 @pytest.mark.qemu
 def test_a_job_that_moves_no_pointer_is_right_at_every_instant(
-    run: Run, recorder: Recorder, tree: Tree, capsys: pytest.CaptureFixture[str]
+    run: Run, recorder: Recorder, tree: Tree, record_property: Say
 ) -> None:
-    by_kill, by_loss = verdicts(recorder, tree, run, capsys)
+    by_kill, by_loss = verdicts(recorder, tree, run, record_property)
     assert not by_kill.wrong
     assert not by_loss.wrong
 
@@ -87,9 +87,9 @@ def test_a_job_that_moves_no_pointer_is_right_at_every_instant(
 @pytest.mark.parametrize("run", OURS.values(), ids=OURS)
 @pytest.mark.qemu
 def test_our_order_of_steps_is_right_at_every_instant(
-    run: Run, recorder: Recorder, tree: Tree, capsys: pytest.CaptureFixture[str]
+    run: Run, recorder: Recorder, tree: Tree, record_property: Say
 ) -> None:
-    by_kill, by_loss = verdicts(recorder, tree, run, capsys)
+    by_kill, by_loss = verdicts(recorder, tree, run, record_property)
     assert not by_kill.wrong
     assert not by_loss.wrong
     assert not by_kill.old_wrong
