@@ -1,5 +1,6 @@
 """What the verbs that make jobs say of targets and words that make no sense: the exit codes of every verb."""
 
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -98,3 +99,12 @@ def test_a_journal_that_cannot_be_used_is_could_not_tell(tmp_path: Path) -> None
     shown = diskchain("jobs", "--state", state)
     assert shown.code == 3
     assert "what it said about jobs on chains is lost" in shown.err
+
+
+def test_an_error_that_ends_a_job_is_one_line_of_json(qemu_img: QemuImg, tmp_path: Path) -> None:
+    tree = make(qemu_img, tmp_path / "images")
+    Path(tree.state).mkdir(mode=0o700)
+    Path(tree.state, "jobs.db").write_bytes(b"")
+    shown = diskchain("commit", tree.top, "--json", "--state", tree.state)
+    (line,) = shown.out.splitlines()
+    assert (json.loads(line)["error"], shown.code) == ("journal-error", 3)

@@ -14,11 +14,11 @@ from diskchain.cli.options.remote import add_timeout_argument
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.state import add_state_argument, state_of
 from diskchain.cli.options.target import add_policy_argument, add_target_arguments
-from diskchain.errors import ParseError, UsageError
+from diskchain.errors import DiskchainError, ParseError, UsageError
 from diskchain.findings import Severity
 from diskchain.jobs.events import Event, JobPaused, JobRefused, JobStopped
 from diskchain.jobs.states import State
-from diskchain.report.exit_codes import CLEAN, FINDINGS, INTERRUPTED, USAGE
+from diskchain.report.exit_codes import CLEAN, FINDINGS, INTERRUPTED, OF_FAULT, OUTCOMES, USAGE
 from diskchain.report.findings import finding_lines
 from diskchain.report.jobs import Rate, end_lines, event_line, plan_lines, refused_lines
 from diskchain.report.style import style_of
@@ -153,9 +153,24 @@ def print_events(args: argparse.Namespace, events: Iterator[Event], stop: _Stop)
         except JobPaused as error:
             last.code = INTERRUPTED
             printer.end("paused", last, error)
+        except DiskchainError as error:
+            if not args.json:
+                raise
+            last.code = _print_error(args, error)
         else:
             printer.end("done", last, None)
     return last
+
+
+def _print_error(args: argparse.Namespace, error: DiskchainError) -> int:
+    """An error that ends a job is a line of JSON, too; returns the exit code."""
+    from diskchain.schema.base import to_json_line
+    from diskchain.schema.error import error_document
+
+    code = OF_FAULT[error.fault]
+    print(f"diskchain: {error}", file=sys.stderr)
+    print(to_json_line(error_document(error, exit_code=code, outcome=OUTCOMES[code], verb=args.verb)), flush=True)
+    return code
 
 
 class _TextPrinter:
