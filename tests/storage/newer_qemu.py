@@ -34,7 +34,10 @@ def reads_otherwise(text: str, versions: Versions) -> str | None:
         return "a host is not unescaped"
     if not _STRICT.fullmatch(slash + path) or path.count("#") > 1:
         return "characters beyond RFC 3986 are taken as they are"
-    if ";" in path.partition("?")[2]:
+    query = path.partition("?")[2].partition("#")[0]
+    if scheme.startswith("nfs") and query and any("=" not in each for each in query.split("&")):
+        return "parameters are passed over, all of them, where one has no value"
+    if ";" in query:
         return "a semicolon parts no parameters"
     return None
 
