@@ -11,6 +11,7 @@ import pytest
 
 from diskchain.actions.check import check
 from diskchain.actions.target import TargetName
+from diskchain.cli.main import main
 from diskchain.findings import Finding
 from tests.live.access_domains import DOMAIN
 from tests.live.daemons import libvirt
@@ -94,13 +95,16 @@ def on_terminal(command: str, typed: str) -> None:
 
 @pytest.mark.parametrize("reference", [f"uuid='{_UUID}'", "usage='key of &lt;web&gt;'"])
 def test_the_command_for_a_secret_that_is_missing_makes_the_domain_start(
-    daemon: PrivateLibvirtd, encrypted: Path, reference: str
+    daemon: PrivateLibvirtd, encrypted: Path, reference: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     it = domain(daemon, encrypted, reference)
     (found,) = said(daemon)
     assert (found.id, found.disk, found.stops) == ("secret-missing", "vda", "start")
     assert "ecret" in start(daemon, it)
     assert found.fix is not None
+    assert _KEY not in found.fix
+    assert main(["secrets", "-c", daemon.uri, "web"]) == 1
+    assert f"fix: {found.fix}\n" in capsys.readouterr().out
     on_terminal(found.fix, _KEY)
     assert said(daemon) == []
     assert start(daemon, it) == ""

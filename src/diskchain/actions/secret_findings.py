@@ -24,6 +24,7 @@ from diskchain.system.shell_words import shell_word
 
 #: The element of ``<usage>`` that holds the name, by its type.
 _ELEMENTS: Final = {"volume": "volume", "ceph": "name", "iscsi": "target"}
+_IDS: Final = frozenset(("secret-missing", "secret-without-value", "secret-type", "secret-unknown"))
 _NAMED: Final = uuid.uuid5(uuid.NAMESPACE_URL, "libvirt:secret:usage")
 
 
@@ -36,6 +37,12 @@ def with_secrets(uri: str, disks: tuple[DiskChain, ...]) -> tuple[DiskChain, ...
         is_here = connection.host is None and daemon.pid is not None and daemon.uid == 0
     with SecretStates(uri, daemon.root if is_here else None) as states:
         return tuple(disk._replace(whole=annotated(disk.whole, _of_chain(disk, states))) for disk in disks)
+
+
+def cures(uri: str, disks: tuple[DiskChain, ...], lacking: frozenset[str]) -> list[Finding]:
+    """What libvirt at ``uri`` lacks for the layers called ``lacking``, each with a command if there is one. Raises MissingExtra, PeerError."""
+    found = [each for disk in with_secrets(uri, disks) for each in disk.findings()]
+    return [each for each in found if each.id in _IDS and each.layer in lacking]
 
 
 def _of_chain(disk: DiskChain, states: SecretStates) -> Iterator[tuple[int, Finding]]:

@@ -5,14 +5,15 @@ import os
 import sys
 from typing import Final
 
-from diskchain.actions.chains import examine_one
+from diskchain.actions.chains import Examined, examine_one
 from diskchain.actions.secrets import KeyRow, needed_keys
+from diskchain.actions.try_key import NO
 from diskchain.cli.options.places import add_places_arguments, with_places
 from diskchain.cli.options.remote import add_timeout_argument, reader_for
 from diskchain.cli.options.secrets import add_secret_arguments, key_places
 from diskchain.cli.options.target import add_target_arguments, settings_of, target_name, wanted_disks
 from diskchain.errors import printable
-from diskchain.report.findings import code_of
+from diskchain.report.findings import code_of, finding_lines
 from diskchain.report.style import style_of
 
 EXAMPLE = """\
@@ -51,7 +52,19 @@ def run(args: argparse.Namespace) -> int:
         print(to_json(secrets_document(args.target, found.rows)))
     else:
         _print_table(found.rows)
+        lacking = frozenset(row.layer for row in found.rows if row.found == NO)
+        if args.connect is not None and lacking:
+            _print_cures(args.connect, target, lacking)
     return code_of(found.verdict)
+
+
+def _print_cures(uri: str, target: Examined, lacking: frozenset[str]) -> None:
+    """What to do about keys that libvirt does not have."""
+    from diskchain.actions.secret_findings import cures
+
+    style = style_of(sys.stdout, environ=dict(os.environ))
+    for found in cures(uri, target.disks, lacking):
+        print("\n".join(finding_lines(found, style)))
 
 
 def _print_table(rows: tuple[KeyRow, ...]) -> None:
