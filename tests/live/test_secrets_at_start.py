@@ -132,7 +132,9 @@ def test_a_secret_of_another_type_is_told(daemon: PrivateLibvirtd, encrypted: Pa
     it, kept = domain(daemon, encrypted, f"uuid='{_UUID}'"), secret(daemon, type="ceph")
     kept.setValue(_KEY.encode())
     assert [found.id for found in said(daemon)] == ["secret-type"]
-    assert "type" in start(daemon, it)
+    told = start(daemon, it)
+    assert told is not None
+    assert "is of type 'ceph' not expected 'volume' type" in told
     kept.undefine()
     it.undefine()
 

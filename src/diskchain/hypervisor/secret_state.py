@@ -2,7 +2,7 @@
 
 Needs libvirt-python (extra ``libvirt``). libvirt tells of a value only over a connection that may write, and never of that of a private
 secret; then the file in which the daemon keeps it is looked for. Source: libvirt ``virsecret.c`` (``virSecretGetSecretString``) and
-``virsecretobj.c``; the same from 3.0 to 11.3.
+``virsecretobj.c``; tried with libvirt 9.0.
 """
 
 import os
