@@ -33,8 +33,8 @@ def test_show_tells_the_chain_down_to_the_layer_that_does_not_answer(base: Path,
     serve(base).hang()
     shown = diskchain("show", "--timeout", "0.5", top, seconds=10)
     assert shown.code == 3
-    assert f"{base}: no answer within 0.5 s, named by {top} [timeout]" in shown.out
-    assert shown.out.splitlines()[1].endswith(str(top))
+    assert "error: no answer within 0.5 s, named by top [timeout]" in shown.out
+    assert shown.out.splitlines()[0].startswith(str(top))
     assert shown.err == ""
 
 
@@ -99,7 +99,7 @@ def test_a_layer_that_does_not_answer_can_be_asked_for_by_its_path(base: Path, s
     top = write_qcow2(base.with_name("top"), "base", "raw")
     serve(base).hang()
     shown = diskchain("show", "--timeout", "0.5", "-f", "qcow2", top, "-d", base, seconds=20)
-    assert (shown.code, shown.out.splitlines()[0]) == (3, f"{top}[1]  1 layer, top first")
+    assert (shown.code, shown.out.splitlines()[0]) == (3, f"{top}[1]  1 layer: 1 error")
 
 
 @pytest.mark.parametrize("words", [(), ("--in-place",)])

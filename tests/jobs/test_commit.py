@@ -224,6 +224,26 @@ def test_a_job_is_not_taken_back_where_that_would_hide_what_a_guest_wrote(tree: 
     assert tree.path("base") in document.read_text()
 
 
+def test_a_finished_copy_is_not_deleted_by_taking_its_job_back(tree: Tree) -> None:
+    copy = tree.place / "copy"
+    assert diskchain("copy", tree.top, copy, "--state", tree.state, seconds=120).code == 0
+    done = diskchain("rollback", "1", "--state", tree.state)
+    assert (done.code, copy.exists()) == (1, True)
+    assert "may be in use" in done.out + done.err
+
+
+def test_what_a_later_job_or_an_overlay_needs_is_not_deleted(qemu_img: QemuImg, tree: Tree) -> None:
+    first, second = tree.place / "first", tree.place / "second"
+    assert diskchain("snapshot", tree.top, first, "--state", tree.state).code == 0
+    qemu_img("create", "-q", "-f", "qcow2", "-b", first, "-F", "qcow2", second)
+    done = diskchain("rollback", "1", "--state", tree.state)
+    assert (done.code, first.exists(), f"{second} relies on it" in done.out + done.err) == (1, True, True)
+    second.unlink()
+    assert diskchain("snapshot", first, second, "--state", tree.state).code == 0
+    second.rename(tree.place.parent / "elsewhere")
+    assert (diskchain("rollback", "1", "--state", tree.state).code, first.exists()) == (1, True)
+
+
 def test_a_second_resume_does_nothing(tree: Tree) -> None:
     assert commit(tree, tree.top, "--top", tree.path("mid")).code == 0
     before = {path: path.stat() for path in tree.place.iterdir() if path.is_file()}

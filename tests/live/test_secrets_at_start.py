@@ -2,6 +2,8 @@
 
 import os
 import pty
+import termios
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -85,6 +87,8 @@ def on_terminal(command: str, typed: str) -> None:
     with suppress(OSError):  # the terminal of a process that has ended
         while b"new value for secret" not in shown:
             shown += os.read(terminal, 4096)
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:  # what is typed before that is thrown away with it
+            time.sleep(0.01)
         os.write(terminal, typed.encode() + b"\n")
         while more := os.read(terminal, 4096):
             shown += more

@@ -1,5 +1,6 @@
 """Takes a job back: the old chain in force again, and what the job made gone. Only while no byte can be lost by it."""
 
+import os
 from collections.abc import Iterator
 
 from diskchain.errors import StorageError
@@ -10,6 +11,7 @@ from diskchain.jobs.events import Event, JobStopped
 from diskchain.jobs.evidence import look, same_file, unchanged
 from diskchain.jobs.journal import JobJournal
 from diskchain.jobs.journal_schema import JobRecord
+from diskchain.jobs.others import search
 from diskchain.jobs.states import State, reached
 
 
@@ -45,12 +47,33 @@ def why_not(job: JobRecord, journal: JobJournal) -> tuple[str, str] | None:
             return f"{seen.path} is needed for that and cannot be read: {error.problem}", seen.path
         if not same_file(now.seen, seen):
             return f"{seen.path} is another file than the job worked on", seen.path
+    needed = _needed(job, journal)
+    if needed is not None:
+        return needed
     active = plan.layers[plan.new[0]].path
     if active is None or plan.new[0] == plan.old[0] or not reached(job.progress, State.RE_POINTED):
         return None
     noted = journal.file(job.id, "durable", active)
     if noted is not None and not unchanged(look(active).seen, noted.seen):
         return f"{active} was written to since the job: that would be lost", active
+    return None
+
+
+def _needed(job: JobRecord, journal: JobJournal) -> tuple[str, str] | None:
+    """Why the file that the job made may be needed by now, and that file; None when it is not, or is not there."""
+    new = job.plan.creates
+    made = None if new is None else journal.file(job.id, "made", new.path)
+    if new is None or made is None or not os.path.lexists(new.path):
+        return None
+    if job.plan.verb == "copy" and job.progress is State.CLEANED and job.plan.document is None:
+        return f"the copy {new.path} is finished and may be in use: delete it yourself when nothing needs it", new.path
+    for other in journal.jobs()[0]:
+        later = other.id > job.id and other.state is not State.ROLLED_BACK
+        if later and any(same_file(seen, made.seen) for seen in other.plan.files):
+            return f"{new.path} would be deleted, and job {other.id} has worked on it since", new.path
+    for overlay in search([new.path], [os.path.dirname(new.path)]).overlays:
+        if not any(layer.path == overlay.path for layer in job.plan.layers):
+            return f"{new.path} would be deleted, and {overlay.path} relies on it", new.path
     return None
 
 
