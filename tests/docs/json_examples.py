@@ -29,6 +29,7 @@ _MACHINES: Final = {
     "gid",
     "host",
     "hosts-without-domains",
+    "room",
     "size",
     "started",
     "uid",
