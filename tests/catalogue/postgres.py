@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.live.peers import give_up
 
 _USER = "postgres"
+#: Text in the order of a language, as most clusters have it: there "/SRV/x" lies between "/srv/" and "/srv0".
+_ORDER = ("--locale-provider=icu", "--icu-locale=en-US")
 
 
 def _binaries() -> Path:
@@ -34,7 +36,7 @@ def cluster() -> Iterator[str]:
         data = directory / "data"
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         subprocess.run(
-            [*as_user, binaries / "initdb", "--no-sync", "-A", "trust", "-U", _USER, "-D", data],
+            [*as_user, binaries / "initdb", "--no-sync", "-A", "trust", *_ORDER, "-U", _USER, "-D", data],
             check=True,
             capture_output=True,
             env=environment,

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from diskchain.catalogue.audit import audit
 from diskchain.catalogue.coverage import coverage
-from diskchain.catalogue.dependents import above, described, files_at
+from diskchain.catalogue.dependents import above, described, files_at, files_below
 from diskchain.catalogue.load import Loader
 from diskchain.catalogue.names import of_column, to_column
 from diskchain.catalogue.unreferenced import unreferenced
@@ -99,6 +99,16 @@ def test_a_scan_that_was_cut_off_takes_nothing_for_gone(engine: Engine) -> None:
     del store.files["/old"]
     load(engine, scan(host, ["/m"]))
     assert states(engine) == {"/m/sib": "unreferenced"}
+
+
+def test_what_is_below_a_directory_goes_by_letters_and_by_no_language(engine: Engine) -> None:
+    lower, upper = Store("local:one:ext4:l", {"/x": Image(1)}), Store("local:one:ext4:u", {"/x": Image(2)})
+    host = Host("one", {"/srv": lower, "/SRV": upper, "/srv-old": upper})
+    load(engine, scan(host, ["/srv", "/SRV", "/srv-old"]))
+    load(engine, scan(host, ["/srv"]))
+    with engine.connect() as connection:
+        assert [len(files_at(connection, f"{root}/x")) for root in ("/srv", "/SRV", "/srv-old")] == [1, 1, 1]
+        assert files_below(connection, "/srv") == files_at(connection, "/srv/x")
 
 
 def test_a_base_of_a_place_nobody_scanned_is_known_by_what_names_it(engine: Engine) -> None:

@@ -5,11 +5,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from diskchain.catalogue.names import of_column
-from diskchain.catalogue.tables import HOST, NAME, ROOT, SIGHT
+from diskchain.catalogue.tables import FILE, HOST, NAME, ROOT, SIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,6 @@ def coverage(connection: Connection, hosts: Iterable[int] | None = None) -> Cove
 
 def hosts_that_see(connection: Connection, store: int) -> set[int]:
     """The hosts on which a store is mounted, or that have a name on it."""
-    from diskchain.catalogue.tables import FILE
-
     seen = connection.execute(select(SIGHT.c.host).where(SIGHT.c.store == store)).scalars()
     roots = connection.execute(select(ROOT.c.host).where(ROOT.c.store == store)).scalars()
     first = select(FILE.c.id).where(FILE.c.store == store).limit(1).scalar_subquery()
@@ -83,10 +82,7 @@ def hosts_that_see(connection: Connection, store: int) -> set[int]:
     return {*seen, *roots, *named}
 
 
-def _root(row: "object") -> Root:
-    from typing import Any, cast
-
-    found = cast("Any", row)
+def _root(found: Row[Any]) -> Root:
     return Root(
         host=of_column(found[0]),
         kind=found.kind,

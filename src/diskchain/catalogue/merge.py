@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diskchain.catalogue import statements
@@ -155,8 +155,3 @@ def _grows(connection: Connection, files: int) -> bool:
 
 def _count(connection: Connection, table: str) -> int:
     return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
-
-
-def set_root_state(connection: Connection, root: int, state: str) -> None:
-    """Say of a root that its last scan ended so."""
-    connection.execute(update(ROOT).where(ROOT.c.id == root).values(state=state))

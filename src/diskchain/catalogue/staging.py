@@ -17,7 +17,7 @@ from diskchain.schema.scan import FileDocument, ReferenceDocument
 _TABLES: Final = {
     "stage_store": "n INTEGER, name TEXT, id BIGINT",
     "stage_file": (
-        "n INTEGER, store INTEGER, inode TEXT, generation BIGINT, path TEXT, number BIGINT, size BIGINT, allocated BIGINT, "
+        "n INTEGER, store INTEGER, inode TEXT, generation BIGINT, path TEXT /* as name.path */, number BIGINT, size BIGINT, allocated BIGINT, "
         "capacity BIGINT, modified BIGINT, changed BIGINT, format TEXT, other TEXT, unread TEXT, file BIGINT"
     ),
     "stage_edge": (
@@ -30,6 +30,9 @@ _TABLES: Final = {
     "lost": "id BIGINT, path TEXT",
     "gone": "id BIGINT PRIMARY KEY, path TEXT",
 }
+#: A path that is compared with those of ``name``, and how PostgreSQL has to compare it.
+_PATH: Final = "path TEXT /* as name.path */"
+_PATH_BY_LETTERS: Final = 'path TEXT COLLATE "C"'
 _COLUMNS: Final = {
     "stage_store": ("n", "name"),
     "stage_file": (
@@ -79,7 +82,8 @@ class Staging:
         self._n = 0
         with connection.begin():
             for name, columns in _TABLES.items():
-                connection.execute(text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({columns})"))
+                kinds = columns.replace(_PATH, _PATH_BY_LETTERS) if is_postgres(connection) else columns
+                connection.execute(text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({kinds})"))
         self.clear()
 
     def clear(self) -> None:

@@ -27,6 +27,8 @@ VERSION: Final = 1
 #: ``generation`` of a file whose birth is not recorded.
 NO_BIRTH: Final = -1
 METADATA: Final = MetaData()
+#: Paths are compared by their letters alone: what is below a directory is a range of them, which a language's order tears apart.
+_PATH: Final = Text().with_variant(Text(collation="C"), "postgresql")
 #: SQLite counts rows by INTEGER PRIMARY KEY alone.
 _ID: Final = BigInteger().with_variant(Integer, "sqlite")
 
@@ -111,7 +113,7 @@ NAME = Table(
     "name",
     METADATA,
     Column("host", _ID, ForeignKey("host.id"), primary_key=True),
-    Column("path", Text, primary_key=True),
+    Column("path", _PATH, primary_key=True),
     Column("file", _ID, ForeignKey("file.id"), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("scan", _ID, nullable=False),
