@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from diskchain.catalogue.database import is_postgres, writing
 from diskchain.catalogue.merge import begin_scan, host_id, store_id, upserted
 from diskchain.catalogue.names import to_column
-from diskchain.catalogue.tables import DISK, DOMAIN, FILE, NAME, NO_BIRTH, SCAN
+from diskchain.catalogue.tables import DISK, DOMAIN, FILE, NAME, NO_BIRTH
 from diskchain.scan.directories import path_number
 from diskchain.schema.scan import DomainDocument, HostDocument, RootDocument, UseDocument
 
@@ -23,11 +23,9 @@ def merge_domains(
     """Merge the domains of one connection. Raises what the database raises; then nothing was changed."""
     with writing(connection):
         number = host_id(connection, host)
-        scan = begin_scan(connection, number, host, root, len(domains))
+        root_number, scan = begin_scan(connection, number, host, root, len(domains))
         if root.state == "failed":
             return
-        place = select(SCAN.c.root).where(SCAN.c.id == scan).scalar_subquery()
-        root_number = int(connection.execute(select(place)).scalar_one())
         if root.state == "complete":
             met = [to_column(each.uuid) for each in domains]
             old = select(DOMAIN.c.id).where(DOMAIN.c.root == root_number, DOMAIN.c.uuid.not_in(met))

@@ -42,7 +42,7 @@ def merge_root(staging: Staging, host: HostDocument, root: RootDocument) -> Merg
     staging.flush()
     with writing(connection):
         number = host_id(connection, host)
-        scan = begin_scan(connection, number, host, root, staging.files)
+        _, scan = begin_scan(connection, number, host, root, staging.files)
         for statement in statements.STORES:
             _run(connection, statement)
         if root.state == "failed":
@@ -110,7 +110,7 @@ def store_id(connection: Connection, name: str) -> int:
     return upserted(connection, STORE, ("name",), {"name": to_column(name)}, {})
 
 
-def begin_scan(connection: Connection, host: int, by: HostDocument, root: RootDocument, files: int) -> int:
+def begin_scan(connection: Connection, host: int, by: HostDocument, root: RootDocument, files: int) -> tuple[int, int]:
     """The rows of a root and of its scan, as it ended."""
     known: dict[str, Any] = {"state": root.state, "started": root.started, "refused": len(root.denied)}
     if root.store is not None:
@@ -124,7 +124,7 @@ def begin_scan(connection: Connection, host: int, by: HostDocument, root: RootDo
     found = connection.execute(
         insert(SCAN).values(**row, files=files, denied=denied, version=to_column(by.version)).returning(SCAN.c.id)
     )
-    return int(found.scalar_one())
+    return number, int(found.scalar_one())
 
 
 def upserted(

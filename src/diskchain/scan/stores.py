@@ -8,6 +8,7 @@ import fcntl
 import os
 import struct
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -149,6 +150,7 @@ def uuid_of_device(source: str) -> str | None:
     return _by_uuid().get(os.path.realpath(source))
 
 
+@cache
 def _by_uuid() -> dict[str, str]:
     folder = "/dev/disk/by-uuid"
     try:
